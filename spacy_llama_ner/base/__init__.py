@@ -1,0 +1,11 @@
+"""Bases: pretrained decoders on disk, found by name, fetched where need be, checked and told apart."""
+
+from __future__ import annotations
+
+from .cache import cache_dir
+from .check import check_decoder
+from .errors import BaseModelError
+from .fingerprint import fingerprint
+from .locate import locate
+
+__all__ = ["BaseModelError", "cache_dir", "check_decoder", "fingerprint", "locate"]

@@ -1,0 +1,63 @@
+"""`python -m spacy llama-ner evaluate`: the entity scores of a pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import srsly
+from typer import Argument, Option
+from wasabi import msg
+
+from ..data.files import written_whole
+from ..evaluate.predict import predict_and_score
+from ..evaluate.table import count_gold, print_scores
+from .app import app
+from .inputs import InputError, load_pipeline, read_examples, use_device
+
+KEYS = ("ents_p", "ents_r", "ents_f", "ents_per_type", "ents_token_acc", "speed")
+
+
+@app.command("evaluate")
+def evaluate_cli(
+    model: Annotated[str, Argument(help="Folder or package name of a trained pipeline")],
+    data: Annotated[Path, Argument(help="Gold data: a .spacy file or a folder of them")],
+    output: Annotated[Path | None, Option("--output", "-o", help="JSON file for the scores")] = None,
+    gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")] = -1,
+    batch_size: Annotated[int | None, Option("--batch-size", "-b", min=1, help="Docs a batch")] = None,
+) -> None:
+    """Score the entities of a pipeline on gold data, in total and by type."""
+    try:
+        evaluate(model, data, output=output, gpu_id=gpu_id, batch_size=batch_size)
+    except (InputError, OSError) as error:
+        msg.fail("Cannot evaluate", str(error), exits=1)
+
+
+def evaluate(
+    model: str,
+    data: Path,
+    *,
+    output: Path | None = None,
+    gpu_id: int = -1,
+    batch_size: int | None = None,
+) -> dict[str, Any]:
+    """Print a table of scores, write them to `output` as JSON, and return them.
+
+    Keys and values are those of `nlp.evaluate`: ents_p, ents_r, ents_f (0 to 1), ents_per_type (p, r, f by
+    label), ents_token_acc, speed (words per second). `output` appears whole or not at all; missing folders
+    are made.
+
+    Raises: InputError where the device, the pipeline or the corpus is not there or does not fit, OSError
+    where `output` cannot be written.
+    """
+    use_device(gpu_id)
+    nlp = load_pipeline(model)
+    examples = read_examples(nlp, data)
+    found = predict_and_score(nlp, examples, batch_size=batch_size)
+    scores = {key: found[key] for key in KEYS}
+    print_scores(scores, count_gold(examples), msg=msg)
+    if output is not None:
+        with written_whole(output) as partial:
+            srsly.write_json(partial, scores)
+        msg.good(f"Scores are in {output}")
+    return scores

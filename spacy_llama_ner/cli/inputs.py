@@ -1,0 +1,64 @@
+"""What the commands that run a pipeline on gold data read."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import spacy
+from spacy.cli._util import setup_gpu
+from spacy.language import Language
+from spacy.training import Corpus, Example
+
+
+class InputError(ValueError):
+    """A pipeline or a corpus that a command cannot work with."""
+
+
+def use_device(gpu_id: int) -> None:
+    """Work on a GPU, or on the CPU where `gpu_id` is -1, and say so. Raises InputError."""
+    try:
+        setup_gpu(gpu_id, silent=False)
+    except ValueError as error:
+        raise InputError(f"GPU {gpu_id} cannot be used. For the CPU, give --gpu-id -1.\n{error}") from error
+
+
+def load_pipeline(model: str) -> Language:
+    """Load a pipeline that sets `doc.ents`, from a folder or by a package name. Raises InputError."""
+    try:
+        nlp = spacy.load(model)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"The pipeline {model!r} cannot be loaded. Give the folder that `spacy train` wrote (such as "
+            f"training/model-best) or the name of an installed pipeline package.\n{error}"
+        ) from error
+    if not any("doc.ents" in nlp.get_pipe_meta(name).assigns for name in nlp.pipe_names):
+        raise InputError(
+            f"The pipeline {model!r} has no component that sets entities; it has {nlp.pipe_names}. "
+            "Give a pipeline with a `llama_ner` (or another component that assigns doc.ents)."
+        )
+    return nlp
+
+
+def read_examples(nlp: Language, data: Path) -> list[Example]:
+    """The gold docs of a .spacy file or a folder of them, with empty predictions. Raises InputError."""
+    if not data.exists():
+        raise InputError(f"The corpus {data} does not exist. Give a .spacy file or a folder of them.")
+    files = [data] if data.is_file() else data.rglob("*")
+    if not any(path.suffix == ".spacy" for path in files):
+        raise InputError(
+            f"The corpus {data} holds no .spacy file. Make one from CoNLL columns or JSON with "
+            "`python -m spacy llama-ner convert`."
+        )
+    try:
+        examples = list(Corpus(data)(nlp))
+    except (OSError, ValueError, zlib.error) as error:
+        raise InputError(
+            f"The corpus {data} cannot be read; is it whole? Convert it again.\n{error}"
+        ) from error
+    if not any(eg.reference.ents for eg in examples):
+        raise InputError(
+            f"The corpus {data} ({len(examples)} docs) has no gold entity to compare predictions with. "
+            "Give a corpus whose docs have `ents`."
+        )
+    return examples

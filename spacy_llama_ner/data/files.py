@@ -1,0 +1,37 @@
+"""Reading text that others wrote, and writing files that are there in full or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def read_utf8(path: Path) -> str:
+    """The text of `path` without a byte order mark, every kind of line end made a line feed.
+
+    Raises: ValueError when it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 (byte {error.start}). Convert it, with iconv for example."
+        ) from error
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to; it takes the place of `path` when the block ends well.
+
+    When the block raises, `path` is as it was before. Missing folders are made. The name starts with a dot,
+    so that spaCy's readers pass over what a killed process left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

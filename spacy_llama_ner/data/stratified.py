@@ -1,0 +1,119 @@
+"""A corpus reader that gives a stratified, seeded fraction of a `.spacy` corpus."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Corpus, Example
+from spacy.vocab import Vocab
+
+Stratum = tuple[str, ...]
+
+
+def StratifiedCorpus(  # noqa: N802
+    path: Path | None,
+    fraction: float = 1.0,
+    seed: int = 0,
+    gold_preproc: bool = False,
+    max_length: int = 0,
+    augmenter: Callable[[Language, Example], Iterable[Example]] | None = None,
+) -> Callable[[Language], Iterable[Example]]:
+    """`spacy_llama_ner.StratifiedCorpus.v1`: a fraction of a corpus with its mixture of entity types.
+
+    The strata are the sets of entity labels that docs have; docs without entities are one of them. From each
+    comes `fraction` of its docs, rounded as `allot` says. The same docs, in the order of the corpus, come at
+    every pass and in every process; another `seed` gives others. 1.0 gives the corpus as `spacy.Corpus.v1`
+    does.
+
+    path: a `.spacy` file or a folder of such files.
+    fraction: above 0, up to 1; at least one doc comes.
+    gold_preproc, max_length, augmenter: as for `spacy.Corpus.v1`. They apply to the docs drawn.
+
+    Raises: ValueError for no path (a config without it) and for a fraction out of range.
+    """
+    if path is None:
+        raise ValueError(Errors.E913)
+    if not 0 < fraction <= 1:
+        raise ValueError(
+            f"`fraction` is {fraction}; it must be above 0 and at most 1 (0.2 is a fifth of the docs)."
+        )
+    if fraction == 1:
+        return Corpus(path, gold_preproc=gold_preproc, max_length=max_length, augmenter=augmenter)
+    return _Fraction(
+        path,
+        fraction=fraction,
+        seed=seed,
+        gold_preproc=gold_preproc,
+        max_length=max_length,
+        augmenter=augmenter,
+    )
+
+
+class _Fraction(Corpus):
+    def __init__(
+        self,
+        path: Path,
+        *,
+        fraction: float,
+        seed: int,
+        gold_preproc: bool,
+        max_length: int,
+        augmenter: Callable[[Language, Example], Iterable[Example]] | None,
+    ) -> None:
+        super().__init__(path, gold_preproc=gold_preproc, max_length=max_length, augmenter=augmenter)
+        self.fraction = fraction
+        self.seed = seed
+
+    def read_docbin(self, vocab: Vocab, locs: Iterable[str | Path]) -> Iterator[Doc]:
+        docs = list(super().read_docbin(vocab, locs))
+        strata = [tuple(sorted({ent.label_ for ent in doc.ents})) for doc in docs]
+        return (docs[i] for i in draw(strata, self.fraction, self.seed))
+
+
+def draw(strata: Iterable[Stratum], fraction: float, seed: int) -> list[int]:
+    """Indices, ascending, of a stratified sample; `strata` gives the stratum of every item."""
+    members: dict[Stratum, list[int]] = defaultdict(list)
+    for i, stratum in enumerate(strata):
+        members[stratum].append(i)
+    chosen: list[int] = []
+    for stratum, count in allot({key: len(items) for key, items in members.items()}, fraction).items():
+        # a string seeds by its SHA-512, the same in every process; a generator for each stratum keeps them
+        # apart
+        random.Random(f"{seed} {stratum}").shuffle(members[stratum])
+        chosen += members[stratum][:count]
+    return sorted(chosen)
+
+
+def allot(sizes: Mapping[Stratum, int], fraction: float) -> dict[Stratum, int]:
+    """How many items to take from each stratum.
+
+    The total is `fraction` of all items, rounded, and at least 1. Each stratum gets its share rounded down;
+    what is then missing goes to the largest remainders. After that, each label that got nothing, the rarest
+    first, gets one item from the largest stratum that has it, at the cost of the stratum with the most items.
+    A total smaller than the number of labels cannot keep them all.
+    """
+    if not sizes:
+        return {}
+    total = max(1, round(fraction * sum(sizes.values())))
+    keys = sorted(sizes)
+    counts = {key: int(fraction * sizes[key]) for key in keys}
+    by_remainder = sorted(keys, key=lambda key: counts[key] - fraction * sizes[key])
+    for key in by_remainder[: total - sum(counts.values())]:
+        counts[key] += 1
+    frequency: dict[str, int] = defaultdict(int)
+    for key in keys:
+        for label in key:
+            frequency[label] += sizes[key]
+    for label in sorted(frequency, key=lambda label: (frequency[label], label)):
+        having = [key for key in keys if label in key]
+        donor = max(keys, key=lambda key: counts[key])
+        if counts[donor] > 1 and not any(counts[key] for key in having):
+            counts[donor] -= 1
+            counts[max(having, key=lambda key: sizes[key])] += 1
+    return counts

@@ -1,0 +1,121 @@
+"""`spacy_llama_ner.LlamaEncoder.v1`: a Llama as an ordinary tok2vec layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+from spacy.tokens import Doc
+from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
+from thinc.types import Floats2d
+
+from ..arrays import split_rows
+from ..shim import TorchShim
+from .alignment import align, prefix_ids
+from .batching import Plan, Pooling, make_plan
+from .lora import LoRA
+from .settings import Attention, DType, Settings
+
+DEFAULT_LORA: dict[str, Any] = {"rank": 16, "alpha": 32.0, "dropout": 0.0, "target_modules": "all-linear"}
+
+
+def LlamaEncoder(  # noqa: N802
+    base: str = "smollm2-135m",
+    revision: str | None = None,
+    attention: Attention = "bidirectional",
+    lora: dict[str, Any] | None = DEFAULT_LORA,
+    unfreeze_layers: int = 0,
+    layer: int | None = None,
+    pooling: Pooling = "first",
+    window: int = 400,
+    stride: int = 300,
+    dtype: DType = "auto",
+    save_base: bool = False,
+) -> Model[list[Doc], list[Floats2d]]:
+    """A decoder with the Llama layout that reads words from both sides and gives each a vector.
+
+    base: alias ("smollm2-135m"), Hub id, folder, or .gguf file.
+    revision: branch, tag or commit of a Hub id.
+    attention: "bidirectional" removes the causal mask of every layer, "causal" of none, a list of those layers.
+    lora: rank, alpha, dropout, target_modules, layers of the adapter (see `LoRA`); null for a frozen base.
+    unfreeze_layers: how many of the top layers are trained in full.
+    layer: how many layers run; the final norm is applied to the last of them. null for all.
+    pooling: which of a word's subwords give its vector: "first", "last", or the "mean" of all.
+    window: the most subwords that are encoded together, special ones included.
+    stride: distance between the starts of two windows, in subwords, where a doc needs several.
+    dtype: "float32", "bfloat16", or "auto": bf16 where the hardware multiplies it natively.
+    save_base: put the base into the saved pipeline, which then needs nothing else.
+
+    Gives fp32 vectors [n_words, hidden] for each doc; a word without a subword gets zeros. Nothing is loaded
+    before `initialize` or `from_bytes`. Raises ValueError on settings that make no sense.
+    """
+    settings = Settings(
+        base=base,
+        revision=revision,
+        attention=attention,
+        lora=None if lora is None else LoRA.from_dict(lora),
+        unfreeze_layers=unfreeze_layers,
+        layer=layer,
+        pooling=pooling,
+        window=window,
+        stride=stride,
+        dtype=dtype,
+        save_base=save_base,
+    )
+    return Model(
+        "llama_encoder",
+        forward,
+        init=init,
+        dims={"nO": None},
+        attrs={"settings": settings},
+        shims=[TorchShim(partial(_build_saved, settings))],
+    )
+
+
+def _build_saved(settings: Settings, spec: dict[str, Any]) -> Any:
+    from .build import build_saved
+
+    return build_saved(settings, spec)
+
+
+def init(
+    model: Model[list[Doc], list[Floats2d]], X: list[Doc] | None = None, Y: list[Floats2d] | None = None
+) -> None:
+    """Load the base and put a fresh adapter on it."""
+    from .build import build_new
+
+    shim = cast(TorchShim, model.shims[0])
+    shim.set_module(build_new(model.attrs["settings"]))
+    model.set_dim("nO", shim.module.width)
+
+
+def forward(
+    model: Model[list[Doc], list[Floats2d]], docs: list[Doc], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
+    """Vectors of all words of all docs; the callback sends their gradients into the adapter."""
+    shim = cast(TorchShim, model.shims[0])
+    plan = plan_docs(model, docs)
+    flat, backprop_torch = shim(ArgsKwargs((plan,), {}), is_train)
+    n_words = [int(n) for n in plan.n_words]
+
+    def backprop(d_words: list[Floats2d]) -> list[Doc]:
+        d_flat = xp2torch(model.ops.xp.concatenate(d_words), device=flat.device)
+        backprop_torch(ArgsKwargs(((flat,),), {"grad_tensors": (d_flat,)}))
+        return []
+
+    vectors = cast(Floats2d, torch2xp(flat.detach()))
+    return split_rows(vectors, n_words), backprop
+
+
+def plan_docs(model: Model[list[Doc], list[Floats2d]], docs: list[Doc]) -> Plan:
+    """How `model` would encode `docs`: its windows and batches."""
+    settings: Settings = model.attrs["settings"]
+    tokenizer = cast(TorchShim, model.shims[0]).module.tokenizer
+    return make_plan(
+        align(docs, tokenizer),
+        prefix=prefix_ids(tokenizer),
+        window=settings.window,
+        stride=settings.stride,
+        pooling=settings.pooling,
+    )

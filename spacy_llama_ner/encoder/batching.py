@@ -1,0 +1,114 @@
+"""From docs to padded batches of subwords, and back from subwords to words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from .alignment import Alignment
+from .windows import Window, make_windows
+
+Pooling = Literal["first", "last", "mean"]
+
+# Matrix products are near their best speed from about a thousand rows on; more only costs memory.
+SUBWORDS_PER_BATCH = 4096
+# What starting one more batch costs, in subwords that could be encoded in that time.
+COST_OF_A_BATCH = 64
+
+
+class Batch(NamedTuple):
+    """Windows of similar length.
+
+    `ids` int64 [n_windows, width], padded on the right; `lengths` int64 [n_windows];
+    `read` int64 [n_read]: positions in the flattened `ids` whose vectors are wanted.
+    """
+
+    ids: np.ndarray
+    lengths: np.ndarray
+    read: np.ndarray
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a list of docs is encoded.
+
+    The vectors read from all `batches`, one after the other, form the rows that `rows` points at.
+    `rows` and `words`, int64 [n_links], link rows with the words they belong to: a word's vector is the mean
+    of its rows, and zero if it has none. `n_words` int64 [n_docs]: words of each doc.
+    """
+
+    batches: list[Batch]
+    rows: np.ndarray
+    words: np.ndarray
+    n_words: np.ndarray
+
+
+def make_plan(
+    alignments: list[Alignment], *, prefix: list[int], window: int, stride: int, pooling: Pooling
+) -> Plan:
+    """Window, sort by length, and cut into batches of at most `SUBWORDS_PER_BATCH` padded subwords."""
+    pieces = [
+        (np.asarray([*prefix, *a.ids[w.start : w.end]], dtype="int64"), w, offset)
+        for a, offset in zip(alignments, _offsets([len(a.ids) for a in alignments]), strict=True)
+        for w in make_windows(len(a.ids), window=window - len(prefix), stride=stride)
+    ]
+    pieces.sort(key=lambda piece: len(piece[0]))
+    row_of_subword = np.zeros(sum(len(a.ids) for a in alignments), dtype="int64")
+    batches, n_rows = [], 0
+    for group in _cut([len(ids) for ids, _, _ in pieces]):
+        batches.append(_pad(pieces[group], len(prefix)))
+        for _, w, offset in pieces[group]:
+            n_read = w.read_end - w.read_start
+            row_of_subword[offset + w.read_start : offset + w.read_end] = np.arange(n_rows, n_rows + n_read)
+            n_rows += n_read
+    subwords, words = _links(alignments, pooling)
+    n_words = np.asarray([len(a.first) for a in alignments], dtype="int64")
+    return Plan(batches, row_of_subword[subwords], words, n_words)
+
+
+def _offsets(lengths: list[int]) -> np.ndarray:
+    return np.cumsum([0, *lengths])[:-1]
+
+
+def _cut(lengths: list[int]) -> list[slice]:
+    """Slices of ascending `lengths`: within the budget, and cut where padding would cost more than a batch does."""
+    slices, start, padding = [], 0, 0
+    for end, length in enumerate(lengths):
+        n = end - start
+        if n:
+            padding += n * (length - lengths[end - 1])
+        if n and (padding > COST_OF_A_BATCH or (n + 1) * length > SUBWORDS_PER_BATCH):
+            slices.append(slice(start, end))
+            start, padding = end, 0
+    return [*slices, slice(start, len(lengths))] if lengths else []
+
+
+def _pad(pieces: list[tuple[np.ndarray, Window, int]], n_prefix: int) -> Batch:
+    lengths = np.asarray([len(ids) for ids, _, _ in pieces], dtype="int64")
+    width = int(lengths.max())
+    ids = np.zeros((len(pieces), width), dtype="int64")
+    read = []
+    for row, (piece, w, _) in enumerate(pieces):
+        ids[row, : len(piece)] = piece
+        start = row * width + n_prefix - w.start
+        read.append(np.arange(start + w.read_start, start + w.read_end))
+    return Batch(ids, lengths, np.concatenate(read))
+
+
+def _links(alignments: list[Alignment], pooling: Pooling) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of (subword, word), counted through all docs, of the subwords that `pooling` reads."""
+    offsets = _offsets([len(a.ids) for a in alignments])
+    none = np.zeros(0, dtype="int64")
+    first = np.concatenate([none, *(a.first + o for a, o in zip(alignments, offsets, strict=True))])
+    last = np.concatenate([none, *(a.last + o for a, o in zip(alignments, offsets, strict=True))])
+    words = np.flatnonzero(last > first)
+    first, last = first[words], last[words]
+    if pooling == "first":
+        return first, words
+    if pooling == "last":
+        return last - 1, words
+    counts = last - first
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(first, counts) + within, np.repeat(words, counts)

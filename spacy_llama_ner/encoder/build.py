@@ -1,0 +1,68 @@
+"""From settings, or from what a pipeline has saved, to a `WordEncoder`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from thinc.util import get_torch_default_device
+from tokenizers import Tokenizer
+
+from ..base.load import load_shared, own_copy
+from .attention import remove_causal_mask
+from .lora import add_lora
+from .module import WordEncoder
+from .origin import Origin
+from .settings import Settings, compute_dtype
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def build_new(settings: Settings) -> WordEncoder:
+    """An encoder with a fresh adapter, on thinc's current device. Fetches the base if need be."""
+    return _build(settings, Origin.find(settings))
+
+
+def build_saved(settings: Settings, spec: dict[str, Any]) -> WordEncoder:
+    """The encoder that gave `spec`, but for its trained weights."""
+    return _build(settings, Origin.from_spec(settings, spec))
+
+
+def _build(settings: Settings, origin: Origin) -> WordEncoder:
+    device = torch.device(get_torch_default_device())
+    dtype = compute_dtype(settings.dtype, device)
+    with origin.folder() as folder:
+        shared = load_shared(folder, origin.fingerprint, dtype=dtype, device=device)
+    llama = own_copy(shared)
+    _cut(llama, settings.layer)
+    remove_causal_mask(llama.layers, settings.attention)
+    if settings.lora is not None:
+        add_lora(llama, settings.lora)
+    _unfreeze(llama, settings.unfreeze_layers)
+    tokenizer = Tokenizer.from_str(origin.tokenizer)
+    return WordEncoder(llama, shared=shared, tokenizer=tokenizer, dtype=dtype, saved=origin.to_spec())
+
+
+def _cut(llama: PreTrainedModel, n_layers: int | None) -> None:
+    if n_layers is None:
+        return
+    if n_layers > len(llama.layers):
+        raise ValueError(
+            f"layer = {n_layers}, but the base has {len(llama.layers)} layers. Give fewer or null."
+        )
+    llama.layers = llama.layers[:n_layers]
+    llama.config.num_hidden_layers = n_layers
+
+
+def _unfreeze(llama: PreTrainedModel, n_layers: int) -> None:
+    """Give the top layers fp32 weights of their own, to be trained in full."""
+    if n_layers > len(llama.layers):
+        raise ValueError(
+            f"unfreeze_layers = {n_layers}, but the encoder runs only {len(llama.layers)} layers."
+        )
+    for layer in llama.layers[len(llama.layers) - n_layers :]:
+        for module in layer.modules():
+            for name, parameter in module.named_parameters(recurse=False):
+                own = parameter.detach().float().clone()
+                setattr(module, name, torch.nn.Parameter(own))

@@ -1,0 +1,101 @@
+"""Which base an encoder stands on, as a pipeline writes it down and finds it again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..base import fingerprint, locate
+from .settings import Settings
+
+TOKENIZER = "tokenizer.json"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A base by name, place and content.
+
+    name, revision: as the config gives them.
+    path: the folder it was found in when the pipeline was made.
+    fingerprint: of its config and weights.
+    tokenizer: content of its tokenizer.json.
+    files: name and content of every file of the base, in a pipeline that carries its base; else null.
+    """
+
+    name: str
+    revision: str | None
+    path: str
+    fingerprint: str
+    tokenizer: str
+    files: dict[str, bytes] | None
+
+    @classmethod
+    def find(cls, settings: Settings) -> Origin:
+        """Look the base up, fetching it if it is not on this machine. Errors as of `base.locate`."""
+        folder = locate(settings.base, revision=settings.revision)
+        return cls(
+            name=settings.base,
+            revision=settings.revision,
+            path=str(folder.resolve()),
+            fingerprint=fingerprint(folder),
+            tokenizer=(folder / TOKENIZER).read_text(encoding="utf8"),
+            files=_read_files(folder) if settings.save_base else None,
+        )
+
+    @classmethod
+    def from_spec(cls, settings: Settings, spec: dict[str, Any]) -> Origin:
+        """What a saved pipeline says of its base, found again here unless the pipeline carries it.
+
+        Looked for where the config says, then where it was when the pipeline was made. Raises OSError if it is
+        in neither place, ValueError if what is there has another content.
+        """
+        saved = cls(**spec)
+        if saved.files is not None:
+            return saved
+        folder = _find_again(settings, saved)
+        given = fingerprint(folder)
+        if given != saved.fingerprint:
+            raise ValueError(
+                f"The base in {folder} is not the one this pipeline was trained on ({saved.name!r}): its weights "
+                f"and config have the fingerprint {given[:12]}, expected was {saved.fingerprint[:12]}. Restore the "
+                "original files (for a known name: delete that folder and fetch it again), or train anew."
+            )
+        return cls(**{**asdict(saved), "path": str(folder.resolve())})
+
+    def to_spec(self) -> dict[str, Any]:
+        """The same as plain types."""
+        return asdict(self)
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """A folder that holds the base for as long as the context is open."""
+        if self.files is None:
+            yield Path(self.path)
+            return
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            for name, content in self.files.items():
+                (Path(folder) / Path(name).name).write_bytes(content)
+            yield Path(folder)
+
+
+def _find_again(settings: Settings, saved: Origin) -> Path:
+    try:
+        return locate(settings.base, revision=settings.revision)
+    except (OSError, ValueError) as error:
+        if Path(saved.path).is_dir():
+            return Path(saved.path)
+        raise OSError(
+            f"This pipeline stands on the base {settings.base!r}, which is not on this machine, nor in "
+            f"{saved.path}, where it was trained. {error} If the base is in another folder, say so when loading: "
+            'spacy.load(..., config={"components": {"llama_ner": {"model": {"tok2vec": {"base": "FOLDER"}}}}}), or '
+            "train with save_base = true to have it inside the pipeline."
+        ) from error
+
+
+def _read_files(folder: Path) -> dict[str, bytes]:
+    names = ("*.json", "*.safetensors")
+    return {file.name: file.read_bytes() for name in names for file in sorted(folder.glob(name))}

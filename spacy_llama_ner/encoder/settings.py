@@ -1,0 +1,74 @@
+"""What a user can set about the encoder, checked before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from .batching import Pooling
+from .lora import LoRA
+
+if TYPE_CHECKING:
+    import torch
+
+DType = Literal["auto", "float32", "bfloat16"]
+Attention = Literal["bidirectional", "causal"] | list[int]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The arguments of `LlamaEncoder.v1`; see there. Raises ValueError where they contradict each other."""
+
+    base: str
+    revision: str | None
+    attention: Attention
+    lora: LoRA | None
+    unfreeze_layers: int
+    layer: int | None
+    pooling: Pooling
+    window: int
+    stride: int
+    dtype: DType
+    save_base: bool
+
+    def __post_init__(self) -> None:
+        _check_choice("pooling", self.pooling, get_args(Pooling))
+        _check_choice("dtype", self.dtype, get_args(DType))
+        if isinstance(self.attention, str):
+            _check_choice("attention", self.attention, ("bidirectional", "causal"))
+        if not 0 < self.stride <= self.window:
+            raise ValueError(
+                f"window = {self.window} and stride = {self.stride} leave subwords out. Both are counted in "
+                "subwords; expected 0 < stride <= window, for example window = 256 and stride = 192."
+            )
+        if self.unfreeze_layers < 0:
+            raise ValueError(f"unfreeze_layers = {self.unfreeze_layers}; expected 0 or more layers.")
+        if self.layer is not None and self.layer < 1:
+            raise ValueError(
+                f"layer = {self.layer}; expected the number of layers to run, 1 or more, or null."
+            )
+
+
+def _check_choice(name: str, given: Any, choices: tuple[str, ...]) -> None:
+    if given not in choices:
+        raise ValueError(f"{name} = {given!r} is not known. Choose one of {', '.join(map(repr, choices))}.")
+
+
+def compute_dtype(dtype: DType, device: torch.device) -> torch.dtype:
+    """The number format that matrix products run in; "auto" is bf16 where the hardware is made for it."""
+    import torch
+
+    if dtype != "auto":
+        return torch.float32 if dtype == "float32" else torch.bfloat16
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = device.type == "cpu" and _cpu_multiplies_bf16()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def _cpu_multiplies_bf16() -> bool:
+    import torch
+
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)

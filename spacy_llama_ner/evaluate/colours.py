@@ -1,0 +1,26 @@
+"""One hue a label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from zlib import crc32
+
+# degrees on the colour circle; red is left out, since it marks errors
+_HUES = (30, 55, 85, 120, 150, 175, 200, 225, 250, 275, 300, 325)
+# no divisor of their number, so that the search visits every hue, and far from where it began
+_STEP = 5
+
+
+def label_hues(labels: Iterable[str]) -> dict[str, int]:
+    """A hue for each label, in degrees, the same on every run and every page.
+
+    It depends on the label alone, but where two labels ask for one hue: there the later takes the next free
+    one. From the thirteenth label on, hues come back.
+    """
+    hues: dict[str, int] = {}
+    for label in dict.fromkeys(labels):
+        wish = crc32(label.encode("utf8"))
+        choices = [_HUES[(wish + _STEP * i) % len(_HUES)] for i in range(len(_HUES))]
+        free = (hue for hue in choices if hue not in hues.values())
+        hues[label] = next(free, choices[0])
+    return hues

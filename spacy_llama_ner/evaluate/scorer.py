@@ -1,0 +1,97 @@
+"""seqeval's strict scores as a spaCy scorer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from spacy.tokens import Doc
+from spacy.training import Example
+
+Scores = dict[str, Any]
+
+
+def make_seqeval_scorer() -> Callable[..., Scores]:
+    """`spacy_llama_ner.seqeval_scorer.v1`: see `seqeval_score`."""
+    return seqeval_score
+
+
+def seqeval_score(examples: Iterable[Example], **kwargs: Any) -> Scores:
+    """Entity precision, recall and F1 as seqeval counts them in strict mode (IOB2), in total and by type.
+
+    Returns ents_p, ents_r, ents_f, ents_per_type (p, r, f by label) and ents_token_acc, the share of words with the
+    right tag; all None where no example has gold entities annotated. Words without gold annotation are left out,
+    and so are predictions that touch them. Predicted entities are projected onto the words of the gold doc; of two
+    that meet there the first counts.
+    """
+    pairs = [bio_pair(eg) for eg in examples if eg.reference.has_annotation("ENT_IOB")]
+    if not pairs:
+        names = ("ents_p", "ents_r", "ents_f", "ents_per_type", "ents_token_acc")
+        return dict.fromkeys(names)
+    gold, predicted = [gold for gold, _ in pairs], [predicted for _, predicted in pairs]
+    p, r, f, _ = _strict(gold, predicted, average="micro")
+    words = [pair for tags in zip(gold, predicted, strict=True) for pair in zip(*tags, strict=True)]
+    return {
+        "ents_p": float(p),
+        "ents_r": float(r),
+        "ents_f": float(f),
+        "ents_per_type": _by_type(gold, predicted),
+        "ents_token_acc": sum(a == b for a, b in words) / len(words) if words else None,
+    }
+
+
+def bio_pair(example: Example) -> tuple[list[str], list[str]]:
+    """Gold and predicted IOB2 tags of the annotated words of the gold doc."""
+    reference = example.reference
+    annotated = [token.ent_iob != 0 for token in reference]
+    gold = _tags(reference, [(ent.start, ent.end, ent.label_) for ent in reference.ents])
+    projected = []
+    taken: set[int] = set()
+    for ent in example.predicted.ents:
+        indices = example.alignment.x2y[ent.start : ent.end]
+        if len(indices):
+            words = range(int(indices[0]), int(indices[-1]) + 1)
+            if all(annotated[i] for i in words) and taken.isdisjoint(words):
+                taken.update(words)
+                projected.append((words.start, words.stop, ent.label_))
+    predicted = _tags(reference, projected)
+    known = [i for i, is_known in enumerate(annotated) if is_known]
+    return [gold[i] for i in known], [predicted[i] for i in known]
+
+
+def _tags(doc: Doc, spans: Iterable[tuple[int, int, str]]) -> list[str]:
+    tags = ["O"] * len(doc)
+    for start, end, label in spans:
+        tags[start:end] = [f"B-{label}", *[f"I-{label}"] * (end - start - 1)]
+    return tags
+
+
+def _by_type(gold: list[list[str]], predicted: list[list[str]]) -> dict[str, dict[str, float]]:
+    labels = _labels(gold, predicted)
+    if not labels:
+        return {}
+    columns = _strict(gold, predicted, average=None)[:3]
+    return {
+        label: {name: float(column[i]) for name, column in zip("prf", columns, strict=True)}
+        for i, label in enumerate(labels)
+    }
+
+
+def _labels(*corpora: list[list[str]]) -> list[str]:
+    return sorted({tag[2:] for tags in corpora for doc in tags for tag in doc if tag != "O"})
+
+
+def _strict(gold: list[list[str]], predicted: list[list[str]], *, average: str | None) -> Any:
+    from seqeval.metrics.v1 import precision_recall_fscore_support
+    from seqeval.scheme import IOB2
+
+    labels = _labels(gold, predicted)
+    if not labels:
+        return 0.0, 0.0, 0.0, 0
+    # seqeval strips hyphens off labels, so it gets numbers that sort as the labels do
+    numbers = {label: f"{i:06}" for i, label in enumerate(labels)}
+    coded = [
+        [[tag if tag == "O" else tag[:2] + numbers[tag[2:]] for tag in doc] for doc in tags]
+        for tags in (gold, predicted)
+    ]
+    return precision_recall_fscore_support(*coded, average=average, scheme=IOB2, zero_division=0)

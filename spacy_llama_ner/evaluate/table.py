@@ -1,0 +1,48 @@
+"""Scores as rows of text, and as a table in the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from spacy.training import Example
+from wasabi.printer import Printer
+
+HEADER = ("", "P", "R", "F", "gold")
+TOTAL = "all"
+
+
+def count_gold(examples: Iterable[Example]) -> Counter[str]:
+    """Number of gold entities by label."""
+    return Counter(ent.label_ for eg in examples for ent in eg.reference.ents)
+
+
+def percent(share: float | None) -> str:
+    """A share of 1 as a percentage with two decimals; a dash where there is none."""
+    return "-" if share is None else f"{100 * share:.2f}"
+
+
+def score_rows(scores: Mapping[str, Any], gold: Mapping[str, int]) -> list[tuple[str, ...]]:
+    """One row for all entities, then one a label: name, P, R, F in percent, number of gold entities."""
+    per_type = scores["ents_per_type"] or {}
+    total = {name: scores[f"ents_{name}"] for name in "prf"}
+    return [
+        _row(TOTAL, total, sum(gold.values())),
+        *(_row(label, per_type.get(label, {}), gold.get(label, 0)) for label in sorted({*per_type, *gold})),
+    ]
+
+
+def print_scores(scores: Mapping[str, Any], gold: Mapping[str, int], *, msg: Printer) -> None:
+    """Print entity scores in total and by label, token accuracy and speed."""
+    msg.table(score_rows(scores, gold), header=HEADER, divider=True, aligns=("l", "r", "r", "r", "r"))
+    msg.table(
+        {
+            "Token accuracy": percent(scores["ents_token_acc"]),
+            "Words per second": f"{scores['speed']:,.0f}",
+        }
+    )
+
+
+def _row(name: str, prf: Mapping[str, float | None], n_gold: int) -> tuple[str, ...]:
+    return (name, *(percent(prf.get(key)) for key in "prf"), f"{n_gold:,}")

@@ -1,0 +1,34 @@
+"""Docs of different lengths as padded tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+# Padded words in one group; many more cost memory (the CRF keeps n_tags ** 2 numbers for each).
+WORDS_PER_GROUP = 8192
+
+T = TypeVar("T")
+
+
+def by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Indices of the non-empty docs in groups of similar length, the longest first in each group."""
+    order = sorted((i for i, n in enumerate(lengths) if n), key=lambda i: -lengths[i])
+    start = 0
+    for position, index in enumerate(order):
+        longest = lengths[order[start]]
+        too_many = (position - start + 1) * longest > WORDS_PER_GROUP
+        if position > start and (too_many or lengths[index] * 2 < longest):
+            yield order[start:position]
+            start = position
+    if order:
+        yield order[start:]
+
+
+def pad(arrays: Sequence[Tensor], value: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Stack tensors [n_i, ...] to [n_docs, max n_i, ...], with their lengths, int64 [n_docs]."""
+    lengths = torch.tensor([len(array) for array in arrays], device=arrays[0].device)
+    return torch.nn.utils.rnn.pad_sequence(list(arrays), batch_first=True, padding_value=value), lengths

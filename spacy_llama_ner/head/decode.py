@@ -1,0 +1,102 @@
+"""The best legal tag sequence and the probabilities of its entities, batched over docs.
+
+Time runs in Python, docs and tags run in tensors, and nothing is read back from the device before the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torchcrf import CRF
+
+
+def viterbi(crf: CRF, emissions: Tensor, lengths: Tensor) -> Tensor:
+    """The most probable tags (Viterbi 1967), int64 [n_docs, n_words]; entries behind a doc's end mean nothing.
+
+    emissions: fp32 [n_docs, n_words, n_tags], padded on the right.
+    lengths: int64 [n_docs], each at least 1.
+    """
+    transitions = crf.transitions
+    score = crf.start_transitions + emissions[:, 0]
+    backs = []
+    for t in range(1, emissions.shape[1]):
+        best, back = (score[:, :, None] + transitions).max(dim=1)
+        inside = (t < lengths)[:, None]
+        score = torch.where(inside, best + emissions[:, t], score)
+        backs.append(torch.where(inside, back, torch.arange(back.shape[1], device=back.device)))
+    tag = (score + crf.end_transitions).argmax(dim=1, keepdim=True)
+    tags = [tag]
+    for back in reversed(backs):
+        tag = back.gather(1, tag)
+        tags.append(tag)
+    return torch.cat(tags[::-1], dim=1)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """The CRF's distribution over tag sequences as the Markov chain that it is.
+
+    marginals: [n_docs, n_words, n_tags], probability of each tag at each word.
+    steps: [n_docs, n_words - 1, n_tags, n_tags], probability of the next word's tag given this word's.
+    """
+
+    marginals: Tensor
+    steps: Tensor
+
+
+def posterior(crf: CRF, emissions: Tensor, lengths: Tensor) -> Posterior:
+    """Forward-backward, written with conditional probabilities so that long docs lose no precision.
+
+    Arguments as of `viterbi`. Backwards, the log-weight of everything behind a word is collected (and shifted at
+    each word, which changes no ratio); forwards, the marginals follow the chain from word to word.
+    """
+    transitions = crf.transitions
+    behind = crf.end_transitions.expand(len(emissions), -1)
+    steps = []
+    for t in range(emissions.shape[1] - 1, 0, -1):
+        # a word behind the doc's end repeats the last word's tag
+        inside = (t < lengths)[:, None]
+        joint = transitions + (emissions[:, t] + behind)[:, None, :]
+        total = joint.logsumexp(dim=2)
+        steps.append(joint - total[:, :, None])
+        behind = torch.where(inside, total - total.amax(dim=1, keepdim=True), behind)
+    first = (crf.start_transitions + emissions[:, 0] + behind).softmax(dim=1)
+    if not steps:
+        empty = emissions.new_zeros(len(emissions), 0, *transitions.shape)
+        return Posterior(first[:, None], empty)
+    chain = torch.stack(steps[::-1], dim=1).exp()
+    marginals = [first]
+    for t in range(chain.shape[1]):
+        marginals.append(torch.einsum("bi,bij->bj", marginals[-1], chain[:, t]))
+    return Posterior(torch.stack(marginals, dim=1), chain)
+
+
+def span_scores(posterior: Posterior, tags: Tensor, lengths: Tensor) -> Tensor:
+    """How probable it is that the entity starting at a word is right as a whole: its start, end and label.
+
+    tags: int64 [n_docs, n_words], as `viterbi` gives them. Returns [n_docs, n_words]; entries at words where no
+    entity starts mean nothing. The score of an entity B I I is P(B) P(I|B) P(I|I) (1 - P(I|I)), without the last
+    factor at the end of the doc.
+    """
+    n_docs, n_words = tags.shape
+    begins = tags % 2 == 1
+    inside_tag = tags + (tags % 2)  # of the entity that each word belongs to
+    here = posterior.marginals.gather(2, tags[:, :, None])[:, :, 0]
+    if n_words == 1:
+        return here
+    leaving = posterior.steps.gather(2, tags[:, :-1, None, None].expand(-1, -1, 1, posterior.steps.shape[3]))
+    onward = leaving[:, :, 0].gather(2, inside_tag[:, :-1, None])[:, :, 0]  # P(the entity goes on)
+    goes_on = (tags[:, 1:] > 0) & (tags[:, 1:] % 2 == 0)
+    stops = (1 - onward).clamp(min=torch.finfo(onward.dtype).tiny)
+    factor = torch.where(goes_on, onward, stops).log()
+    at_end = torch.arange(1, n_words, device=tags.device) >= lengths[:, None]
+    factor = factor.masked_fill(at_end, 0.0)
+    # sum the log-factors from each word to the end of its entity
+    total = torch.cat([factor, factor.new_zeros(n_docs, 1)], dim=1).double()
+    upto = total.cumsum(dim=1)
+    last = torch.cat([~goes_on, goes_on.new_ones(n_docs, 1)], dim=1)
+    position = torch.arange(n_words, device=tags.device).expand(n_docs, -1)
+    ends = torch.where(last, position, n_words - 1).flip(1).cummin(dim=1).values.flip(1)
+    return torch.where(begins, here * (upto.gather(1, ends) - upto + total).exp().float(), here)

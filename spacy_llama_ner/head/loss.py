@@ -1,0 +1,87 @@
+"""What training minimizes: a weighted sum of likelihoods, per known word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchcrf import CRF
+
+from .batches import pad
+from .scheme import MISSING
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The arguments of `TaggingLoss.v1`; see there."""
+
+    crf: float = 1.0
+    cross_entropy: float = 0.0
+    label_smoothing: float = 0.0
+    label_weights: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        weights = [self.crf, self.cross_entropy, self.label_smoothing, *self.label_weights.values()]
+        if min(weights) < 0 or self.crf + self.cross_entropy == 0:
+            raise ValueError(
+                f"{self} teaches nothing. Expected weights of 0 or more, of which crf or cross_entropy is above 0."
+            )
+
+    def tag_weights(self, labels: Sequence[str]) -> list[float]:
+        """One weight a tag. Raises ValueError on a label that the component does not have."""
+        if unknown := set(self.label_weights) - {"O", *labels}:
+            raise ValueError(
+                f"label_weights names {sorted(unknown)}, which are not labels of this component. "
+                f"Its labels are {sorted(labels)}, and 'O' for words outside of entities."
+            )
+        outside = self.label_weights.get("O", 1.0)
+        return [outside, *(self.label_weights.get(label, 1.0) for label in labels for _ in "BI")]
+
+    def __call__(
+        self, crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor], labels: list[str]
+    ) -> Tensor:
+        """The loss, a scalar: the sum over all words with a known tag, divided by their number.
+
+        emissions: fp32 [n_words, n_tags] for each doc; tags: int64 [n_words], `MISSING` where the tag is not known.
+        """
+        scores, gold = torch.cat(list(emissions)), torch.cat(list(tags))
+        known = gold != MISSING
+        n_known = int(known.sum())
+        if not n_known:
+            return scores.sum() * 0.0
+        total = scores.new_zeros(())
+        if self.crf:
+            total = total + self.crf * _crf_loss(crf, emissions, tags)
+        if self.cross_entropy or self.label_smoothing:
+            total = total + self._word_loss(scores[known], gold[known], labels)
+        return total / n_known
+
+    def _word_loss(self, scores: Tensor, gold: Tensor, labels: list[str]) -> Tensor:
+        """Cross-entropy, and its smoothing term (the same against the uniform distribution; Szegedy et al. 2016)."""
+        weights = torch.tensor(self.tag_weights(labels), device=scores.device)[gold]
+        log_p = F.log_softmax(scores, dim=1)
+        surprise = -log_p.gather(1, gold[:, None])[:, 0]
+        return (weights * (self.cross_entropy * surprise - self.label_smoothing * log_p.mean(dim=1))).sum()
+
+
+def _crf_loss(crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor]) -> Tensor:
+    """Negative log-likelihood of the known stretches of each doc, summed."""
+    stretches = [
+        (scores[start:end], gold[start:end])
+        for scores, gold in zip(emissions, tags, strict=True)
+        for start, end in known_stretches(gold)
+    ]
+    scores, lengths = pad([scores for scores, _ in stretches])
+    gold, _ = pad([gold for _, gold in stretches])
+    mask = torch.arange(scores.shape[1], device=scores.device) < lengths[:, None]
+    return -crf(scores, gold, mask=mask, reduction="sum")
+
+
+def known_stretches(tags: Tensor) -> list[tuple[int, int]]:
+    """Maximal ranges of words whose tag is known."""
+    known = torch.cat([tags.new_zeros(1), (tags != MISSING).long(), tags.new_zeros(1)])
+    edges = known.diff().nonzero()[:, 0].tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))

@@ -1,0 +1,70 @@
+"""The torch side of the head: emissions from word vectors, and the CRF over them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .batches import pad
+from .crf import make_crf
+from .scheme import count_tags
+
+
+class Shape(NamedTuple):
+    """kind: what stands between word vectors and emissions; hidden and layers are read for a BiLSTM."""
+
+    kind: Literal["linear", "bilstm"]
+    hidden: int = 0
+    layers: int = 0
+
+
+class TaggerHead(nn.Module):
+    """Dropout, an optional BiLSTM (Huang et al. 2015), a linear layer, and a CRF.
+
+    width: size of the word vectors. labels: entity labels, in the order of the tags (`head.scheme`).
+    """
+
+    def __init__(self, shape: Shape, *, width: int, labels: list[str]) -> None:
+        super().__init__()
+        self.labels = labels
+        self.width = width
+        self.dropout = nn.Dropout(0.0)
+        self.lstm = (
+            nn.LSTM(width, shape.hidden, num_layers=shape.layers, bidirectional=True, batch_first=True)
+            if shape.kind == "bilstm"
+            else None
+        )
+        self.output = nn.Linear(2 * shape.hidden if self.lstm else width, count_tags(len(labels)))
+        self.crf = make_crf(count_tags(len(labels)))
+
+    def spec(self) -> dict[str, Any]:
+        """What it takes to build an untrained copy."""
+        return {"width": self.width, "labels": self.labels}
+
+    def forward(self, words: Tensor, lengths: list[int]) -> Tensor:
+        """Emissions [n_words, n_tags] of word vectors [n_words, width]; `lengths` are the words of each doc."""
+        words = self.dropout(words)
+        if self.lstm is not None and len(words):
+            words = self.dropout(self._read_both_ways(words, lengths))
+        return self.output(words)
+
+    def _read_both_ways(self, words: Tensor, lengths: list[int]) -> Tensor:
+        assert self.lstm is not None
+        padded, sizes = pad([doc for doc in words.split(lengths) if len(doc)])
+        packed = nn.utils.rnn.pack_padded_sequence(
+            padded, sizes.cpu(), batch_first=True, enforce_sorted=False
+        )
+        hidden, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
+        mask = torch.arange(hidden.shape[1], device=hidden.device) < sizes[:, None]
+        return hidden[mask]
+
+    def extended(self, shape: Shape, labels: list[str]) -> TaggerHead:
+        """A copy with more labels behind the present ones, whose scores stay what they are."""
+        bigger = TaggerHead(shape, width=self.width, labels=labels).to(self.output.weight.device)
+        with torch.no_grad():
+            for name, target in bigger.named_parameters():
+                source = self.get_parameter(name)
+                target[tuple(slice(size) for size in source.shape)] = source
+        return bigger

@@ -1,0 +1,42 @@
+"""The BIO scheme over numbered tags: 0 is O, label k has B at 1 + 2k and I at 2 + 2k."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+OUTSIDE = 0
+MISSING = -1
+
+
+def count_tags(n_labels: int) -> int:
+    """Number of tags for `n_labels` entity labels."""
+    return 1 + 2 * n_labels
+
+
+def tag_names(labels: Sequence[str]) -> list[str]:
+    """Names of all tags, in their order."""
+    return ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
+
+
+def is_inside(n_tags: int) -> np.ndarray:
+    """Which tags continue an entity, bool [n_tags]. A text may not start with them."""
+    tags = np.arange(n_tags)
+    return (tags > 0) & (tags % 2 == 0)
+
+
+def illegal_transitions(n_tags: int) -> np.ndarray:
+    """bool [n_tags, n_tags]: I-x may follow B-x and I-x, and nothing else."""
+    before, after = np.indices((n_tags, n_tags))
+    return is_inside(n_tags)[None, :] & (after != before) & (after != before + 1)
+
+
+def spans(tags: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """The entities of a legal tag sequence, int [n_words]: (start, end, label) with `end` exclusive."""
+    begins = np.flatnonzero(tags % 2 == 1)
+    inside = np.append((tags > 0) & (tags % 2 == 0), False)
+    outside = np.flatnonzero(~inside)
+    ends = outside[np.searchsorted(outside, begins, side="right")]
+    for start, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        yield start, end, (int(tags[start]) - 1) // 2

@@ -1,0 +1,70 @@
+"""What a component asks of a `CRFTagger` model: its loss, and entities with their scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import numpy as np
+import torch
+from thinc.api import torch2xp, xp2torch
+from thinc.types import Floats2d
+
+from ..arrays import split_rows
+from ..shim import TorchShim
+from .architecture import TaggerModel, get_loss_settings
+from .batches import by_length, pad
+from .decode import posterior, span_scores, viterbi
+from .scheme import spans
+
+if TYPE_CHECKING:
+    from .module import TaggerHead
+
+
+class Entity(NamedTuple):
+    """Words `start:end` carry `label`; `score` is the probability that all three are right."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+
+def get_loss(
+    model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarray]
+) -> tuple[float, list[Floats2d]]:
+    """The loss and its gradient on the emissions, fp32 [n_words, n_tags] for each doc.
+
+    tags: int64 [n_words] for each doc, `MISSING` where the gold tag is not known. The gradient on the CRF's own
+    parameters is added to them, as backpropagation does to those of the layers below.
+    """
+    head = _head(model)
+    device = head.output.weight.device
+    lengths = [len(doc) for doc in emissions]
+    scores = xp2torch(model.ops.xp.concatenate(emissions), requires_grad=True, device=device)
+    gold = torch.from_numpy(np.concatenate(tags)).to(device)
+    loss = get_loss_settings(model)(head.crf, scores.split(lengths), gold.split(lengths), head.labels)
+    loss.backward()
+    return loss.item(), split_rows(cast(Floats2d, torch2xp(scores.grad)), lengths)
+
+
+def decode(model: TaggerModel, emissions: list[Floats2d]) -> list[list[Entity]]:
+    """The entities of the most probable legal tag sequence of each doc."""
+    head = _head(model)
+    device = head.output.weight.device
+    entities: list[list[Entity]] = [[] for _ in emissions]
+    with torch.inference_mode():
+        for group in by_length([len(doc) for doc in emissions]):
+            scores, lengths = pad([xp2torch(emissions[i], device=device) for i in group])
+            tags = viterbi(head.crf, scores, lengths)
+            probabilities = span_scores(posterior(head.crf, scores, lengths), tags, lengths)
+            rows = zip(group, tags.cpu().numpy(), probabilities.cpu().numpy(), strict=True)
+            for index, doc_tags, doc_scores in rows:
+                entities[index] = [
+                    Entity(start, end, head.labels[label], float(doc_scores[start]))
+                    for start, end, label in spans(doc_tags[: len(emissions[index])])
+                ]
+    return entities
+
+
+def _head(model: TaggerModel) -> TaggerHead:
+    return cast("TaggerHead", cast(TorchShim, model.get_ref("head").shims[0]).module)

@@ -1,0 +1,204 @@
+"""The `llama_ner` component: named entities by a bidirectional Llama under a CRF."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from spacy.language import Language
+from spacy.pipeline.trainable_pipe import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import load_config_from_str
+from spacy.vocab import Vocab
+from thinc.api import Model
+from thinc.types import Floats2d
+
+from .annotations import annotate
+from .gold import collect_labels, gold_tags
+
+if TYPE_CHECKING:
+    from ..head.tagging import Entity
+
+Scorer = Callable[..., dict[str, Any]]
+
+DEFAULT_CONFIG = """
+[llama_ner]
+spans_key = "llama_ner"
+overwrite = false
+
+[llama_ner.model]
+@architectures = "spacy_llama_ner.CRFTagger.v1"
+
+[llama_ner.model.tok2vec]
+@architectures = "spacy_llama_ner.LlamaEncoder.v1"
+base = "smollm2-135m"
+
+[llama_ner.model.head]
+@architectures = "spacy_llama_ner.LinearHead.v1"
+
+[llama_ner.model.loss]
+@misc = "spacy_llama_ner.TaggingLoss.v1"
+
+[llama_ner.scorer]
+@scorers = "spacy_llama_ner.seqeval_scorer.v1"
+"""
+
+
+@Language.factory(
+    "llama_ner",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    default_config=load_config_from_str(DEFAULT_CONFIG)["llama_ner"],
+    default_score_weights={
+        "ents_f": 1.0,
+        "ents_p": 0.0,
+        "ents_r": 0.0,
+        "ents_per_type": None,
+        "ents_token_acc": None,
+    },
+)
+def make_llama_ner(
+    nlp: Language, name: str, model: Model, spans_key: str | None, overwrite: bool, scorer: Scorer | None
+) -> LlamaNER:
+    """Create a `llama_ner` component.
+
+    model: a `spacy_llama_ner.CRFTagger.v1`.
+    spans_key: span group that gets the entities with their scores, `doc.spans[spans_key].attrs["scores"]`;
+        null for none.
+    overwrite: whether entities that a doc already has are replaced; otherwise they stay, and predictions that
+        overlap with them are left out.
+    scorer: by default seqeval's strict scores.
+    """
+    return LlamaNER(nlp.vocab, model, name, spans_key=spans_key, overwrite=overwrite, scorer=scorer)
+
+
+class LlamaNER(TrainablePipe):
+    """Sets `doc.ents` and, beside them, how probable each entity is."""
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[list[Doc], list[Floats2d]],
+        name: str = "llama_ner",
+        *,
+        spans_key: str | None = "llama_ner",
+        overwrite: bool = False,
+        scorer: Scorer | None = None,
+    ) -> None:
+        """See `make_llama_ner`."""
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.spans_key = spans_key
+        self.overwrite = overwrite
+        self.scorer = scorer
+        self.cfg: dict[str, Any] = {"labels": []}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The entity labels, in the order in which the model knows them."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> list[str]:
+        """What `spacy init labels` writes down."""
+        return list(self.labels)
+
+    def add_label(self, label: str) -> int:
+        """Add an entity label; a trained model keeps what it knows. Returns 1, or 0 if it had the label."""
+        if not isinstance(label, str) or not label:
+            raise ValueError(f"A label is a non-empty string, but {label!r} was given to {self.name!r}.")
+        if label in self.labels:
+            return 0
+        self.cfg["labels"].append(label)
+        if self.is_initialized:
+            from ..head.layers import extend_labels
+
+            extend_labels(self.model.get_ref("head"), self.cfg["labels"])
+        return 1
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether the model has weights."""
+        return bool(self.model.get_ref("head").shims[0].has_module)
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: list[str] | None = None,
+    ) -> None:
+        """Load the base and make a fresh adapter and head.
+
+        get_examples: training examples; a few of them show the shapes, all of them show the labels.
+        labels: the labels, if they are known (`spacy init labels`); spares the walk through the data.
+        """
+        from ..head.layers import set_labels
+
+        validate_get_examples(get_examples, "LlamaNER.initialize")
+        found = labels if labels is not None else collect_labels(get_examples())
+        self.cfg["labels"] = list(dict.fromkeys([*self.labels, *found]))
+        if not self.labels:
+            raise ValueError(
+                f"{self.name!r} has no labels: the training data holds no entity. Give it docs with `ents`, or "
+                "labels by `add_label` or [initialize.components.llama_ner.labels]."
+            )
+        set_labels(self.model.get_ref("head"), self.cfg["labels"])
+        sample = [eg.x for eg in islice(get_examples(), 10)]
+        self.model.initialize(X=sample)
+
+    def predict(self, docs: Iterable[Doc]) -> list[list[Entity]]:
+        """The entities of each doc with their scores; the docs are not changed."""
+        from ..head.tagging import decode
+
+        docs = list(docs)
+        if not any(len(doc) for doc in docs):
+            return [[] for _ in docs]
+        return decode(self.model, self.model.predict(docs))
+
+    def set_annotations(self, docs: Iterable[Doc], scores: list[list[Entity]]) -> None:
+        """Write entities into `doc.ents` and `doc.spans`."""
+        for doc, entities in zip(docs, scores, strict=True):
+            annotate(doc, entities, spans_key=self.spans_key, overwrite=self.overwrite)
+
+    def get_loss(self, examples: Iterable[Example], scores: list[Floats2d]) -> tuple[float, list[Floats2d]]:
+        """Loss and its gradient on the emissions `scores`; words without annotation count for nothing."""
+        from ..head.tagging import get_loss
+
+        examples = list(examples)
+        validate_examples(examples, "LlamaNER.get_loss")
+        tags: list[np.ndarray] = [gold_tags(eg, self.labels) for eg in examples]
+        return get_loss(self.model, scores, tags)
+
+    def rehearse(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, float]:
+        """Not supported; says so."""
+        raise NotImplementedError(
+            f"{self.name!r} cannot rehearse. To keep what it knows while it learns something new, mix old examples "
+            "(or its own predictions on old texts) into the new training data."
+        )
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> LlamaNER:
+        """Load from a bytestring. Raises ValueError where it is damaged or does not fit the config."""
+        self._guard(lambda: TrainablePipe.from_bytes(self, bytes_data, exclude=exclude), "The bytes given")
+        return self
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> LlamaNER:
+        """Load from a folder. Raises ValueError where it is damaged or does not fit the config."""
+        self._guard(lambda: TrainablePipe.from_disk(self, path, exclude=exclude), str(path))
+        return self
+
+    def _guard(self, load: Callable[[], Any], source: str) -> None:
+        try:
+            load()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise type(error)(f"[{self.name}] cannot be loaded from {source}: {error}") from error
+        known = self.model.get_ref("head").attrs["labels"]
+        if list(self.labels) != list(known):
+            raise ValueError(
+                f"[{self.name}] {source} names the labels {list(self.labels)}, but its weights were trained for "
+                f"{list(known)}. The files of two pipelines were mixed; copy the whole folder again."
+            )

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from spacy_llama_ner.base.cache import cache_dir, publish
+from spacy_llama_ner.base.errors import BaseModelError
+
+BUILDER = """
+import sys, time
+from pathlib import Path
+from spacy_llama_ner.base.cache import publish
+
+target, seconds = Path(sys.argv[1]), float(sys.argv[2])
+
+def build(work):
+    (work / "folder").mkdir()
+    (work / "folder" / "half").write_text("half")
+    print("building", flush=True)
+    time.sleep(seconds)
+    (work / "folder" / "done").write_text("done")
+    return work / "folder"
+
+publish(target, build, is_ready=lambda folder: (folder / "done").is_file())
+print("ready", flush=True)
+"""
+
+
+def is_done(folder: Path) -> bool:
+    return (folder / "done").is_file()
+
+
+def build(work: Path) -> Path:
+    (work / "folder").mkdir()
+    (work / "folder" / "done").write_text("here")
+    return work / "folder"
+
+
+def never(work: Path) -> Path:
+    raise AssertionError("built twice")
+
+
+def start_builder(target: Path, *, seconds: float) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", BUILDER, str(target), str(seconds)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_environment_variable_overrides_the_users_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SPACY_LLAMA_NER_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_dir().name == "spacy_llama_ner"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPACY_LLAMA_NER_CACHE", "mine")
+    assert cache_dir() == tmp_path / "mine"
+
+
+def test_built_once_and_nothing_else_is_left(tmp_path: Path) -> None:
+    target = tmp_path / "bases" / "one"
+    assert publish(target, build, is_ready=is_done) == target
+    assert publish(target, never, is_ready=is_done) == target
+    assert [file.name for file in target.iterdir()] == ["done"]
+    assert {file.name for file in target.parent.iterdir()} == {"one", "one.lock"}
+
+
+def test_failed_build_leaves_nothing(tmp_path: Path) -> None:
+    def fail(work: Path) -> Path:
+        build(work)
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        publish(tmp_path / "one", fail, is_ready=is_done)
+    assert [file.name for file in tmp_path.iterdir()] == ["one.lock"]
+
+
+def test_damaged_folder_is_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "one"
+    target.mkdir()
+    (target / "half").write_text("")
+    publish(target, build, is_ready=is_done)
+    assert [file.name for file in target.iterdir()] == ["done"]
+
+
+def test_killed_build_is_not_trusted_and_is_cleaned_up(tmp_path: Path) -> None:
+    target = tmp_path / "one"
+    with start_builder(target, seconds=60) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "building\n"
+        os.kill(process.pid, signal.SIGKILL)
+    assert not target.exists()
+    assert len(list(tmp_path.glob(".one.*"))) == 1, "the dead process leaves its work folder"
+    publish(target, build, is_ready=is_done)
+    assert (target / "done").read_text() == "here"
+    assert {file.name for file in tmp_path.iterdir()} == {"one", "one.lock"}
+
+
+def test_second_process_waits_and_takes_the_firsts_result(tmp_path: Path) -> None:
+    target = tmp_path / "one"
+    with start_builder(target, seconds=3) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "building\n"
+        with start_builder(target, seconds=3) as second:
+            output, said = second.communicate(timeout=60)
+        assert first.wait(timeout=60) == 0
+    assert output == "ready\n", "it did not build"
+    assert "waiting" in said
+
+
+def test_threads_build_once(tmp_path: Path) -> None:
+    built: list[Path] = []
+
+    def count(work: Path) -> Path:
+        built.append(work)
+        return build(work)
+
+    threads = [
+        threading.Thread(target=publish, args=(tmp_path / "one", count), kwargs={"is_ready": is_done})
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(built) == 1
+    assert is_done(tmp_path / "one")
+
+
+def test_cache_that_cannot_be_written_names_the_variable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(BaseModelError, match="SPACY_LLAMA_NER_CACHE"):
+        publish(tmp_path / "file" / "one", build, is_ready=is_done)

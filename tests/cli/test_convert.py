@@ -1,0 +1,167 @@
+"""`spacy llama-ner convert` turns files into DocBins and tells what it did."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+from spacy.tokens import Doc, DocBin
+from typer.testing import CliRunner, Result
+
+import spacy_llama_ner.cli.convert  # noqa: F401  (registers the command)
+from spacy_llama_ner.cli import app
+from spacy_llama_ner.cli.convert import Format, guess_format
+
+CONLL = "-DOCSTART- O\n\nAda B-PER\nsails O\n\nKiel I-LOC\n\n-DOCSTART- O\n\nRain [CLS]\n"
+RECORDS = [
+    {"text": "Call Ann at 6pm.", "labels": [["Ann", "B-NAME"], ["6", "B-TIME"], ["pm", "I-TIME"]]},
+    {"text": "Stop.", "labels": [["Zoe", "B-NAME"]]},
+]
+
+
+def run(*args: object) -> Result:
+    return CliRunner().invoke(app, ["convert", *map(str, args)])
+
+
+def printed(result: Result) -> str:
+    """The output without the line breaks that depend on the length of paths."""
+    return " ".join(result.output.split())
+
+
+def load(path: Path) -> list[Doc]:
+    return list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+
+
+def entities(path: Path) -> list[list[tuple[str, str]]]:
+    return [[(ent.text, ent.label_) for ent in doc.ents] for doc in load(path)]
+
+
+@pytest.fixture
+def conll(tmp_path: Path) -> Path:
+    path = tmp_path / "data.iob"
+    path.write_text(CONLL, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def requests(tmp_path: Path) -> Path:
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps(RECORDS), encoding="utf-8")
+    return path
+
+
+def test_conll(conll: Path, tmp_path: Path) -> None:
+    output = tmp_path / "new" / "train.spacy"
+    result = run(conll, output)
+    assert result.exit_code == 0, result.output
+    assert entities(output) == [[("Ada", "PER")], [("Kiel", "LOC")], []]
+    for text in (
+        "3 docs, 3 sentences, 4 tokens, 2 entities",
+        ": 2, listed in train.spacy.problems.jsonl",
+        "I- without B-",
+        "unknown tag",
+    ):
+        assert text in printed(result)
+    problems = list(srsly.read_jsonl(tmp_path / "new" / "train.spacy.problems.jsonl"))
+    assert [(problem["line"], problem["action"]) for problem in problems] == [
+        (6, "repaired"),
+        (10, "repaired"),
+    ]
+
+
+@pytest.mark.parametrize(("sents", "docs"), [(1, 3), (2, 2), (0, 2)])
+def test_sents(conll: Path, tmp_path: Path, sents: int, docs: int) -> None:
+    assert run(conll, tmp_path / "a.spacy", "--sents", sents).exit_code == 0
+    assert len(load(tmp_path / "a.spacy")) == docs
+
+
+def test_requests_into_a_folder(requests: Path, tmp_path: Path) -> None:
+    result = run(requests, tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert entities(tmp_path / "out" / "data.spacy") == [[("Ann", "NAME"), ("6pm", "TIME")], []]
+    for text in ("2 docs, 8 tokens, 2 entities", ": 1, listed in", "piece not in text", "rejected"):
+        assert text in printed(result)
+    [problem] = srsly.read_jsonl(tmp_path / "out" / "data.spacy.problems.jsonl")
+    assert problem["record"] == 2
+
+
+def test_clean_data_leaves_no_list_of_problems(requests: Path, tmp_path: Path) -> None:
+    run(requests, tmp_path / "out")
+    requests.write_text(json.dumps(RECORDS[:1]), encoding="utf-8")
+    assert "Problem" not in printed(run(requests, tmp_path / "out"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["data.spacy"]
+
+
+def test_labels(requests: Path, tmp_path: Path) -> None:
+    result = run(requests, tmp_path / "a.spacy", "--labels", "NAME, DATE")
+    assert entities(tmp_path / "a.spacy")[0] == [("Ann", "NAME")]
+    assert "label not allowed" in printed(result)
+
+
+def test_lang_chooses_the_tokenizer(requests: Path, tmp_path: Path) -> None:
+    assert run(requests, tmp_path / "a.spacy", "--lang", "xx").exit_code == 0
+    assert [token.text for token in load(tmp_path / "a.spacy")[0]] == ["Call", "Ann", "at", "6pm", "."]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "answer"),
+    [
+        ("a.json", "x O\n", Format.requests),
+        ("a.JSONL", "", Format.requests),
+        ("a.txt", "\ufeff\n" + json.dumps(RECORDS), Format.requests),
+        ("a.txt", json.dumps(RECORDS, indent=2), Format.requests),
+        ("a.txt", json.dumps(RECORDS[0], indent=2), Format.requests),
+        ("a.txt", json.dumps(RECORDS[0]), Format.requests),
+        ("a", "[]", Format.requests),
+        ("a.txt", CONLL, Format.conll),
+        ("a", "[ O\n6 O\n] O\n", Format.conll),
+        ("a.conll", "{ ( B-NP O\n", Format.conll),
+        ("a.txt", "", Format.conll),
+    ],
+)
+def test_auto_looks_at_the_name_and_then_at_the_first_line(
+    tmp_path: Path, name: str, text: str, answer: Format
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert guess_format(tmp_path / name) is answer
+
+
+def test_a_format_that_is_given_wins(conll: Path, tmp_path: Path) -> None:
+    renamed = conll.rename(tmp_path / "data.json")
+    assert run(renamed, tmp_path / "a.spacy", "--format", "conll").exit_code == 0
+    assert len(load(tmp_path / "a.spacy")) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options", "message"),
+    [
+        ("a.txt", "Plain prose, no tags at all.\n", (), "is not in CoNLL format"),
+        ("a.txt", "", (), "is not in CoNLL format"),
+        ("a.json", "", (), "no usable text"),
+        ("a.json", "[]", (), "no usable text"),
+        ("a.json", '[{"text": ', (), "not valid JSON"),
+        ("a.json", '{"no": "text"}', (), "listed in out.spacy.problems.jsonl"),
+        ("a.json", json.dumps(RECORDS), ("--sents", "2"), "is for CoNLL"),
+        ("a.json", json.dumps(RECORDS), ("--lang", "zz"), "zz"),
+    ],
+)
+def test_unusable_input_is_a_clear_failure(
+    tmp_path: Path, name: str, text: str, options: tuple[str, ...], message: str
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    result = run(tmp_path / name, tmp_path / "out.spacy", *options)
+    assert result.exit_code == 1
+    assert message in printed(result)
+    assert not (tmp_path / "out.spacy").exists()
+
+
+def test_a_file_of_another_kind_is_not_overwritten(conll: Path, tmp_path: Path) -> None:
+    other = tmp_path / "notes.txt"
+    other.write_text("mine", encoding="utf-8")
+    result = run(conll, other)
+    assert result.exit_code == 1
+    assert "does not end in .spacy" in printed(result)
+    assert other.read_text(encoding="utf-8") == "mine"

@@ -1,0 +1,90 @@
+"""The scores are those of `nlp.evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Corpus
+
+from spacy_llama_ner.evaluate.predict import predict_and_score
+from spacy_llama_ner.evaluate.scorer import seqeval_score
+
+from .sample import GOLD, make_ruler, write_corpus
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    return Corpus(write_corpus(tmp_path / "gold.spacy"))
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 3])
+def test_scores_are_those_of_nlp_evaluate(corpus: Corpus, batch_size: int | None) -> None:
+    nlp = make_ruler()
+    expected = nlp.evaluate(corpus(nlp))
+    found = predict_and_score(nlp, list(corpus(nlp)), batch_size=batch_size)
+    assert found.keys() == expected.keys() | {"ents_token_acc"}
+    assert {key: found[key] for key in expected if key != "speed"} == {
+        key: value for key, value in expected.items() if key != "speed"
+    }
+    assert found["speed"] > 0
+
+
+def test_predictions_are_filled_in(corpus: Corpus) -> None:
+    nlp = make_ruler()
+    examples = list(corpus(nlp))
+    predict_and_score(nlp, examples)
+    assert [[ent.label_ for ent in eg.predicted.ents] for eg in examples] == [
+        ["NAME", "DATE"],
+        [],
+        ["NAME", "DATE"],
+        [],
+    ]
+    assert [eg.reference.text for eg in examples] == [text for text, _ in GOLD]
+
+
+def test_a_component_without_a_scorer_gets_seqevals_scores(corpus: Corpus) -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_ruler", config={"scorer": None}).add_patterns(
+        [{"label": "NAME", "pattern": "Tomas"}]
+    )
+    examples = list(corpus(nlp))
+    found = predict_and_score(nlp, examples)
+    expected = seqeval_score(examples)
+    assert expected["ents_f"] > 0
+    assert {key: found[key] for key in expected} == expected
+
+
+def test_a_progress_bar_shows_once_the_work_takes_a_while(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nlp = make_ruler()
+    predict_and_score(nlp, list(corpus(nlp)))
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("spacy_llama_ner.evaluate.predict.PATIENCE", 0)
+    predict_and_score(nlp, list(corpus(nlp)))
+    assert "Predicting" in capsys.readouterr().err
+
+
+def test_numpy_numbers_of_other_components_become_plain(corpus: Corpus) -> None:
+    nlp = make_ruler()
+    nlp.add_pipe("spacy_llama_ner_test_numpy_scores")
+    assert type(predict_and_score(nlp, list(corpus(nlp)))["numpy_score"]) is float
+
+
+@Language.factory("spacy_llama_ner_test_numpy_scores")
+class NumpyScores:
+    """A component whose score is a numpy number."""
+
+    def __init__(self, nlp: Language, name: str) -> None:
+        pass
+
+    def __call__(self, doc: Doc) -> Doc:
+        return doc
+
+    def score(self, examples: object, **kwargs: object) -> dict[str, np.float64]:
+        return {"numpy_score": np.float64(0.5)}

@@ -1,0 +1,29 @@
+"""Scores as text."""
+
+from __future__ import annotations
+
+from spacy_llama_ner.evaluate.table import percent, score_rows
+
+SCORES = {
+    "ents_p": 0.5,
+    "ents_r": 0.25,
+    "ents_f": 1 / 3,
+    "ents_per_type": {"NAME": {"p": 1.0, "r": 0.25, "f": 0.4}, "DATE": {"p": 0.0, "r": 0.0, "f": 0.0}},
+}
+
+
+def test_one_row_for_all_and_one_a_label() -> None:
+    assert score_rows(SCORES, {"NAME": 1200}) == [
+        ("all", "50.00", "25.00", "33.33", "1,200"),
+        ("DATE", "0.00", "0.00", "0.00", "0"),
+        ("NAME", "100.00", "25.00", "40.00", "1,200"),
+    ]
+
+
+def test_a_label_without_scores_still_has_its_row() -> None:
+    nothing = {"ents_p": None, "ents_r": None, "ents_f": None, "ents_per_type": None}
+    assert score_rows(nothing, {"NAME": 2}) == [("all", "-", "-", "-", "2"), ("NAME", "-", "-", "-", "2")]
+
+
+def test_percentages_have_two_decimals() -> None:
+    assert percent(0.88973) == "88.97"
