@@ -31,7 +31,7 @@ class TorchShim(PyTorchShim, Generic[M]):
     learn_rate_factor: the learning rate of these parameters, as a multiple of the optimizer's.
 
     thinc's own shim updates tensor by tensor; this one runs one fused Adam over all of them, and reads every
-    setting from the thinc optimizer at each step. Its moving averages are not kept, so leave `use_averages` off.
+    setting from the thinc optimizer at each step. It keeps no moving averages: leave `use_averages` off.
     """
 
     def __init__(self, build: Callable[[dict[str, Any]], M], *, learn_rate_factor: float = 1.0) -> None:
@@ -121,11 +121,7 @@ class TorchShim(PyTorchShim, Generic[M]):
 
         if self._model is None:
             return srsly.msgpack_dumps({})
-        state = {
-            name: p.detach().cpu().contiguous()
-            for name, p in self.module.named_parameters()
-            if p.requires_grad
-        }
+        state = {name: p.detach().cpu().contiguous() for name, p in self.module.named_parameters() if p.requires_grad}
         return srsly.msgpack_dumps({"spec": self.module.spec(), "state": save(state)})
 
     def from_bytes(self, bytes_data: bytes) -> TorchShim[M]:
@@ -172,7 +168,7 @@ def _unpickle(build: Callable[[dict[str, Any]], Any], factor: float, data: bytes
 def _single_thread_after_fork() -> None:
     """Keep `nlp.pipe(n_process=...)` from hanging: GNU OpenMP's threads do not survive a fork.
 
-    See https://pytorch.org/docs/stable/notes/multiprocessing.html, on avoiding CPU oversubscription and deadlocks.
+    See https://pytorch.org/docs/stable/notes/multiprocessing.html, on CPU oversubscription and deadlocks.
     """
     import torch
 
@@ -182,9 +178,7 @@ def _single_thread_after_fork() -> None:
 
 def check_state(expected: dict[str, tuple[int, ...]], given: dict[str, tuple[int, ...]]) -> None:
     """Raise ValueError unless both name the same parameters with the same shapes."""
-    wrong = sorted(
-        name for name in expected.keys() & given.keys() if tuple(expected[name]) != tuple(given[name])
-    )
+    wrong = sorted(name for name in expected.keys() & given.keys() if tuple(expected[name]) != tuple(given[name]))
     missing = sorted(expected.keys() - given.keys())
     unexpected = sorted(given.keys() - expected.keys())
     if wrong or missing or unexpected:

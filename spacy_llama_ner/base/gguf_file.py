@@ -26,9 +26,7 @@ def open_gguf(path: Path) -> GGUFReader:
     try:
         reader = GGUFReader(path)
     except (ValueError, IndexError, KeyError, OSError, OverflowError) as error:
-        raise BaseModelError(
-            f"{path} is not a whole GGUF file ({error}). Copy or download it again."
-        ) from error
+        raise BaseModelError(f"{path} is not a whole GGUF file ({error}). Copy or download it again.") from error
     architecture = field(reader, "general.architecture")
     if architecture not in ARCHITECTURES:
         raise BaseModelError(

@@ -37,9 +37,7 @@ def snapshot(name: str, *, revision: str | None) -> Path:
     offline = bool(constants.HF_HUB_OFFLINE)
     base = f"base {name!r}" + (f" at revision {revision!r}" if revision else "")
     try:
-        folder = Path(
-            snapshot_download(name, revision=revision, allow_patterns=FILES, local_files_only=offline)
-        )
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=FILES, local_files_only=offline))
     except GatedRepoError as error:
         raise BaseModelError(
             f"The Hub gives the {base} only to those who accepted its licence. Accept it at "

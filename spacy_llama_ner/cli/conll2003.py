@@ -20,9 +20,7 @@ from .convert import show, write
 
 @app.command("conll2003")
 def conll2003_cli(
-    output: Annotated[
-        Path, Argument(help="Folder for train.spacy, dev.spacy and test.spacy", file_okay=False)
-    ],
+    output: Annotated[Path, Argument(help="Folder for train.spacy, dev.spacy and test.spacy", file_okay=False)],
     folder: Annotated[
         Path | None,
         Option(help=f"Folder with train.txt, valid.txt and test.txt; {HUB_NAME} from the Hub if not given"),
@@ -37,9 +35,7 @@ def conll2003_cli(
         msg.fail("Cannot convert CoNLL-2003", str(error), exits=1)
 
 
-def conll2003(
-    output: Path, *, folder: Path | None = None, sents: int = 1
-) -> Iterator[tuple[Path, Summary, Report]]:
+def conll2003(output: Path, *, folder: Path | None = None, sents: int = 1) -> Iterator[tuple[Path, Summary, Report]]:
     """Write each split to `output`; give its file, what it holds and what was wrong, as each is done.
 
     Raises: OSError when the data cannot be had, ImportError without `datasets` where it is needed, and

@@ -35,9 +35,7 @@ class Format(str, Enum):
 
 @app.command("convert")
 def convert_cli(
-    input_path: Annotated[
-        Path, Argument(help="File of CoNLL columns, JSON or JSONL", exists=True, dir_okay=False)
-    ],
+    input_path: Annotated[Path, Argument(help="File of CoNLL columns, JSON or JSONL", exists=True, dir_okay=False)],
     output: Annotated[Path, Argument(help="A .spacy file, or a folder to put one in, named like the input")],
     format: Annotated[
         Format, Option(help="auto goes by the suffix .json or .jsonl, else by the first line")
@@ -57,9 +55,7 @@ def convert_cli(
     """
     allowed = None if labels is None else {label.strip() for label in labels.split(",") if label.strip()}
     try:
-        path, summary, report = convert(
-            input_path, output, format=format, lang=lang, sents=sents, labels=allowed
-        )
+        path, summary, report = convert(input_path, output, format=format, lang=lang, sents=sents, labels=allowed)
     except (ValueError, OSError, ImportError) as error:
         msg.fail(f"Cannot convert {input_path}", str(error), exits=1)
     show(path, summary, report)
@@ -83,15 +79,11 @@ def convert(
     file cannot be read or written, ImportError for a language that spaCy does not have.
     """
     if output.is_file() and output.suffix != ".spacy":
-        raise ValueError(
-            f"The output {output} is a file that does not end in .spacy. Give such a file, or a folder."
-        )
+        raise ValueError(f"The output {output} is a file that does not end in .spacy. Give such a file, or a folder.")
     nlp = spacy.blank(lang)
     if format is Format.auto:
         format = guess_format(input_path)
-    path = (
-        output if output.suffix == ".spacy" and not output.is_dir() else output / f"{input_path.stem}.spacy"
-    )
+    path = output if output.suffix == ".spacy" and not output.is_dir() else output / f"{input_path.stem}.spacy"
     docs: Iterable[Doc]
     if format is Format.conll:
         report = Report(str(input_path), "line")
@@ -101,9 +93,7 @@ def convert(
         report = Report(str(input_path), "record")
         docs = read_requests(input_path, nlp, report, labels=labels)
     else:
-        raise ValueError(
-            f"--sents {sents} is for CoNLL; each JSON record becomes one Doc. Leave the option out."
-        )
+        raise ValueError(f"--sents {sents} is for CoNLL; each JSON record becomes one Doc. Leave the option out.")
     return path, write(docs, path, report), report
 
 
@@ -143,9 +133,7 @@ def show(path: Path, summary: Summary, report: Report) -> None:
             divider=True,
         )
     if report.problems:
-        msg.warn(
-            f"Problems in {report.source}: {len(report.problems):,}, listed in {path.name}.problems.jsonl"
-        )
+        msg.warn(f"Problems in {report.source}: {len(report.problems):,}, listed in {path.name}.problems.jsonl")
         msg.table(
             [(problem, action, f"{count:,}") for (problem, action), count in report.counts().items()],
             header=("Problem", "What was done", "Times"),

@@ -53,9 +53,7 @@ def read_examples(nlp: Language, data: Path) -> list[Example]:
     try:
         examples = list(Corpus(data)(nlp))
     except (OSError, ValueError, zlib.error) as error:
-        raise InputError(
-            f"The corpus {data} cannot be read; is it whole? Convert it again.\n{error}"
-        ) from error
+        raise InputError(f"The corpus {data} cannot be read; is it whole? Convert it again.\n{error}") from error
     if not any(eg.reference.ents for eg in examples):
         raise InputError(
             f"The corpus {data} ({len(examples)} docs) has no gold entity to compare predictions with. "

@@ -105,7 +105,5 @@ def _check(sentence: _Rows, width: int, report: Report) -> bool:
     bad = [(n, row) for n, row in zip(sentence.lines, sentence.rows, strict=True) if len(row) != width]
     for number, row in bad:
         count = f"{len(row)} column{'s' * (len(row) > 1)}"
-        report.rejected(
-            number, BAD_LINE, f"{' '.join(row)!r} has {count}, not {width}: its sentence is left out"
-        )
+        report.rejected(number, BAD_LINE, f"{' '.join(row)!r} has {count}, not {width}: its sentence is left out")
     return not bad

@@ -16,9 +16,7 @@ def read_utf8(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8 (byte {error.start}). Convert it, with iconv for example."
-        ) from error
+        raise ValueError(f"{path} is not UTF-8 (byte {error.start}). Convert it, with iconv for example.") from error
 
 
 @contextmanager

@@ -91,9 +91,7 @@ class Locator:
     ) -> tuple[int, int] | None:
         best: tuple[int, int] | None = None
         best_rank = 3
-        for start, end in self.places(
-            piece, loose=loose, start=0 if out_of_order else self.cursor, then=then
-        ):
+        for start, end in self.places(piece, loose=loose, start=0 if out_of_order else self.cursor, then=then):
             if out_of_order and start >= self.cursor:
                 break
             if self.is_free(start, end) and (rank := self._rank(start, end)) < best_rank:

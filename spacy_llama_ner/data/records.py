@@ -132,9 +132,7 @@ def _from_entity(row: object, at: int, report: Report) -> Piece | None:
         label = parts[1]
     tag = f"B-{label.strip()}" if isinstance(label, str) else label
     offsets = (row.get("start"), row.get("end"))
-    return _piece(
-        row.get("text"), tag, at=at, report=report, offsets=None if offsets == (None, None) else offsets
-    )
+    return _piece(row.get("text"), tag, at=at, report=report, offsets=None if offsets == (None, None) else offsets)
 
 
 def _piece(

@@ -117,9 +117,7 @@ class _Annotator:
             self._reject(piece, self._why_not(text, label))
             return None
         if piece.offsets is not None and claimed is None:
-            self._repair(
-                piece, BAD_OFFSETS, f"offsets {piece.offsets} hold another text; found at {match.start}"
-            )
+            self._repair(piece, BAD_OFFSETS, f"offsets {piece.offsets} hold another text; found at {match.start}")
         if match.loose:
             self._repair(piece, LOOSE, f"marked as {self.doc.text[match.start : match.end]!r}")
         if match.out_of_order:

@@ -25,9 +25,7 @@ def make_docs(documents: Iterable[Document], vocab: Vocab, *, sents: int = 1) ->
     Raises: ValueError when `sents` is negative.
     """
     if sents < 0:
-        raise ValueError(
-            f"`sents` is {sents}; give 0 for whole documents, 1 for sentences, N for N sentences."
-        )
+        raise ValueError(f"`sents` is {sents}; give 0 for whole documents, 1 for sentences, N for N sentences.")
     for document in documents:
         size = sents or len(document)
         for start in range(0, len(document), size):

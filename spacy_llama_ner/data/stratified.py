@@ -16,7 +16,7 @@ from spacy.vocab import Vocab
 Stratum = tuple[str, ...]
 
 
-def StratifiedCorpus(  # noqa: N802
+def StratifiedCorpus(
     path: Path | None,
     fraction: float = 1.0,
     seed: int = 0,
@@ -40,9 +40,7 @@ def StratifiedCorpus(  # noqa: N802
     if path is None:
         raise ValueError(Errors.E913)
     if not 0 < fraction <= 1:
-        raise ValueError(
-            f"`fraction` is {fraction}; it must be above 0 and at most 1 (0.2 is a fifth of the docs)."
-        )
+        raise ValueError(f"`fraction` is {fraction}; it must be above 0 and at most 1 (0.2 is a fifth of the docs).")
     if fraction == 1:
         return Corpus(path, gold_preproc=gold_preproc, max_length=max_length, augmenter=augmenter)
     return _Fraction(

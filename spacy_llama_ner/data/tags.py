@@ -40,9 +40,7 @@ def starts_entity(prefix: str) -> bool:
     return prefix in _STARTS
 
 
-def repair(
-    tags: Sequence[str], *, labels: Collection[str] | None = None
-) -> tuple[list[str], list[tuple[int, str]]]:
+def repair(tags: Sequence[str], *, labels: Collection[str] | None = None) -> tuple[list[str], list[tuple[int, str]]]:
     """BIO2 of one sentence by the rules above, and its problems as (index of the tag, what was wrong).
 
     `labels` are the labels that are allowed; None allows all. Spelling changes (BIOES) are no problems.

@@ -20,7 +20,7 @@ from .settings import Attention, DType, Settings
 DEFAULT_LORA: dict[str, Any] = {"rank": 16, "alpha": 32.0, "dropout": 0.0, "target_modules": "all-linear"}
 
 
-def LlamaEncoder(  # noqa: N802
+def LlamaEncoder(
     base: str = "smollm2-135m",
     revision: str | None = None,
     attention: Attention = "bidirectional",

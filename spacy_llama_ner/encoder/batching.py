@@ -45,9 +45,7 @@ class Plan:
     n_words: np.ndarray
 
 
-def make_plan(
-    alignments: list[Alignment], *, prefix: list[int], window: int, stride: int, pooling: Pooling
-) -> Plan:
+def make_plan(alignments: list[Alignment], *, prefix: list[int], window: int, stride: int, pooling: Pooling) -> Plan:
     """Window, sort by length, and cut into batches of at most `SUBWORDS_PER_BATCH` padded subwords."""
     pieces = [
         (np.asarray([*prefix, *a.ids[w.start : w.end]], dtype="int64"), w, offset)

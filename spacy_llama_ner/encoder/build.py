@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from thinc.util import get_torch_default_device
 from tokenizers import Tokenizer
 
-from ..base.load import load_shared, own_copy
+from ..base.load import Decoder, load_shared, own_copy
 from .attention import remove_causal_mask
 from .lora import add_lora
 from .module import WordEncoder
 from .origin import Origin
 from .settings import Settings, compute_dtype
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 
 def build_new(settings: Settings) -> WordEncoder:
@@ -44,23 +41,19 @@ def _build(settings: Settings, origin: Origin) -> WordEncoder:
     return WordEncoder(llama, shared=shared, tokenizer=tokenizer, dtype=dtype, saved=origin.to_spec())
 
 
-def _cut(llama: PreTrainedModel, n_layers: int | None) -> None:
+def _cut(llama: Decoder, n_layers: int | None) -> None:
     if n_layers is None:
         return
     if n_layers > len(llama.layers):
-        raise ValueError(
-            f"layer = {n_layers}, but the base has {len(llama.layers)} layers. Give fewer or null."
-        )
+        raise ValueError(f"layer = {n_layers}, but the base has {len(llama.layers)} layers. Give fewer or null.")
     llama.layers = llama.layers[:n_layers]
     llama.config.num_hidden_layers = n_layers
 
 
-def _unfreeze(llama: PreTrainedModel, n_layers: int) -> None:
+def _unfreeze(llama: Decoder, n_layers: int) -> None:
     """Give the top layers fp32 weights of their own, to be trained in full."""
     if n_layers > len(llama.layers):
-        raise ValueError(
-            f"unfreeze_layers = {n_layers}, but the encoder runs only {len(llama.layers)} layers."
-        )
+        raise ValueError(f"unfreeze_layers = {n_layers}, but the encoder runs only {len(llama.layers)} layers.")
     for layer in llama.layers[len(llama.layers) - n_layers :]:
         for module in layer.modules():
             for name, parameter in module.named_parameters(recurse=False):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from ..base.load import Decoder
 
 
 @dataclass(frozen=True)
@@ -41,10 +40,10 @@ class LoRA:
         return lora
 
 
-def add_lora(model: PreTrainedModel, lora: LoRA) -> None:
+def add_lora(model: Decoder, lora: LoRA) -> None:
     """Inject fp32 adapters into `model`, in place, and freeze everything else."""
     from peft import LoraConfig, inject_adapter_in_model
-    from peft.tuners.tuners_utils import BaseTunerLayer
+    from peft.tuners.lora import LoraLayer
 
     config = LoraConfig(
         r=lora.rank,
@@ -58,6 +57,6 @@ def add_lora(model: PreTrainedModel, lora: LoRA) -> None:
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     for module in model.modules():
-        if isinstance(module, BaseTunerLayer):
+        if isinstance(module, LoraLayer):
             # autocast does the casting; peft's own would turn every activation into fp32 first
             module.cast_input_dtype_enabled = False

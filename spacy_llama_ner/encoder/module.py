@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from ..base.load import Decoder
 from .attention import padding_mask
 from .batching import Batch, Plan
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from transformers import PreTrainedModel
 
 
 class WordEncoder(nn.Module):
@@ -25,9 +25,9 @@ class WordEncoder(nn.Module):
 
     def __init__(
         self,
-        llama: PreTrainedModel,
+        llama: Decoder,
         *,
-        shared: PreTrainedModel,
+        shared: Decoder,
         tokenizer: Tokenizer,
         dtype: torch.dtype,
         saved: dict[str, Any],

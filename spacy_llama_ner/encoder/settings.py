@@ -44,9 +44,7 @@ class Settings:
         if self.unfreeze_layers < 0:
             raise ValueError(f"unfreeze_layers = {self.unfreeze_layers}; expected 0 or more layers.")
         if self.layer is not None and self.layer < 1:
-            raise ValueError(
-                f"layer = {self.layer}; expected the number of layers to run, 1 or more, or null."
-            )
+            raise ValueError(f"layer = {self.layer}; expected the number of layers to run, 1 or more, or null.")
 
 
 def _check_choice(name: str, given: Any, choices: tuple[str, ...]) -> None:

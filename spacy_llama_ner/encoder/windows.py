@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 
@@ -26,9 +27,6 @@ def make_windows(n_subwords: int, *, window: int, stride: int) -> list[Window]:
     if n_subwords <= window:
         return [Window(0, n_subwords, 0, n_subwords)]
     starts = [*range(0, n_subwords - window, stride), n_subwords - window]
-    middles = [(left + window + right) // 2 for left, right in zip(starts, starts[1:], strict=False)]
+    middles = [(left + window + right) // 2 for left, right in pairwise(starts)]
     edges = [0, *middles, n_subwords]
-    return [
-        Window(start, start + window, *read)
-        for start, read in zip(starts, zip(edges, edges[1:], strict=False), strict=True)
-    ]
+    return [Window(start, start + window, *read) for start, read in zip(starts, pairwise(edges), strict=True)]

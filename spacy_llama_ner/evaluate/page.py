@@ -89,9 +89,7 @@ def render_page(
         table=_table(score_rows(scores, gold_counts), hues),
         note=_note(n_docs=len(compared), n_shown=len(shown)),
         docs="".join(
-            f"<h2>{name}</h2>\n" + "".join(_doc(*row, hues=hues) for row in rows)
-            for name, rows in sections
-            if rows
+            f"<h2>{name}</h2>\n" + "".join(_doc(*row, hues=hues) for row in rows) for name, rows in sections if rows
         ),
     )
 

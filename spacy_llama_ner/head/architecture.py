@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TaggerModel = Model[list[Doc], list[Floats2d]]
 
 
-def TaggingLoss(  # noqa: N802
+def TaggingLoss(
     crf: float = 1.0,
     cross_entropy: float = 0.0,
     label_smoothing: float = 0.0,
@@ -36,9 +36,7 @@ def TaggingLoss(  # noqa: N802
     return Loss(crf, cross_entropy, label_smoothing, label_weights or {})
 
 
-def CRFTagger(
-    tok2vec: Model[list[Doc], list[Floats2d]], head: HeadModel, loss: Callable[..., object]
-) -> TaggerModel:  # noqa: N802
+def CRFTagger(tok2vec: Model[list[Doc], list[Floats2d]], head: HeadModel, loss: Callable[..., object]) -> TaggerModel:
     """Emissions of BIO tags for each word.
 
     tok2vec: any layer from docs to word vectors: the Llama, a listener, a HashEmbedCNN, a BERT.

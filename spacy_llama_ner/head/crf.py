@@ -18,6 +18,7 @@ class _Forbid(nn.Module):
 
     def __init__(self, illegal: Tensor) -> None:
         super().__init__()
+        self.illegal: Tensor
         self.register_buffer("illegal", illegal, persistent=False)
 
     def forward(self, scores: Tensor) -> Tensor:
@@ -34,7 +35,5 @@ def make_crf(n_tags: int) -> CRF:
         nn.init.zeros_(parameter)
     illegal = torch.from_numpy(illegal_transitions(n_tags))
     parametrize.register_parametrization(crf, "transitions", _Forbid(illegal))
-    parametrize.register_parametrization(
-        crf, "start_transitions", _Forbid(torch.from_numpy(is_inside(n_tags)))
-    )
+    parametrize.register_parametrization(crf, "start_transitions", _Forbid(torch.from_numpy(is_inside(n_tags))))
     return crf

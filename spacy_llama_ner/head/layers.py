@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
 from thinc.types import Floats2d
@@ -13,10 +13,13 @@ from ..arrays import split_rows
 from ..shim import TorchShim
 from .scheme import count_tags
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 HeadModel = Model[list[Floats2d], list[Floats2d]]
 
 
-def LinearHead(learn_rate_factor: float = 10.0) -> HeadModel:  # noqa: N802
+def LinearHead(learn_rate_factor: float = 10.0) -> HeadModel:
     """One linear layer from word vectors to tags, and a CRF over them.
 
     learn_rate_factor: the head starts from nothing and learns faster than the pretrained Llama: its learning rate
@@ -27,15 +30,13 @@ def LinearHead(learn_rate_factor: float = 10.0) -> HeadModel:  # noqa: N802
     return _make_head(("linear", 0, 0), learn_rate_factor)
 
 
-def BiLSTMHead(hidden: int = 200, layers: int = 1, learn_rate_factor: float = 10.0) -> HeadModel:  # noqa: N802
+def BiLSTMHead(hidden: int = 200, layers: int = 1, learn_rate_factor: float = 10.0) -> HeadModel:
     """A bidirectional LSTM under the linear layer and the CRF.
 
     hidden: size of each direction. layers: how many LSTMs are stacked. Everything else as in `LinearHead.v1`.
     """
     if hidden < 1 or layers < 1:
-        raise ValueError(
-            f"BiLSTMHead got hidden = {hidden} and layers = {layers}; expected 1 or more of each."
-        )
+        raise ValueError(f"BiLSTMHead got hidden = {hidden} and layers = {layers}; expected 1 or more of each.")
     return _make_head(("bilstm", hidden, layers), learn_rate_factor)
 
 
@@ -91,6 +92,6 @@ def forward(
     def backprop(d_emissions: list[Floats2d]) -> list[Floats2d]:
         dY = xp2torch(model.ops.xp.concatenate(d_emissions), device=shim.device)
         backprop_torch(ArgsKwargs(((Y,),), {"grad_tensors": (dY,)}))
-        return split_rows(cast(Floats2d, torch2xp(X.grad)), lengths)
+        return split_rows(cast(Floats2d, torch2xp(cast("Tensor", X.grad))), lengths)
 
     return split_rows(cast(Floats2d, torch2xp(Y.detach())), lengths), backprop

@@ -40,9 +40,7 @@ class Loss:
         outside = self.label_weights.get("O", 1.0)
         return [outside, *(self.label_weights.get(label, 1.0) for label in labels for _ in "BI")]
 
-    def __call__(
-        self, crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor], labels: list[str]
-    ) -> Tensor:
+    def __call__(self, crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor], labels: list[str]) -> Tensor:
         """The loss, a scalar: the sum over all words with a known tag, divided by their number.
 
         emissions: fp32 [n_words, n_tags] for each doc; tags: int64 [n_words], `MISSING` where the tag is not known.

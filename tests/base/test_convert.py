@@ -72,9 +72,7 @@ def test_file_that_lacks_weights_is_refused(tmp_path: Path) -> None:
         convert(write_gguf(tmp_path / "tiny.gguf", architecture="qwen2"), tmp_path / "base", source={})
 
 
-def test_what_transformers_cannot_read_is_named(
-    gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_transformers_cannot_read_is_named(gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(gguf: Path) -> None:
         raise KeyError("rope")
 

@@ -53,9 +53,7 @@ def test_covers_every_shard(base: Path) -> None:
     shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
     for name in shards:
         write_safetensors(base / name, name)
-    srsly.write_json(
-        base / "model.safetensors.index.json", {"weight_map": {name: name for name in reversed(shards)}}
-    )
+    srsly.write_json(base / "model.safetensors.index.json", {"weight_map": {name: name for name in reversed(shards)}})
     before = fingerprint(base)
     write_safetensors(base / shards[1], "another")
     assert fingerprint(base) != before

@@ -10,11 +10,7 @@ def test_both_spellings_become_one() -> None:
         "rope_parameters": {"rope_theta": 5e5, "rope_type": "default"},
         "model_type": "llama",
     }
-    assert (
-        portable(old)
-        == portable(new)
-        == {"model_type": "llama", "rope_theta": 5e5, "torch_dtype": "bfloat16"}
-    )
+    assert portable(old) == portable(new) == {"model_type": "llama", "rope_theta": 5e5, "torch_dtype": "bfloat16"}
     assert list(portable(new)) == sorted(portable(new))
 
 

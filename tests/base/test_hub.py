@@ -58,9 +58,7 @@ def test_cached_base_is_found_offline(hub_cache: Path, tiny_llama: Path, revisio
 
 
 def test_base_that_is_not_cached_says_what_to_do_offline(hub_cache: Path) -> None:
-    with pytest.raises(
-        BaseModelError, match=r"(?s)'acme/tiny' cannot be had: HF_HUB_OFFLINE.*llama-ner fetch"
-    ):
+    with pytest.raises(BaseModelError, match=r"(?s)'acme/tiny' cannot be had: HF_HUB_OFFLINE.*llama-ner fetch"):
         locate("acme/tiny")
 
 
@@ -90,11 +88,7 @@ def test_no_pickle_and_no_code_is_asked_for(tiny_llama: Path, monkeypatch: pytes
         "pytorch_model.bin", "modeling_acme.py", "original/model.safetensors", "consolidated.safetensors",
         "model.gguf", "adapter_config.json", "training_args.pt",
     ]  # fmt: skip
-    taken = [
-        name
-        for name in offered
-        if any(fnmatch(name, pattern) for pattern in download.asked["allow_patterns"])
-    ]
+    taken = [name for name in offered if any(fnmatch(name, pattern) for pattern in download.asked["allow_patterns"])]
     assert taken == offered[:4]
 
 
@@ -108,9 +102,7 @@ def test_no_pickle_and_no_code_is_asked_for(tiny_llama: Path, monkeypatch: pytes
         (ConnectionError, "the Hub did not give it"),
     ],
 )
-def test_errors_of_the_hub_say_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, kind: type[Exception], said: str
-) -> None:
+def test_errors_of_the_hub_say_what_to_do(monkeypatch: pytest.MonkeyPatch, kind: type[Exception], said: str) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", Recorder(failure(kind)))
     with pytest.raises(BaseModelError, match=said):

@@ -16,9 +16,7 @@ from .samples import write_base
 REAL_FINGERPRINT = "78b561f095af8783bbe4f44b50ba35578adc6ecfe54db41fba6c5894a6f13320"
 
 
-def test_local_folder_relative_to_the_working_directory(
-    tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_local_folder_relative_to_the_working_directory(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny_llama.parent)
     assert locate(tiny_llama.name) == locate(f"./{tiny_llama.name}") == locate(str(tiny_llama)) == tiny_llama
 
@@ -93,9 +91,7 @@ def test_revision_belongs_to_a_hub_id(kind: str, tiny_llama: Path, gguf: Path) -
         locate(name, revision="main")
 
 
-@pytest.mark.parametrize(
-    "name", ["", " ", "gpt2", "no/such/folder", "gone.gguf", "a/gone.gguf", "~nobody/base"]
-)
+@pytest.mark.parametrize("name", ["", " ", "gpt2", "no/such/folder", "gone.gguf", "a/gone.gguf", "~nobody/base"])
 def test_unknown_name_says_what_is_expected(name: str) -> None:
     with pytest.raises(BaseModelError, match=r"no base .*alias \(smollm2-135m\).*Hub id"):
         locate(name)

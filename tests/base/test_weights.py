@@ -55,9 +55,7 @@ def test_damaged_index_is_named(tmp_path: Path, content: str) -> None:
         (None, "no weights"),
     ],
 )
-def test_no_safetensors_is_an_error_that_says_what_is_there(
-    tmp_path: Path, file: str | None, said: str
-) -> None:
+def test_no_safetensors_is_an_error_that_says_what_is_there(tmp_path: Path, file: str | None, said: str) -> None:
     if file:
         (tmp_path / file).write_bytes(b"")
     with pytest.raises(BaseModelError, match=said):
@@ -76,9 +74,7 @@ def test_truncated_file_is_refused(tmp_path: Path, size: int) -> None:
         check_whole(path)
 
 
-@pytest.mark.parametrize(
-    "content", [b"\xff" * 64, b"\x02" + b"\0" * 7 + b"[]", b"\x08" + b"\0" * 7 + b'{"a": 1}']
-)
+@pytest.mark.parametrize("content", [b"\xff" * 64, b"\x02" + b"\0" * 7 + b"[]", b"\x08" + b"\0" * 7 + b'{"a": 1}'])
 def test_file_that_is_no_safetensors_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(BaseModelError, match="is damaged"):

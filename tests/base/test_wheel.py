@@ -14,9 +14,7 @@ from .conftest import FakePip
 from .samples import sha256
 
 
-def test_pip_downloads_without_dependencies_and_without_building(
-    alias: Alias, pip: FakePip, tmp_path: Path
-) -> None:
+def test_pip_downloads_without_dependencies_and_without_building(alias: Alias, pip: FakePip, tmp_path: Path) -> None:
     folder = tmp_path / "download"
     folder.mkdir()
     wheel = download(alias, folder, name="tiny")

@@ -112,9 +112,7 @@ def test_a_pipeline_that_sets_no_entities(corpus: Path, tmp_path: Path) -> None:
     assert "sentencizer" in message
 
 
-def test_output_that_cannot_be_written_keeps_what_was_there(
-    model: Path, corpus: Path, tmp_path: Path
-) -> None:
+def test_output_that_cannot_be_written_keeps_what_was_there(model: Path, corpus: Path, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.mkdir()
     (taken / "note.txt").write_text("mine", encoding="utf8")

@@ -18,9 +18,7 @@ DOC_START = (["-DOCSTART-"], [0], [0], [0])
 ADA = (["Ada", "Low", "sails"], [1, 1, 2], [1, 2, 3], [1, 2, 0])
 STOP = (["."], [0], [0], [0])
 
-ADA_READ = Sentence(
-    ["Ada", "Low", "sails"], ["B-PER", "I-PER", "O"], ["NNP", "NNP", "VBZ"], ["B-NP", "I-NP", "B-VP"]
-)
+ADA_READ = Sentence(["Ada", "Low", "sails"], ["B-PER", "I-PER", "O"], ["NNP", "NNP", "VBZ"], ["B-NP", "I-NP", "B-VP"])
 STOP_READ = Sentence(["."], ["O"], ["."], ["O"])
 
 Row = tuple[list[str], list[int], list[int], list[int]]

@@ -14,9 +14,7 @@ from spacy_llama_ner.data.docbin import write_docbin
 
 def docs() -> list[Doc]:
     vocab = spacy.blank("en").vocab
-    first = Doc(
-        vocab, words=["Ada", "sails", "Rain"], ents=["B-PER", "O", "O"], sent_starts=[True, False, True]
-    )
+    first = Doc(vocab, words=["Ada", "sails", "Rain"], ents=["B-PER", "O", "O"], sent_starts=[True, False, True])
     return [first, Doc(vocab, words=["Bob"], ents=["B-PER"])]
 
 
@@ -32,9 +30,7 @@ def test_the_same_docs_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.spacy").read_bytes() == (tmp_path / "b.spacy").read_bytes()
 
 
-def test_a_failure_leaves_the_earlier_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_leaves_the_earlier_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks_half_way(self: object, path: Path) -> None:
         path.write_bytes(b"half")
         raise OSError("disk full")

@@ -140,9 +140,7 @@ def test_unusable_records_are_told_and_the_others_kept(tmp_path: Path) -> None:
     assert [(problem.at, problem.action) for problem in report.problems] == [(1, "rejected"), (3, "rejected")]
 
 
-def test_a_text_longer_than_the_pipeline_takes_is_rejected(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_text_longer_than_the_pipeline_takes_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NLP, "max_length", 5)
     docs, report = convert(tmp_path, {"text": "Too long.", "labels": []})
     assert not docs

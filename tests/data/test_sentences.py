@@ -16,9 +16,7 @@ from spacy_llama_ner.data.tags import doc_tags
 
 DOCUMENTS = [
     [
-        Sentence(
-            ["Ada", "can't", "swim"], ["B-PER", "O", "O"], ["NNP", "MD", "VB"], ["B-NP", "B-VP", "I-VP"]
-        ),
+        Sentence(["Ada", "can't", "swim"], ["B-PER", "O", "O"], ["NNP", "MD", "VB"], ["B-NP", "B-VP", "I-VP"]),
         Sentence(["New", "York"], ["B-LOC", "I-LOC"], ["NNP", "NNP"], ["B-NP", "I-NP"]),
         Sentence(["!"], ["O"], ["."], ["O"]),
     ],

@@ -132,9 +132,7 @@ def test_too_few_to_keep_all_labels_still_draws() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.dictionaries(
-        st.sets(st.sampled_from("ABC")).map(lambda labels: tuple(sorted(labels))), st.integers(1, 50)
-    ),
+    st.dictionaries(st.sets(st.sampled_from("ABC")).map(lambda labels: tuple(sorted(labels))), st.integers(1, 50)),
     st.floats(0.01, 0.99),
 )
 def test_shares_are_fair(sizes: dict[tuple[str, ...], int], fraction: float) -> None:

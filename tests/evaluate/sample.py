@@ -35,9 +35,7 @@ def make_ruler() -> Language:
 def gold_doc(nlp: Language, text: str, ents: list[tuple[str, str]]) -> Doc:
     """A doc with gold entities; every other word is outside."""
     doc = nlp.make_doc(text)
-    spans = [
-        doc.char_span(text.index(piece), text.index(piece) + len(piece), label=label) for piece, label in ents
-    ]
+    spans = [doc.char_span(text.index(piece), text.index(piece) + len(piece), label=label) for piece, label in ents]
     doc.set_ents(spans)
     return doc
 

@@ -36,9 +36,7 @@ def test_entities_are_given_by_their_characters() -> None:
 
 
 def test_scores_come_from_the_span_group() -> None:
-    found = compare(
-        make_example(spacy.blank("en"), TEXT, gold=[], predicted=[IDA, FRIDAY], scores=[0.25, 0.5])
-    )
+    found = compare(make_example(spacy.blank("en"), TEXT, gold=[], predicted=[IDA, FRIDAY], scores=[0.25, 0.5]))
     assert [ent.score for ent in found.predicted] == [0.25, 0.5]
 
 

@@ -49,9 +49,7 @@ def test_predictions_are_filled_in(corpus: Corpus) -> None:
 
 def test_a_component_without_a_scorer_gets_seqevals_scores(corpus: Corpus) -> None:
     nlp = spacy.blank("en")
-    nlp.add_pipe("entity_ruler", config={"scorer": None}).add_patterns(
-        [{"label": "NAME", "pattern": "Tomas"}]
-    )
+    nlp.add_pipe("entity_ruler", config={"scorer": None}).add_patterns([{"label": "NAME", "pattern": "Tomas"}])
     examples = list(corpus(nlp))
     found = predict_and_score(nlp, examples)
     expected = seqeval_score(examples)

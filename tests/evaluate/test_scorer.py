@@ -65,9 +65,7 @@ def test_scores_are_spacys_on_another_tokenization(eg: Example) -> None:
 
 
 def test_the_first_counts_of_two_predictions_that_meet_in_one_gold_word() -> None:
-    eg = Example(
-        make_doc(["ab", "cd"], [(0, 1, "NAME"), (1, 2, "NAME")]), make_doc(["abcd"], [(0, 1, "NAME")])
-    )
+    eg = Example(make_doc(["ab", "cd"], [(0, 1, "NAME"), (1, 2, "NAME")]), make_doc(["abcd"], [(0, 1, "NAME")]))
     assert bio_pair(eg) == (["B-NAME"], ["B-NAME"])
 
 
@@ -107,9 +105,7 @@ def test_words_without_gold_annotation_do_not_count() -> None:
 
 
 def test_docs_without_gold_annotation_do_not_count() -> None:
-    bare = Example(
-        make_doc(["a", "b"], [(0, 1, "NAME")]), Doc(NLP.vocab, words=["a", "b"], spaces=[False] * 2)
-    )
+    bare = Example(make_doc(["a", "b"], [(0, 1, "NAME")]), Doc(NLP.vocab, words=["a", "b"], spaces=[False] * 2))
     assert set(seqeval_score([bare]).values()) == {None}
     known = one_example([(0, 1, "NAME")], [(0, 1, "NAME")])
     assert seqeval_score([bare, known]) == seqeval_score([known])
