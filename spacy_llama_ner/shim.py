@@ -12,6 +12,8 @@ import srsly
 from thinc.api import ArgsKwargs, Optimizer, PyTorchShim
 from thinc.util import get_torch_default_device
 
+from .memory import keep_freed_memory
+
 
 class Rebuildable(Protocol):
     """A torch module that can say from what it was built."""
@@ -75,6 +77,8 @@ class TorchShim(PyTorchShim, Generic[M]):
 
         if not self.module.training:
             self.module.train()
+        if self.device.type == "cpu":
+            keep_freed_memory()
         outputs = self.module(*inputs.args, **inputs.kwargs)
 
         def backprop(grads: ArgsKwargs) -> None:

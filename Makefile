@@ -1,0 +1,48 @@
+# `make demo` trains and scores the requests recogniser, `make test` runs everything that must pass.
+# Each makes its own virtual environment from the pinned packages; nothing but CPython, pip, make and git is needed.
+
+PYTHON ?= python3
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+DEMO = .venv-demo
+TEST = .venv-test
+NEWEST = .venv-newest
+
+.PHONY: demo test lint unit newest clean
+
+demo: $(DEMO)/installed
+	$(DEMO)/bin/python -m spacy project run all
+	@echo "Scores on the requests test data (metrics/requests.json):"
+	@cat metrics/requests.json
+
+test: lint unit newest
+
+lint: $(TEST)/installed
+	$(TEST)/bin/ruff check .
+	$(TEST)/bin/ruff format --check .
+	$(TEST)/bin/mypy
+
+unit: $(TEST)/installed
+	$(TEST)/bin/python -m pytest
+
+# The newest transformers, without spacy-transformers; what needs the real weights has run above.
+newest: $(NEWEST)/installed
+	$(NEWEST)/bin/python -m pytest -m "not real"
+
+$(DEMO)/installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/python -m pip install -q -c constraints.txt -e ".[project]"
+	touch $@
+
+$(TEST)/installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(TEST)
+	$(TEST)/bin/python -m pip install -q -c constraints.txt -e ".[all,dev]"
+	touch $@
+
+$(NEWEST)/installed: setup.cfg pyproject.toml constraints-newest.txt
+	$(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install -q -c constraints-newest.txt -e ".[project,dev]"
+	touch $@
+
+clean:
+	rm -rf $(DEMO) $(TEST) $(NEWEST) build *.egg-info corpus training metrics packages pages
