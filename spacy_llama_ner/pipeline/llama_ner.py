@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,7 +12,6 @@ from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import load_config_from_str
 from spacy.vocab import Vocab
 from thinc.api import Model
 from thinc.types import Floats2d
@@ -20,60 +19,15 @@ from thinc.types import Floats2d
 from ..shim import TorchShim
 from .annotations import annotate
 from .gold import collect_labels, gold_tags
+from .stream import gather
 
 if TYPE_CHECKING:
     from ..head.tagging import Entity
 
 Scorer = Callable[..., dict[str, Any]]
 
-DEFAULT_CONFIG = """
-[llama_ner]
-spans_key = "llama_ner"
-overwrite = false
-
-[llama_ner.model]
-@architectures = "spacy_llama_ner.CRFTagger.v1"
-
-[llama_ner.model.tok2vec]
-@architectures = "spacy_llama_ner.LlamaEncoder.v1"
-base = "smollm2-135m"
-
-[llama_ner.model.head]
-@architectures = "spacy_llama_ner.LinearHead.v1"
-
-[llama_ner.model.loss]
-@misc = "spacy_llama_ner.TaggingLoss.v1"
-
-[llama_ner.scorer]
-@scorers = "spacy_llama_ner.seqeval_scorer.v1"
-"""
-
-
-@Language.factory(
-    "llama_ner",
-    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
-    default_config=load_config_from_str(DEFAULT_CONFIG)["llama_ner"],
-    default_score_weights={
-        "ents_f": 1.0,
-        "ents_p": 0.0,
-        "ents_r": 0.0,
-        "ents_per_type": None,
-        "ents_token_acc": None,
-    },
-)
-def make_llama_ner(
-    nlp: Language, name: str, model: Model, spans_key: str | None, overwrite: bool, scorer: Scorer | None
-) -> LlamaNER:
-    """Create a `llama_ner` component.
-
-    model: a `spacy_llama_ner.CRFTagger.v1`.
-    spans_key: span group that gets the entities with their scores, `doc.spans[spans_key].attrs["scores"]`;
-        null for none.
-    overwrite: whether entities that a doc already has are replaced; otherwise they stay, and predictions that
-        overlap with them are left out.
-    scorer: by default seqeval's strict scores.
-    """
-    return LlamaNER(nlp.vocab, model, name, spans_key=spans_key, overwrite=overwrite, scorer=scorer)
+# Words that are encoded and decoded at a time: enough for full batches of similar length.
+WORDS_PER_STEP = 8192
 
 
 class LlamaNER(TrainablePipe):
@@ -89,7 +43,7 @@ class LlamaNER(TrainablePipe):
         overwrite: bool = False,
         scorer: Scorer | None = None,
     ) -> None:
-        """See `make_llama_ner`."""
+        """See `factory.make_llama_ner`."""
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -152,6 +106,19 @@ class LlamaNER(TrainablePipe):
         sample = [eg.x for eg in islice(get_examples(), 10)]
         self.model.initialize(X=sample)
 
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Annotate a stream of docs, in order.
+
+        batch_size: has no effect. Docs are gathered by their words, so that one at a time is as fast as a thousand,
+            and a thousand long ones take no more memory than one.
+        """
+        for docs in gather(stream, n_words=WORDS_PER_STEP):
+            try:
+                self.set_annotations(docs, self.predict(docs))
+                yield from docs
+            except Exception as error:
+                self.get_error_handler()(self.name, self, docs, error)
+
     def predict(self, docs: Iterable[Doc]) -> list[list[Entity]]:
         """The entities of each doc with their scores; the docs are not changed."""
         from ..head.tagging import decode
@@ -196,9 +163,10 @@ class LlamaNER(TrainablePipe):
         try:
             load()
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise type(error)(f"[{self.name}] cannot be loaded from {source}: {error}") from error
+            kind = OSError if isinstance(error, OSError) else ValueError
+            raise kind(f"[{self.name}] cannot be loaded from {source}: {error}") from error
         known = self.model.get_ref("head").attrs["labels"]
-        if list(self.labels) != list(known):
+        if self.is_initialized and list(self.labels) != list(known):
             raise ValueError(
                 f"[{self.name}] {source} names the labels {list(self.labels)}, but its weights were trained for "
                 f"{list(known)}. The files of two pipelines were mixed; copy the whole folder again."
