@@ -8,7 +8,7 @@ import torch
 from thinc.util import get_torch_default_device
 from tokenizers import Tokenizer
 
-from ..base.load import Decoder, load_shared, own_copy
+from ..base.load import AttentionKernel, Decoder, load_shared, own_copy
 from .attention import remove_causal_mask
 from .lora import add_lora
 from .module import WordEncoder
@@ -29,8 +29,11 @@ def build_saved(settings: Settings, spec: dict[str, Any]) -> WordEncoder:
 def _build(settings: Settings, origin: Origin) -> WordEncoder:
     device = torch.device(get_torch_default_device())
     dtype = compute_dtype(settings.dtype, device)
+    # at the length of a window, plain products are faster than the fused kernel on a CPU, above all backwards
+    kernel: AttentionKernel = "eager" if device.type == "cpu" else "sdpa"
     with origin.folder() as folder:
-        shared = load_shared(folder, origin.fingerprint, dtype=dtype, device=device)
+        shared = load_shared(folder, origin.fingerprint, dtype=dtype, device=device, kernel=kernel)
+    _check_window(shared, settings.window)
     llama = own_copy(shared)
     _cut(llama, settings.layer)
     remove_causal_mask(llama.layers, settings.attention)
@@ -39,6 +42,12 @@ def _build(settings: Settings, origin: Origin) -> WordEncoder:
     _unfreeze(llama, settings.unfreeze_layers)
     tokenizer = Tokenizer.from_str(origin.tokenizer)
     return WordEncoder(llama, shared=shared, tokenizer=tokenizer, dtype=dtype, saved=origin.to_spec())
+
+
+def _check_window(llama: Decoder, window: int) -> None:
+    positions = llama.config.max_position_embeddings
+    if window > positions:
+        raise ValueError(f"window = {window}, but the base knows only {positions} positions. Give fewer subwords.")
 
 
 def _cut(llama: Decoder, n_layers: int | None) -> None:

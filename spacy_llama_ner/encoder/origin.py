@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base import fingerprint, locate
+from ..base.weights import INDEX, weight_files
 from .settings import Settings
 
 TOKENIZER = "tokenizer.json"
@@ -97,5 +98,5 @@ def _find_again(settings: Settings, saved: Origin) -> Path:
 
 
 def _read_files(folder: Path) -> dict[str, bytes]:
-    names = ("*.json", "*.safetensors")
-    return {file.name: file.read_bytes() for name in names for file in sorted(folder.glob(name))}
+    files = [*weight_files(folder), *(folder / name for name in ("config.json", INDEX, TOKENIZER))]
+    return {file.name: file.read_bytes() for file in files if file.is_file()}

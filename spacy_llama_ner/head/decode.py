@@ -99,4 +99,4 @@ def span_scores(posterior: Posterior, tags: Tensor, lengths: Tensor) -> Tensor:
     last = torch.cat([~goes_on, goes_on.new_ones(n_docs, 1)], dim=1)
     position = torch.arange(n_words, device=tags.device).expand(n_docs, -1)
     ends = torch.where(last, position, n_words - 1).flip(1).cummin(dim=1).values.flip(1)
-    return torch.where(begins, here * (upto.gather(1, ends) - upto + total).exp().float(), here)
+    return torch.where(begins, here * (upto.gather(1, ends) - upto + total).exp().float(), here).clamp(max=1.0)
