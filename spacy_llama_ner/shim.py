@@ -134,14 +134,14 @@ class TorchShim(PyTorchShim, Generic[M]):
         from safetensors import SafetensorError
         from safetensors.torch import load
 
-        saved = srsly.msgpack_loads(bytes_data)
+        try:
+            saved = srsly.msgpack_loads(bytes_data)
+            state = load(saved["state"]) if saved else {}
+        except (ValueError, SafetensorError) as error:
+            raise ValueError(f"The saved weights are damaged ({error}). Copy the pipeline again.") from error
         if not saved:
             return self
         module = self._build(saved["spec"])
-        try:
-            state = load(saved["state"])
-        except SafetensorError as error:
-            raise ValueError(f"The saved weights are damaged ({error}). Copy the pipeline again.") from error
         parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
         check_state(
             {name: tuple(p.shape) for name, p in parameters.items()},

@@ -16,7 +16,8 @@ class Alignment(NamedTuple):
     """The subwords of one doc, and for every word the range of subwords that cover it.
 
     `ids` int64 [n_subwords]; `first` and `last` int64 [n_words]: word i is covered by the subwords
-    `first[i]:last[i]`. The range is empty for a word the tokenizer drops (some zero-width characters).
+    `first[i]:last[i]`. The range is empty for a word the tokenizer drops (some zero-width characters, white
+    space where its offsets leave out spaces).
     """
 
     ids: np.ndarray

@@ -100,8 +100,9 @@ def forward(
     n_words = [int(n) for n in plan.n_words]
 
     def backprop(d_words: list[Floats2d]) -> list[Doc]:
-        d_flat = xp2torch(model.ops.xp.concatenate(d_words), device=flat.device)
-        backprop_torch(ArgsKwargs(((flat,),), {"grad_tensors": (d_flat,)}))
+        if d_words:
+            d_flat = xp2torch(model.ops.xp.concatenate(d_words), device=flat.device)
+            backprop_torch(ArgsKwargs(((flat,),), {"grad_tensors": (d_flat,)}))
         return []
 
     vectors = cast(Floats2d, torch2xp(flat.detach()))

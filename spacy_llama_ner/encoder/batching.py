@@ -46,11 +46,20 @@ class Plan:
 
 
 def make_plan(alignments: list[Alignment], *, prefix: list[int], window: int, stride: int, pooling: Pooling) -> Plan:
-    """Window, sort by length, and cut into batches of at most `SUBWORDS_PER_BATCH` padded subwords."""
+    """Window, sort by length, and cut into batches of at most `SUBWORDS_PER_BATCH` padded subwords.
+
+    `prefix` stands in front of every window and counts for `window`. Raises ValueError if it leaves no room.
+    """
+    room = window - len(prefix)
+    if room < 1:
+        raise ValueError(
+            f"window = {window} has no room for text beside the {len(prefix)} special subwords that this base "
+            "expects in front. Give a greater window."
+        )
     pieces = [
         (np.asarray([*prefix, *a.ids[w.start : w.end]], dtype="int64"), w, offset)
         for a, offset in zip(alignments, _offsets([len(a.ids) for a in alignments]), strict=True)
-        for w in make_windows(len(a.ids), window=window - len(prefix), stride=stride)
+        for w in make_windows(len(a.ids), window=room, stride=min(stride, room))
     ]
     pieces.sort(key=lambda piece: len(piece[0]))
     row_of_subword = np.zeros(sum(len(a.ids) for a in alignments), dtype="int64")

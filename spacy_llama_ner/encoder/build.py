@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from thinc.util import get_torch_default_device
 from tokenizers import Tokenizer
 
+from ..base.check import read_config
 from ..base.load import AttentionKernel, Decoder, load_shared, own_copy
 from .attention import remove_causal_mask
 from .lora import add_lora
@@ -29,9 +31,8 @@ def build_saved(settings: Settings, spec: dict[str, Any]) -> WordEncoder:
 def _build(settings: Settings, origin: Origin) -> WordEncoder:
     device = torch.device(get_torch_default_device())
     dtype = compute_dtype(settings.dtype, device)
-    # at the length of a window, plain products are faster than the fused kernel on a CPU, above all backwards
-    kernel: AttentionKernel = "eager" if device.type == "cpu" else "sdpa"
     with origin.folder() as folder:
+        kernel = attention_kernel(folder, device)
         shared = load_shared(folder, origin.fingerprint, dtype=dtype, device=device, kernel=kernel)
     _check_window(shared, settings.window)
     llama = own_copy(shared)
@@ -42,6 +43,16 @@ def _build(settings: Settings, origin: Origin) -> WordEncoder:
     _unfreeze(llama, settings.unfreeze_layers)
     tokenizer = Tokenizer.from_str(origin.tokenizer)
     return WordEncoder(llama, shared=shared, tokenizer=tokenizer, dtype=dtype, saved=origin.to_spec())
+
+
+def attention_kernel(folder: Path, device: torch.device) -> AttentionKernel:
+    """The attention of transformers that is right and quickest for the base in `folder` on `device`.
+
+    At the length of a window, plain products are faster than the fused kernel on a CPU, above all backwards.
+    The fused kernel cannot cap the scores, which Gemma 2 needs: transformers refuses it or leaves the cap out.
+    """
+    capped = read_config(folder).get("model_type") == "gemma2"
+    return "eager" if capped or device.type == "cpu" else "sdpa"
 
 
 def _check_window(llama: Decoder, window: int) -> None:

@@ -15,8 +15,8 @@ class LoRA:
     rank: inner dimension of the two factors.
     alpha: the product is scaled by alpha / rank.
     dropout: on the adapter's input. Costs a third of a training step on a CPU.
-    target_modules: names of linear modules, or "all-linear".
-    layers: indices of the layers that get an adapter; null for all of them.
+    target_modules: names of linear modules of a layer, such as ["q_proj", "v_proj"], or "all-linear".
+    layers: indices of the layers that get an adapter, negative ones from the top; null for all of them.
     """
 
     rank: int = 16
@@ -41,7 +41,10 @@ class LoRA:
 
 
 def add_lora(model: Decoder, lora: LoRA) -> None:
-    """Inject fp32 adapters into `model`, in place, and freeze everything else."""
+    """Inject fp32 adapters into `model`, in place, and freeze everything else.
+
+    Raises ValueError if `lora` names a layer or module that is not there.
+    """
     from peft import LoraConfig, inject_adapter_in_model
     from peft.tuners.lora import LoraLayer
 
@@ -49,8 +52,7 @@ def add_lora(model: Decoder, lora: LoRA) -> None:
         r=lora.rank,
         lora_alpha=lora.alpha,  # type: ignore[arg-type]
         lora_dropout=lora.dropout,
-        target_modules=lora.target_modules,
-        layers_to_transform=lora.layers,
+        target_modules=_targets(model, lora),
     )
     inject_adapter_in_model(config, model)
     for parameter in model.parameters():
@@ -60,3 +62,35 @@ def add_lora(model: Decoder, lora: LoRA) -> None:
         if isinstance(module, LoraLayer):
             # autocast does the casting; peft's own would turn every activation into fp32 first
             module.cast_input_dtype_enabled = False
+
+
+def _targets(model: Decoder, lora: LoRA) -> list[str]:
+    """Full names of the linear modules that get an adapter.
+
+    peft could choose them itself, but it takes no layers beside "all-linear", looks for layers only below a
+    prefix that a bare decoder does not have, and passes over a name that fits nothing.
+    """
+    from torch.nn import Linear
+
+    n_layers = len(model.layers)
+    layers = range(n_layers) if lora.layers is None else lora.layers
+    if not layers or not all(-n_layers <= index < n_layers for index in layers):
+        raise ValueError(
+            f"lora.layers = {list(layers)} names no layers, or layers that are not there. Give indices from 0 to "
+            f"{n_layers - 1} (this base, as it is cut, has {n_layers} layers), or null for all."
+        )
+    linear = {
+        f"layers.{index}.{name}": name.rpartition(".")[2]
+        for index in sorted({index % n_layers for index in layers})
+        for name, module in model.layers[index].named_modules()
+        if isinstance(module, Linear)
+    }
+    if lora.target_modules == "all-linear":
+        return list(linear)
+    wanted = [lora.target_modules] if isinstance(lora.target_modules, str) else lora.target_modules
+    if not wanted or not set(wanted) <= set(linear.values()):
+        raise ValueError(
+            f"lora.target_modules = {lora.target_modules!r} names modules that are not there. The linear modules "
+            f"of this base's layers are {sorted(set(linear.values()))}. Give a list of those, or 'all-linear'."
+        )
+    return [full_name for full_name, name in linear.items() if name in wanted]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,16 @@ from .batching import Batch, Plan
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """Holds on to a base that is not a submodule, and that a copy of the encoder shares."""
+
+    base: Decoder
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Shared:
+        return self
 
 
 class WordEncoder(nn.Module):
@@ -36,7 +47,7 @@ class WordEncoder(nn.Module):
         self.llama = llama
         self.tokenizer = tokenizer
         self.dtype = dtype
-        self._shared = (shared,)  # in a tuple, so that it is not a submodule
+        self._shared = _Shared(shared)
         self._saved = saved
 
     @property

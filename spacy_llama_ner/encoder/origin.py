@@ -86,7 +86,7 @@ class Origin:
 def _find_again(settings: Settings, saved: Origin) -> Path:
     try:
         return locate(settings.base, revision=settings.revision)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         if Path(saved.path).is_dir():
             return Path(saved.path)
         raise OSError(

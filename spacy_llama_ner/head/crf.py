@@ -9,8 +9,8 @@ from torchcrf import CRF
 
 from .scheme import illegal_transitions, is_inside
 
-# Far below any score that training reaches, and small enough that fp32 sums of it stay exact.
-IMPOSSIBLE = -1e4
+# No emission makes up for it. Every tag but I-x follows every tag, so no sum over paths is ever empty.
+IMPOSSIBLE = float("-inf")
 
 
 class _Forbid(nn.Module):

@@ -89,8 +89,7 @@ def span_scores(posterior: Posterior, tags: Tensor, lengths: Tensor) -> Tensor:
     leaving = posterior.steps.gather(2, tags[:, :-1, None, None].expand(-1, -1, 1, posterior.steps.shape[3]))
     onward = leaving[:, :, 0].gather(2, inside_tag[:, :-1, None])[:, :, 0]  # P(the entity goes on)
     goes_on = (tags[:, 1:] > 0) & (tags[:, 1:] % 2 == 0)
-    stops = (1 - onward).clamp(min=torch.finfo(onward.dtype).tiny)
-    factor = torch.where(goes_on, onward, stops).log()
+    factor = torch.where(goes_on, onward, 1 - onward).clamp(min=torch.finfo(onward.dtype).tiny).log()
     at_end = torch.arange(1, n_words, device=tags.device) >= lengths[:, None]
     factor = factor.masked_fill(at_end, 0.0)
     # sum the log-factors from each word to the end of its entity

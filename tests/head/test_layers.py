@@ -1,0 +1,127 @@
+"""The heads as layers: lists of word vectors in, lists of emissions out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from thinc.api import get_current_ops, set_dropout_rate
+
+from spacy_llama_ner.head import BiLSTMHead, LinearHead
+from spacy_llama_ner.head.layers import HeadModel, extend_labels, set_labels
+
+WIDTH = 6
+RNG = np.random.default_rng(0)
+LENGTHS = (3, 0, 7, 1, 0)
+heads = pytest.mark.parametrize("kind", ["linear", "bilstm", "two bilstms"])
+
+
+def make_head(kind: str, labels: list[str] | None = None) -> HeadModel:
+    makers = {"linear": LinearHead, "bilstm": lambda: BiLSTMHead(5), "two bilstms": lambda: BiLSTMHead(4, layers=2)}
+    head = makers[kind]()
+    head.set_dim("nI", WIDTH)
+    set_labels(head, ["DATE", "NAME"] if labels is None else labels)
+    head.initialize()
+    return head
+
+
+def make_words(lengths: tuple[int, ...] = LENGTHS) -> list[np.ndarray]:
+    return [RNG.normal(size=(n, WIDTH)).astype("float32") for n in lengths]
+
+
+@heads
+def test_gives_each_word_one_score_a_tag(kind: str) -> None:
+    emissions = make_head(kind).predict(make_words())
+    assert [doc.shape for doc in emissions] == [(n, 5) for n in LENGTHS]
+    assert {str(doc.dtype) for doc in emissions} == {"float32"}
+
+
+@heads
+def test_a_doc_gets_the_same_alone_and_among_others(kind: str) -> None:
+    head, words = make_head(kind), make_words()
+    for together, doc in zip(head.predict(words), words, strict=True):
+        np.testing.assert_allclose(together, head.predict([doc])[0], atol=1e-5)
+
+
+@heads
+def test_docs_without_words_are_nothing_to_it(kind: str) -> None:
+    emissions, backprop = make_head(kind)(make_words((0, 0)), is_train=True)
+    assert [doc.shape for doc in emissions] == [(0, 5), (0, 5)]
+    assert [doc.shape for doc in backprop(emissions)] == [(0, WIDTH), (0, WIDTH)]
+
+
+@pytest.mark.parametrize(("kind", "hears"), [("linear", False), ("bilstm", True)])
+def test_only_a_bilstm_hears_the_words_around(kind: str, hears: bool) -> None:
+    head, (words,) = make_head(kind), make_words((5,))
+    changed = words.copy()
+    changed[-1] += 1
+    first, moved = head.predict([words])[0][0], head.predict([changed])[0][0]
+    assert np.array_equal(first, moved) is not hears
+
+
+@heads
+def test_gradients_on_the_words_are_finite_differences(kind: str) -> None:
+    head, words = make_head(kind), make_words((3, 0, 2))
+    weights = [RNG.normal(size=(n, 5)).astype("float32") for n in (3, 0, 2)]
+
+    def total(docs: list[np.ndarray]) -> float:
+        pairs = zip(head.predict(docs), weights, strict=True)
+        return float(sum((scores.astype("float64") * weight).sum() for scores, weight in pairs))
+
+    _, backprop = head(words, is_train=True)
+    gradients = backprop(weights)
+    for doc, word, i in [(0, 0, 0), (0, 2, 3), (2, 1, 5)]:
+        up, down = [x.copy() for x in words], [x.copy() for x in words]
+        up[doc][word, i] += 1e-2
+        down[doc][word, i] -= 1e-2
+        assert gradients[doc][word, i] == pytest.approx((total(up) - total(down)) / 2e-2, rel=2e-2, abs=1e-3)
+
+
+@heads
+def test_new_labels_leave_the_scores_of_the_old_ones(kind: str) -> None:
+    head, words = make_head(kind), make_words()
+    before = head.predict(words)
+    transitions = head.shims[0].module.crf.transitions.detach().clone()
+    extend_labels(head, ["DATE", "NAME", "TIME"])
+    after = head.predict(words)
+    assert head.get_dim("nO") == 7
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_allclose(new[:, :5], old, atol=1e-6)
+    assert head.shims[0].module.crf.transitions[:5, :5].equal(transitions)
+    assert head.shims[0].module.labels == ["DATE", "NAME", "TIME"]
+
+
+@heads
+def test_dropout_is_that_of_training(kind: str) -> None:
+    head, words = make_head(kind), make_words((40,))
+    set_dropout_rate(head, 0.5)
+    first, second = (head(words, is_train=True)[0][0] for _ in range(2))
+    assert not np.allclose(first, second)
+    assert np.array_equal(head.predict(words)[0], head.predict(words)[0])
+    set_dropout_rate(head, 0.0)
+    np.testing.assert_allclose(head(words, is_train=True)[0][0], head.predict(words)[0], atol=1e-6)
+
+
+@heads
+def test_bytes_hold_weights_and_labels(kind: str) -> None:
+    head, words = make_head(kind), make_words()
+    copy = make_head(kind, labels=["OTHER"]).from_bytes(head.to_bytes())
+    for ours, theirs in zip(head.predict(words), copy.predict(words), strict=True):
+        assert np.array_equal(ours, theirs)
+    assert copy.shims[0].module.labels == ["DATE", "NAME"]
+    assert copy.attrs["labels"] == ["DATE", "NAME"]
+
+
+def test_one_linear_heads_weights_do_not_fit_a_bilstm() -> None:
+    with pytest.raises(ValueError, match="do not fit this pipeline's config"):
+        BiLSTMHead(5).from_bytes(make_head("linear").to_bytes())
+
+
+def test_without_weights_it_says_to_train_or_load() -> None:
+    with pytest.raises(ValueError, match=r"no weights yet. Train it"):
+        LinearHead().predict([get_current_ops().alloc2f(1, WIDTH)])
+
+
+@pytest.mark.parametrize("settings", [{"hidden": 0}, {"layers": 0}, {"hidden": -3}])
+def test_a_bilstm_of_no_size_is_an_error(settings: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="expected 1 or more of each"):
+        BiLSTMHead(**settings)
