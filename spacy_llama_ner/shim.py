@@ -60,6 +60,8 @@ class TorchShim(PyTorchShim, Generic[M]):
         """Take `module` in, moved to thinc's current device."""
         _single_thread_after_fork()
         self._model = module.to(get_torch_default_device())
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self._optimizer = None
 
     def predict(self, inputs: ArgsKwargs) -> Any:
@@ -77,8 +79,6 @@ class TorchShim(PyTorchShim, Generic[M]):
 
         if not self.module.training:
             self.module.train()
-        if self.device.type == "cpu":
-            keep_freed_memory()
         outputs = self.module(*inputs.args, **inputs.kwargs)
 
         def backprop(grads: ArgsKwargs) -> None:

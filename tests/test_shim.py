@@ -14,7 +14,7 @@ from safetensors.torch import save
 from thinc.api import Adam, ArgsKwargs, Optimizer
 from torch import Tensor, nn
 
-from spacy_llama_ner.shim import TorchShim, check_state
+from spacy_llama_ner.shim import TorchShim
 
 
 class Net(nn.Module):
@@ -206,7 +206,3 @@ def test_weights_that_do_not_fit_are_refused(change: Any, message: str) -> None:
 def test_bytes_that_were_cut_off_are_refused(cut: int) -> None:
     with pytest.raises(ValueError, match=r"saved weights are damaged .* Copy the pipeline again"):
         make_shim().from_bytes(make_shim().to_bytes()[:cut])
-
-
-def test_states_that_fit() -> None:
-    check_state({"a": (1, 2)}, {"a": (1, 2)})

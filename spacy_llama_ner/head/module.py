@@ -46,12 +46,14 @@ class TaggerHead(nn.Module):
     def forward(self, words: Tensor, lengths: list[int]) -> Tensor:
         """Emissions [n_words, n_tags] of word vectors [n_words, width]; `lengths` are the words of each doc."""
         words = self.dropout(words)
-        if self.lstm is not None and len(words):
+        if self.lstm is not None:
             words = self.dropout(self._read_both_ways(words, lengths))
         return self.output(words)
 
     def _read_both_ways(self, words: Tensor, lengths: list[int]) -> Tensor:
         assert self.lstm is not None
+        if not len(words):
+            return words[:, :1].expand(0, 2 * self.lstm.hidden_size)
         padded, sizes = pad([doc for doc in words.split(lengths) if len(doc)])
         packed = nn.utils.rnn.pack_padded_sequence(padded, sizes.cpu(), batch_first=True, enforce_sorted=False)
         hidden, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True)

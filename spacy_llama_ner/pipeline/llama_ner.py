@@ -151,7 +151,7 @@ class LlamaNER(TrainablePipe):
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> LlamaNER:
         """Load from a bytestring. Raises ValueError where it is damaged or does not fit the config."""
-        self._guard(lambda: TrainablePipe.from_bytes(self, bytes_data, exclude=exclude), "The bytes given")
+        self._guard(lambda: TrainablePipe.from_bytes(self, bytes_data, exclude=exclude), "the bytes given")
         return self
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> LlamaNER:
@@ -162,12 +162,18 @@ class LlamaNER(TrainablePipe):
     def _guard(self, load: Callable[[], Any], source: str) -> None:
         try:
             load()
+            self._check_labels()
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             kind = OSError if isinstance(error, OSError) else ValueError
-            raise kind(f"[{self.name}] cannot be loaded from {source}: {error}") from error
+            told = str(error) if isinstance(error, (OSError, ValueError)) else repr(error)
+            raise kind(
+                f"[{self.name}] cannot be loaded from {source}: {told} "
+                "If its files are incomplete, damaged or from two pipelines, copy the whole folder again."
+            ) from error
+
+    def _check_labels(self) -> None:
         known = self.model.get_ref("head").attrs["labels"]
         if self.is_initialized and list(self.labels) != list(known):
             raise ValueError(
-                f"[{self.name}] {source} names the labels {list(self.labels)}, but its weights were trained for "
-                f"{list(known)}. The files of two pipelines were mixed; copy the whole folder again."
+                f"The file cfg names the labels {list(self.labels)}, but the weights were trained for {list(known)}."
             )

@@ -158,5 +158,5 @@ def test_gradients_are_finite_differences(loss: Loss) -> None:
     ],
 )
 def test_weights_that_teach_nothing_are_an_error(settings: dict) -> None:
-    with pytest.raises(ValueError, match="teaches nothing. Expected weights of 0 or more"):
+    with pytest.raises(ValueError, match=r"teaches nothing\. Expected weights of 0 or more"):
         TaggingLoss(**settings)

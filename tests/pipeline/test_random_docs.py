@@ -1,0 +1,74 @@
+"""A thousand texts of any Unicode and any length go through the pipeline unharmed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from .samples import CORPUS, scores
+
+N_BATCHES, DOCS_PER_BATCH = 50, 20
+LONGEST = 20_000
+
+# text that the pipeline knows, and text that no tokenizer was made for
+KNOWN = st.sampled_from([piece for text, _ in CORPUS for piece in (text, text + "\n\n", f" {text}.")])
+ODD = st.sampled_from(
+    ["\u200b", "\ufeff", " \t ", "\r\n", "\xa0", "👩‍👩‍👧‍👦", "e\u0301\u0327", "\u202e", "\x00", "a" * 300, "ﷺ"]
+)
+CHARACTERS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+PIECE = st.one_of(KNOWN, ODD, CHARACTERS)
+SHORT = st.lists(PIECE, max_size=5).map("".join)
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> list[str]:
+    """Short texts, and one that is repeated to up to `LONGEST` characters."""
+    texts = draw(st.lists(SHORT, min_size=DOCS_PER_BATCH - 1, max_size=DOCS_PER_BATCH - 1))
+    seed, length = draw(SHORT), draw(st.integers(0, LONGEST))
+    long = (seed * (length // len(seed) + 1))[:length] if seed else ""
+    where = draw(st.integers(0, len(texts)))
+    return [*texts[:where], long, *texts[where:]]
+
+
+def entities(doc: Doc) -> list[tuple[int, int, str]]:
+    return [(ent.start, ent.end, ent.label_) for ent in doc.ents]
+
+
+def check(nlp: Language, texts: list[str], seen: dict[str, int]) -> None:
+    docs = list(nlp.pipe(texts))
+    assert [doc.text for doc in docs] == texts
+    for doc, text in zip(docs, texts, strict=True):
+        for ent in doc.ents:
+            assert doc.char_span(ent.start_char, ent.end_char) is not None
+            assert ent.text and not ent[0].is_space and not ent[-1].is_space
+        alone = nlp(text)
+        assert entities(alone) == entities(doc)
+        assert list(alone.spans["llama_ner"]) == list(alone.ents)
+        assert scores(alone) == pytest.approx(scores(doc), abs=1e-3)
+        assert all(0 <= score <= 1 for score in scores(doc))
+        seen["docs"] += 1
+        seen["with entities"] += bool(doc.ents)
+        seen["long"] += len(text) > LONGEST / 2
+
+
+def test_a_thousand_random_docs(trained: Language) -> None:
+    seen = {"docs": 0, "with entities": 0, "long": 0}
+
+    @settings(
+        derandomize=True,
+        database=None,
+        deadline=None,
+        max_examples=N_BATCHES,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(batches())
+    def go(texts: list[str]) -> None:
+        check(trained, texts, seen)
+
+    go()
+    assert seen["docs"] >= 1000
+    assert seen["with entities"] > 100
+    assert seen["long"] > 5

@@ -1,0 +1,151 @@
+"""Saved, copied and loaded again, a pipeline says the same."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from .samples import CORPUS, ents, make_examples, make_nlp, scores, train
+
+TEXTS = [*(text for text, _ in CORPUS), "", "Omar\n\nBrook  \u200b🙂", "Did Friday call Mia Brook? " * 30]
+Predictions = list[list[tuple[int, int, str, float]]]
+
+
+def predict(nlp: Language, texts: list[str] = TEXTS) -> Predictions:
+    return [
+        [(e.start, e.end, e.label_, score) for e, score in zip(doc.ents, scores(doc), strict=True)]
+        for doc in nlp.pipe(texts)
+    ]
+
+
+def test_bytes_hold_it_all(trained: Language, tiny_llama: Path) -> None:
+    again = make_nlp(tiny_llama).from_bytes(trained.to_bytes())
+    assert predict(again) == predict(trained)
+    assert again.get_pipe("llama_ner").labels == trained.get_pipe("llama_ner").labels
+
+
+def test_a_components_own_bytes_hold_it_all(trained: Language, blank: Language, tmp_path: Path) -> None:
+    ner, fresh = trained.get_pipe("llama_ner"), blank.get_pipe("llama_ner")
+    fresh.from_bytes(ner.to_bytes())
+    assert predict(blank) == predict(trained)
+    assert fresh.to_bytes(exclude=["vocab"]) == ner.to_bytes(exclude=["vocab"])
+
+
+def test_disk_holds_it_all(trained: Language, tmp_path: Path) -> None:
+    trained.to_disk(tmp_path / "a")
+    again = spacy.load(tmp_path / "a")
+    assert predict(again) == predict(trained)
+    again.to_disk(tmp_path / "b")
+    model = Path("llama_ner") / "model"
+    assert (tmp_path / "a" / model).read_bytes() == (tmp_path / "b" / model).read_bytes()
+
+
+def test_an_untrained_pipeline_is_saved_and_loaded_too(blank: Language, tmp_path: Path) -> None:
+    blank.get_pipe("llama_ner").add_label("NAME")
+    blank.to_disk(tmp_path)
+    again = spacy.load(tmp_path)
+    ner = again.get_pipe("llama_ner")
+    assert ner.labels == ("NAME",) and not ner.is_initialized
+    train(again, make_examples(again), steps=1)
+    assert ner.labels == ("NAME", "DATE")
+
+
+def test_training_goes_on_where_it_was_saved(trained_folder: Path, nlp: Language) -> None:
+    optimizer = nlp.resume_training()
+    first = nlp.update(make_examples(nlp), sgd=optimizer)["llama_ner"]
+    assert first < 0.5
+    assert [ents(nlp(text)) for text, _ in CORPUS] == [pieces for _, pieces in CORPUS]
+
+
+def test_the_base_is_not_in_it_unless_asked_for(trained: Language, tiny_llama: Path, tmp_path: Path) -> None:
+    weights = (tiny_llama / "model.safetensors").read_bytes()
+    assert weights not in trained.get_pipe("llama_ner").to_bytes()
+    base = Path(copytree(tiny_llama, tmp_path / "base"))
+    whole = make_nlp(base, tok2vec={"save_base": True})
+    train(whole, make_examples(whole), steps=1)
+    assert weights in whole.get_pipe("llama_ner").to_bytes()
+    expected = predict(whole)
+    whole.to_disk(tmp_path / "pipeline")
+    base.rename(tmp_path / "elsewhere")
+    assert predict(spacy.load(tmp_path / "pipeline")) == expected
+
+
+def test_a_deep_copy_is_its_own(trained: Language) -> None:
+    clone = copy.deepcopy(trained)
+    before = predict(trained)
+    assert predict(clone) == before
+    optimizer = clone.resume_training()
+    optimizer.learn_rate = 0.1
+    for _ in range(3):
+        clone.update(make_examples(clone), sgd=optimizer)
+    assert predict(clone) != before
+    assert predict(trained) == before
+
+
+def test_a_deep_copy_of_an_untrained_pipeline_can_be_trained(blank: Language) -> None:
+    clone = copy.deepcopy(blank)
+    train(clone, make_examples(clone), steps=1)
+    assert not blank.get_pipe("llama_ner").is_initialized
+    assert blank.get_pipe("llama_ner").labels == ()
+
+
+def test_pickles(trained: Language) -> None:
+    ner = trained.get_pipe("llama_ner")
+    clone = pickle.loads(pickle.dumps(ner))
+    docs = [trained.make_doc(text) for text in TEXTS]
+    assert clone.predict(docs) == ner.predict(docs)
+    assert (clone.labels, clone.name, clone.spans_key) == (ner.labels, ner.name, ner.spans_key)
+
+
+def test_docs_with_its_annotation_pickle(trained: Language) -> None:
+    doc = pickle.loads(pickle.dumps(trained(CORPUS[0][0])))
+    assert isinstance(doc, Doc) and ents(doc) == CORPUS[0][1]
+
+
+CHILD = """
+import json, socket, sys
+
+class NoSocket(socket.socket):
+    def __init__(self, *args, **kwargs):
+        raise OSError("the network is off")
+
+socket.socket = NoSocket
+import spacy
+nlp = spacy.load(sys.argv[1])
+docs = list(nlp.pipe(json.loads(sys.stdin.read())))
+print(json.dumps([[(e.start, e.end, e.label_, float(s)) for e, s in
+      zip(d.ents, d.spans["llama_ner"].attrs["scores"])] for d in docs]))
+"""
+
+
+@pytest.mark.parametrize("offline", ["0", "1"])
+def test_a_new_process_elsewhere_without_a_network_says_the_same(
+    trained: Language, trained_folder: Path, tmp_path: Path, offline: str
+) -> None:
+    copied = copytree(trained_folder, tmp_path / "copied")
+    (tmp_path / "elsewhere").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, os.path.relpath(copied, tmp_path / "elsewhere")],
+        cwd=tmp_path / "elsewhere",
+        env={**os.environ, "HF_HUB_OFFLINE": offline, "SPACY_LLAMA_NER_CACHE": str(tmp_path / "cache")},
+        input=json.dumps(TEXTS),
+        capture_output=True,
+        encoding="utf8",
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = [[tuple(entity) for entity in doc] for doc in json.loads(done.stdout)]
+    assert found == predict(trained)
+    assert sum(map(len, found)) > 5
