@@ -16,8 +16,8 @@ def keep_freed_memory() -> None:
     """Have glibc reuse the memory that a batch frees, up to 2 GB, where it would return it to the system.
 
     Every batch asks for the same blocks of some megabytes again, and each time the system hands over fresh pages,
-    one fault per 4 kB: without this, prediction was a fifth to a quarter slower. Does nothing under another libc, or where MALLOC_ variables in the
-    environment say how memory is to be handled (see mallopt(3)).
+    one fault per 4 kB: without this, prediction was a fifth to a quarter slower. Does nothing under another libc,
+    or where MALLOC_ variables in the environment say how memory is to be handled (see mallopt(3)).
     """
     if not sys.platform.startswith("linux") or any(name.startswith("MALLOC_") for name in os.environ):
         return

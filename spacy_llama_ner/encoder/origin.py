@@ -51,8 +51,8 @@ class Origin:
     def from_spec(cls, settings: Settings, spec: dict[str, Any]) -> Origin:
         """What a saved pipeline says of its base, found again here unless the pipeline carries it.
 
-        Looked for where the config says, then where it was when the pipeline was made. Raises OSError if it is
-        in neither place, ValueError if what is there has another content.
+        Looked for where it was when the pipeline was made, unless the config names another one by now, then where
+        the config says. Raises OSError if it is in neither place, ValueError if what is there has another content.
         """
         saved = cls(**spec)
         if saved.files is not None:
@@ -84,6 +84,9 @@ class Origin:
 
 
 def _find_again(settings: Settings, saved: Origin) -> Path:
+    same_name = (settings.base, settings.revision) == (saved.name, saved.revision)
+    if same_name and _holds(Path(saved.path), saved.fingerprint):
+        return Path(saved.path)
     try:
         return locate(settings.base, revision=settings.revision)
     except (OSError, ValueError, ImportError) as error:
@@ -95,6 +98,13 @@ def _find_again(settings: Settings, saved: Origin) -> Path:
             'spacy.load(..., config={"components": {"llama_ner": {"model": {"tok2vec": {"base": "FOLDER"}}}}}), or '
             "train with save_base = true to have it inside the pipeline."
         ) from error
+
+
+def _holds(folder: Path, expected: str) -> bool:
+    try:
+        return fingerprint(folder) == expected
+    except (OSError, ValueError):
+        return False
 
 
 def _read_files(folder: Path) -> dict[str, bytes]:

@@ -60,6 +60,18 @@ def test_a_relative_folder_is_found_from_another_working_directory(
     check_same(load(data, name), model)
 
 
+def test_another_folder_of_that_name_in_the_new_working_directory_is_passed_over(
+    base: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(base.parent)
+    model = make_encoder(Path("base"))
+    data = model.to_bytes()
+    shutil.copytree(base, elsewhere / "base")
+    change_weights(elsewhere / "base")
+    monkeypatch.chdir(elsewhere)
+    check_same(load(data, "base"), model)
+
+
 def test_a_base_that_moved_is_named_in_the_config(base: Path, elsewhere: Path) -> None:
     model = make_encoder(base)
     data = model.to_bytes()

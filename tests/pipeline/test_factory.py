@@ -49,7 +49,7 @@ def test_tells_what_it_sets_and_what_it_is_scored_by(nlp: Language) -> None:
 
 
 def test_unused_it_says_to_train_or_load(nlp: Language) -> None:
-    with pytest.raises(ValueError, match="no weights yet. Train it"):
+    with pytest.raises(ValueError, match=r"no weights yet\. Train it"):
         nlp("Mia Brook")
 
 

@@ -115,7 +115,7 @@ def test_another_tokenization_trains_on_the_words_that_match(blank: Language) ->
 
 
 def test_refuses_to_rehearse(nlp: Language) -> None:
-    with pytest.raises(NotImplementedError, match="'llama_ner' cannot rehearse. To keep what it knows"):
+    with pytest.raises(NotImplementedError, match=r"'llama_ner' cannot rehearse\. To keep what it knows"):
         nlp.get_pipe("llama_ner").rehearse(make_examples(nlp))
 
 
