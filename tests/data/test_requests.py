@@ -108,3 +108,10 @@ def test_no_piece_disappears_silently(text: str, labels: list[tuple[str, str]]) 
     if docs and len(tagged) > rejected:
         assert docs[0].ents
     assert all(not ent[0].is_space and not ent[-1].is_space for doc in docs for ent in doc.ents)
+
+
+def test_a_piece_that_other_pieces_go_on_is_found_where_they_follow(tmp_path: Path) -> None:
+    record = {"text": "Did the rent go out on the 1st?", "labels": [["the", "B-DATE"], ["1st", "I-DATE"]]}
+    (doc,), report = convert(tmp_path, record)
+    assert [(ent.text, ent.start_char) for ent in doc.ents] == [("the 1st", 23)]
+    assert not report.problems

@@ -1,0 +1,40 @@
+"""How memory is kept between batches."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from typing import Any
+
+import pytest
+
+from spacy_llama_ner.memory import keep_freed_memory
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """What is asked of the C library."""
+    asked: list[tuple[int, int]] = []
+
+    class Library:
+        def __init__(self, name: Any) -> None: ...
+
+        def mallopt(self, setting: int, value: int) -> None:
+            asked.append((setting, value))
+
+    for name in ("MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TOP_PAD_"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(ctypes, "CDLL", Library)
+    return asked
+
+
+def test_freed_blocks_are_kept(calls: list[tuple[int, int]]) -> None:
+    keep_freed_memory.__wrapped__()
+    assert calls == [(-4, 0), (-1, 2**31 - 1)]
+
+
+def test_settings_of_the_environment_stand(calls: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
+    keep_freed_memory.__wrapped__()
+    assert not calls
