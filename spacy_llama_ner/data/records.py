@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from .files import read_utf8
 from .report import Report
-from .tags import split_tag
+from .tags import split_tag, starts_entity
 
 BAD_JSON = "invalid JSON"
 BAD_RECORD = "unusable record"
@@ -150,3 +151,13 @@ def _piece(
 def _show(value: object) -> str:
     shown = repr(value)
     return shown if len(shown) <= 120 else f"{shown[:117]}..."
+
+
+def continuations(pieces: list[Piece], label: str) -> list[str]:
+    """The texts of the pieces that go on the entity before them."""
+    parts = ((piece.text.strip(), split_tag(piece.tag)) for piece in pieces)
+    return [text for text, _ in takewhile(lambda p: p[1] is not None and _goes_on(p[1], label), parts)]
+
+
+def _goes_on(parts: tuple[str, str], label: str) -> bool:
+    return parts[0] != "O" and not starts_entity(parts[0]) and parts[1] == label

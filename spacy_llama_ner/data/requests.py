@@ -24,14 +24,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from . import pieces as locate
-from .records import BAD_RECORD, Piece, parse_record, read_records
+from .records import BAD_RECORD, Piece, continuations, parse_record, read_records
 from .report import Report
 from .tags import LOST_START, UNKNOWN_LABEL, UNKNOWN_TAG, split_tag, starts_entity
 
@@ -93,7 +92,7 @@ class _Annotator:
             prefix, label = parts
             starts = starts_entity(prefix)
             goes_on = not starts and current is not None and current.label == label
-            then = _continuations(pieces[i + 1 :], label) if starts else []
+            then = continuations(pieces[i + 1 :], label) if starts else []
             match = self._place(piece, label, goes_on=goes_on, then=then)
             if match is None:
                 current = None if starts else current
@@ -167,13 +166,3 @@ class _Annotator:
 
     def _reject(self, piece: Piece, problem: str) -> None:
         self.report.rejected(self.at, problem, f"{piece.text!r} ({piece.tag})")
-
-
-def _continuations(pieces: list[Piece], label: str) -> list[str]:
-    """The texts of the pieces that go on the entity before them."""
-    parts = ((piece.text.strip(), split_tag(piece.tag)) for piece in pieces)
-    return [text for text, _ in takewhile(lambda p: p[1] is not None and _goes_on(p[1], label), parts)]
-
-
-def _goes_on(parts: tuple[str, str], label: str) -> bool:
-    return parts[0] != "O" and not starts_entity(parts[0]) and parts[1] == label
