@@ -21,7 +21,7 @@ ODD = st.sampled_from(
 CHARACTERS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 PIECE = st.one_of(KNOWN, ODD, CHARACTERS)
 SHORT = st.lists(PIECE, max_size=5).map("".join)
-LENGTHS = st.sampled_from([2_000, 400, 40, 0, 8_000, 12_000, LONGEST])
+LENGTHS = [LONGEST, 16_000, 12_000, 8_000, 4_000, 500, 40, 0]
 
 
 TEXTS = st.lists(SHORT, min_size=DOCS_PER_BATCH - 1, max_size=DOCS_PER_BATCH - 1)
