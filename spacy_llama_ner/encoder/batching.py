@@ -15,7 +15,7 @@ Pooling = Literal["first", "last", "mean"]
 # Matrix products are near their best speed from about a thousand rows on; more only costs memory.
 SUBWORDS_PER_BATCH = 4096
 # What starting one more batch costs, in subwords that could be encoded in that time.
-COST_OF_A_BATCH = 64
+COST_OF_A_BATCH = 256
 
 
 class Batch(NamedTuple):

@@ -18,6 +18,8 @@ from spacy_llama_ner.head.architecture import get_loss_settings
 from spacy_llama_ner.head.layers import set_labels
 from spacy_llama_ner.head.loss import Loss
 
+from ..pipeline.samples import learn_by_heart
+
 TEXTS = [
     ("Ada Brook calls on Monday", [(0, 9, "NAME"), (19, 25, "DATE")]),
     ("remind Tom about lunch", [(7, 10, "NAME")]),
@@ -39,13 +41,9 @@ def make_examples(nlp: Language) -> list[Example]:
     return [Example.from_dict(nlp.make_doc(text), {"entities": spans}) for text, spans in TEXTS]
 
 
-def learn_by_heart(nlp: Language, *, steps: int, learn_rate: float) -> dict[str, float]:
-    """Train, check that it worked, and give the losses of the last step."""
-    examples = make_examples(nlp)
-    optimizer = nlp.initialize(lambda: examples)
-    optimizer.learn_rate = learn_rate
-    losses = [nlp.update(examples, sgd=optimizer, drop=0.1) for _ in range(steps)]
-    assert losses[-1]["llama_ner"] < losses[0]["llama_ner"] / 5
+def learn(nlp: Language, *, learn_rate: float = 0.01) -> dict[str, float]:
+    """Train until the examples are known, check that they are, and give the losses of the last step."""
+    losses = learn_by_heart(nlp, make_examples(nlp), learn_rate=learn_rate)
     for text, spans in TEXTS:
         assert [(ent.start_char, ent.end_char, ent.label_) for ent in nlp(text).ents] == spans
     return losses[-1]
@@ -61,7 +59,7 @@ def learn_by_heart(nlp: Language, *, steps: int, learn_rate: float) -> dict[str,
 def test_over_a_convolutional_embedding(head: dict[str, Any]) -> None:
     nlp = spacy.blank("en")
     nlp.add_pipe("llama_ner", config={"model": {"tok2vec": EMBED, "head": head}})
-    learn_by_heart(nlp, steps=30, learn_rate=0.01)
+    learn(nlp)
 
 
 def test_over_a_listener_to_a_shared_tok2vec() -> None:
@@ -70,7 +68,7 @@ def test_over_a_listener_to_a_shared_tok2vec() -> None:
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
     nlp.add_pipe("llama_ner", config={"model": {"tok2vec": listener}})
     assert nlp.get_pipe("tok2vec").listening_components == ["llama_ner"]
-    losses = learn_by_heart(nlp, steps=30, learn_rate=0.01)
+    losses = learn(nlp)
     # what the shared layer reports is the size of the gradients that reached it
     assert losses["tok2vec"] > 0
 
@@ -113,7 +111,7 @@ def test_over_a_bert(tmp_path: Path) -> None:
         "mixed_precision": False,
     }
     nlp.add_pipe("llama_ner", config={"model": {"tok2vec": bert}})
-    learn_by_heart(nlp, steps=30, learn_rate=0.003)
+    learn(nlp, learn_rate=0.003)
 
 
 def test_needs_examples_where_the_width_shows_only_in_use() -> None:

@@ -10,7 +10,7 @@ from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc
 
-from .samples import CORPUS, ents, make_examples, make_nlp, scores, train
+from .samples import CORPUS, ents, learn_by_heart, make_examples, make_nlp, scores, train
 
 TEXTS = [*(text for text, _ in CORPUS), ""] * 5
 ENCODER = {"@architectures": "spacy_llama_ner.LlamaEncoder.v1", "dtype": "float32", "window": 64, "stride": 48}
@@ -112,7 +112,7 @@ def make_listening(base: Path) -> Language:
     nlp.add_pipe("tok2vec", config={"model": {**ENCODER, "base": str(base)}})
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
     nlp.add_pipe("llama_ner", config={"model": {"tok2vec": listener}})
-    train(nlp, make_examples(nlp), steps=40)
+    learn_by_heart(nlp, make_examples(nlp))
     return nlp
 
 

@@ -11,7 +11,7 @@ from spacy.training import Example
 
 from spacy_llama_ner.evaluate import seqeval_score
 
-from .samples import CORPUS, annotated, ents, make_examples, train
+from .samples import CORPUS, annotated, ents, learn_by_heart, make_examples, train
 
 
 def one_example(nlp: Language, text: str, pieces: list[tuple[str, str]]) -> Example:
@@ -75,8 +75,7 @@ def test_partly_missing_annotation_trains_on_what_is_there(blank: Language) -> N
     gold.set_ents([Span(gold, 0, 1, label="NAME")], missing=[gold[2:5]], default="outside")
     half = Example(doc, gold)
     examples = [half, *make_examples(blank)]
-    losses = train(blank, examples, steps=25)
-    assert losses[-1]["llama_ner"] < losses[0]["llama_ner"] / 5
+    learn_by_heart(blank, examples)
     found = ents(blank(doc.text))
     assert found[0] == ("Mia", "NAME")
     assert "yesterday" not in [text for text, _ in found]
@@ -108,8 +107,7 @@ def test_another_tokenization_trains_on_the_words_that_match(blank: Language) ->
     )
     gold.set_ents([Span(gold, 1, 3, label="NAME"), Span(gold, 6, 7, label="DATE")], default="outside")
     eg = Example(predicted, gold)
-    losses = train(blank, [eg, *make_examples(blank)], steps=25)
-    assert losses[-1]["llama_ner"] < losses[0]["llama_ner"] / 5
+    learn_by_heart(blank, [eg, *make_examples(blank)])
     (doc,) = list(blank.pipe([predicted.copy()]))
     assert [(ent.text, ent.label_) for ent in doc.ents if ent.start < 6] == [("Mia Brook", "NAME")]
 
