@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 # A PreTrainedModel of transformers with the Llama layout; that class hides from type checkers that it is a module.
 Decoder: TypeAlias = Any
-AttentionKernel = Literal["sdpa", "eager"]
 
 _LOADED: WeakValueDictionary[tuple, Decoder] = WeakValueDictionary()
 _LOCK = threading.Lock()
@@ -25,17 +24,16 @@ def load_shared(
     *,
     dtype: torch.dtype,
     device: torch.device,
-    kernel: AttentionKernel = "sdpa",
 ) -> Decoder:
     """The base in `folder`, frozen. All who ask for the same fingerprint, dtype and device get the same object.
 
     Raises OSError where the weights are incomplete or cannot be read.
     """
-    key = (fingerprint, dtype, str(device), kernel)
+    key = (fingerprint, dtype, str(device))
     with _LOCK:
         model = _LOADED.get(key)
         if model is None:
-            model = _load(folder, dtype=dtype, kernel=kernel).to(device)
+            model = _load(folder, dtype=dtype).to(device)
             model.requires_grad_(False)
             _LOADED[key] = model
     return model
@@ -47,7 +45,7 @@ def own_copy(model: Decoder) -> Decoder:
     return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
 
 
-def _load(folder: Path, *, dtype: torch.dtype, kernel: AttentionKernel) -> Decoder:
+def _load(folder: Path, *, dtype: torch.dtype) -> Decoder:
     import transformers
     from packaging.version import Version
     from safetensors import SafetensorError
@@ -57,7 +55,7 @@ def _load(folder: Path, *, dtype: torch.dtype, kernel: AttentionKernel) -> Decod
         model, info = transformers.AutoModel.from_pretrained(
             folder,
             **{dtype_argument: dtype},
-            attn_implementation=kernel,
+            attn_implementation="eager",
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,

@@ -1,9 +1,8 @@
-"""Removing the causal mask of a decoder.
+"""Attention within windows that lie packed in one row, with the causal mask or without it.
 
-A decoder of `transformers` builds a causal mask unless it is handed a four-dimensional one, which it passes on to
-its layers as it is. So the model always gets a mask that hides padding and nothing else, and the layers
-that are to stay causal add the triangle themselves. Flags such as `is_causal` do not do it: depending on the
-version, on padding and on the attention implementation they leave the mask causal without a word.
+A decoder of `transformers` decides by version, padding and attention implementation which mask it builds, and flags
+such as `is_causal` leave it causal without a word. So its layers are given an attention function of this package,
+by the interface that transformers has for that, and no mask at all: the function alone decides who sees whom.
 """
 
 from __future__ import annotations
@@ -12,25 +11,30 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers import AttentionInterface
 
+from ..base.load import Decoder
+from .packing import Group
 from .settings import Attention
 
+# What transformers knows the function below by.
+PACKED = "spacy_llama_ner.packed"
+# On a CPU, torch's fused kernel is faster than plain products for windows of at least this many subwords.
+FUSED_FROM = 128
 
-def padding_mask(lengths: Tensor, *, width: int, dtype: torch.dtype) -> Tensor:
-    """Additive mask [n_windows, 1, 1, width]: 0 at a window's own subwords, the lowest number at padding."""
-    hidden = torch.arange(width, device=lengths.device) >= lengths[:, None]
-    return _additive(hidden, dtype)[:, None, None, :]
 
+def remove_causal_mask(llama: Decoder, attention: Attention) -> None:
+    """Let the layers that `attention` names see both sides, and the others the left one only.
 
-def remove_causal_mask(layers: nn.ModuleList, attention: Attention) -> None:
-    """Let the layers that `attention` names see both sides; the others keep looking left only.
-
-    layers: decoder layers, which will be called with a `padding_mask`.
+    llama: a decoder, which will be called with `windows`, the groups of its packed input.
     attention: "bidirectional" (every layer), "causal" (none), or the indices of the layers.
     """
-    for index in sorted(set(range(len(layers))) - set(bidirectional_layers(attention, len(layers)))):
-        layers[index].register_forward_pre_hook(_add_triangle, with_kwargs=True)
+    llama.config._attn_implementation = PACKED
+    open_layers = set(bidirectional_layers(attention, len(llama.layers)))
+    for index, layer in enumerate(llama.layers):
+        layer.self_attn.is_causal = index not in open_layers
 
 
 def bidirectional_layers(attention: Attention, n_layers: int) -> Iterable[int]:
@@ -48,12 +52,80 @@ def bidirectional_layers(attention: Attention, n_layers: int) -> Iterable[int]:
     return [i % n_layers for i in indices]
 
 
-def _add_triangle(layer: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-    mask = kwargs["attention_mask"]
-    width = mask.shape[-1]
-    future = torch.ones(width, width, dtype=torch.bool, device=mask.device).triu(1)
-    return args, {**kwargs, "attention_mask": torch.minimum(mask, _additive(future, mask.dtype))}
+def attend_in_windows(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    scaling: float,
+    windows: list[Group],
+    dropout: float = 0.0,
+    softcap: float | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attention of each window to itself: [1, n_subwords, n_heads, head_dim].
+
+    query: [1, n_heads, n_subwords, head_dim]; key, value: the same with `n_kv_heads`, of which each serves
+        several query heads. `windows` says which subwords belong together; `module.is_causal`, whether they see
+        their right side. The other arguments are as transformers gives them; it has no mask to give.
+    """
+    rows = [states[0].transpose(0, 1) for states in (query, key, value)]
+    seen = []
+    for group in windows:
+        q, k, v = (group.pad(states) for states in rows)
+        mask = _mask(group, causal=bool(module.is_causal), dtype=q.dtype)
+        fused = softcap is None and (q.device.type != "cpu" or group.width >= FUSED_FROM)
+        if fused:
+            padded = _fused(q, k, v, mask, scaling=scaling, dropout=dropout)
+        else:
+            padded = _products(q, k, v, mask, scaling=scaling, dropout=dropout, softcap=softcap)
+        seen.append(group.unpad(padded))
+    return torch.cat(seen)[None], None
 
 
-def _additive(hidden: Tensor, dtype: torch.dtype) -> Tensor:
+AttentionInterface.register(PACKED, attend_in_windows)
+
+
+def _mask(group: Group, *, causal: bool, dtype: torch.dtype) -> Tensor | None:
+    """Additive [n_windows or 1, 1, width or 1, width]: the lowest number at what is not to be seen; None: see all."""
+    hidden = None if group.padding is None else group.padding[:, None, None, :]
+    if causal:
+        device = group.device
+        future = torch.ones(group.width, group.width, dtype=torch.bool, device=device).triu(1)[None, None]
+        hidden = future if hidden is None else hidden | future
+    if hidden is None:
+        return None
     return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill(hidden, torch.finfo(dtype).min)
+
+
+def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, scaling: float, dropout: float) -> Tensor:
+    """All arguments and the result [n_windows, width, heads, head_dim], but for the mask."""
+    seen = F.scaled_dot_product_attention(
+        q.transpose(1, 2),
+        k.transpose(1, 2),
+        v.transpose(1, 2),
+        attn_mask=mask,
+        dropout_p=dropout,
+        scale=scaling,
+        enable_gqa=q.shape[2] != k.shape[2],
+    )
+    return seen.transpose(1, 2)
+
+
+def _products(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, scaling: float, dropout: float, softcap: float | None
+) -> Tensor:
+    """The same by plain matrix products; the query heads of one key head are multiplied together."""
+    width, n_kv = k.shape[1:3]
+    queries = q.unflatten(2, (n_kv, -1)).permute(0, 2, 3, 1, 4)  # [n, kv, heads of it, width, head_dim]
+    per_kv = queries.shape[2]
+    scores = queries.flatten(2, 3) @ k.permute(0, 2, 3, 1) * scaling
+    if softcap is not None:
+        scores = (scores / softcap).tanh() * softcap
+    if mask is not None:
+        scores = (scores.unflatten(2, (per_kv, width)) + mask[:, :, None]).flatten(2, 3)
+    weights = F.dropout(scores.softmax(dim=-1, dtype=torch.float32).to(v.dtype), dropout)
+    seen = weights @ v.transpose(1, 2)
+    return seen.unflatten(2, (per_kv, width)).permute(0, 3, 1, 2, 4).flatten(2, 3)

@@ -1,4 +1,4 @@
-"""From docs to padded batches of subwords, and back from subwords to words."""
+"""From docs to packed batches of subwords, and back from subwords to words."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ Pooling = Literal["first", "last", "mean"]
 
 # Matrix products are near their best speed from about a thousand rows on; more only costs memory.
 SUBWORDS_PER_BATCH = 4096
-# What starting one more batch costs, in subwords that could be encoded in that time.
-COST_OF_A_BATCH = 256
+# What attending in one more group costs, in padded subwords that could attend in that time.
+COST_OF_A_GROUP = 64
 
 
 class Batch(NamedTuple):
-    """Windows of similar length.
+    """Windows one behind the other, in the order of their lengths.
 
-    `ids` int64 [n_windows, width], padded on the right; `lengths` int64 [n_windows];
-    `read` int64 [n_read]: positions in the flattened `ids` whose vectors are wanted.
+    `ids` int64 [n_subwords]; `lengths` int64 [n_windows], ascending; `groups`: slices of the windows, similar in
+    length, that attend together; `read` int64 [n_read]: positions in `ids` whose vectors are wanted.
     """
 
     ids: np.ndarray
     lengths: np.ndarray
+    groups: list[slice]
     read: np.ndarray
 
 
@@ -46,7 +47,7 @@ class Plan:
 
 
 def make_plan(alignments: list[Alignment], *, prefix: list[int], window: int, stride: int, pooling: Pooling) -> Plan:
-    """Window, sort by length, and cut into batches of at most `SUBWORDS_PER_BATCH` padded subwords.
+    """Window, sort by length, and cut into batches of at most `SUBWORDS_PER_BATCH` subwords.
 
     `prefix` stands in front of every window and counts for `window`. Raises ValueError if it leaves no room.
     """
@@ -64,9 +65,9 @@ def make_plan(alignments: list[Alignment], *, prefix: list[int], window: int, st
     pieces.sort(key=lambda piece: len(piece[0]))
     row_of_subword = np.zeros(sum(len(a.ids) for a in alignments), dtype="int64")
     batches, n_rows = [], 0
-    for group in _cut([len(ids) for ids, _, _ in pieces]):
-        batches.append(_pad(pieces[group], len(prefix)))
-        for _, w, offset in pieces[group]:
+    for chosen in _cut([len(ids) for ids, _, _ in pieces]):
+        batches.append(_pack(pieces[chosen], len(prefix)))
+        for _, w, offset in pieces[chosen]:
             n_read = w.read_end - w.read_start
             row_of_subword[offset + w.read_start : offset + w.read_end] = np.arange(n_rows, n_rows + n_read)
             n_rows += n_read
@@ -80,28 +81,35 @@ def _offsets(lengths: list[int]) -> np.ndarray:
 
 
 def _cut(lengths: list[int]) -> list[slice]:
-    """Slices of ascending `lengths`: within the budget, and cut where padding would cost more than a batch does."""
-    slices, start, padding = [], 0, 0
+    """Slices of `lengths` within the budget; what is longer than it comes alone."""
+    slices, start, total = [], 0, 0
     for end, length in enumerate(lengths):
-        n = end - start
-        if n:
-            padding += n * (length - lengths[end - 1])
-        if n and (padding > COST_OF_A_BATCH or (n + 1) * length > SUBWORDS_PER_BATCH):
+        if end > start and total + length > SUBWORDS_PER_BATCH:
             slices.append(slice(start, end))
-            start, padding = end, 0
+            start, total = end, 0
+        total += length
     return [*slices, slice(start, len(lengths))] if lengths else []
 
 
-def _pad(pieces: list[tuple[np.ndarray, Window, int]], n_prefix: int) -> Batch:
-    lengths = np.asarray([len(ids) for ids, _, _ in pieces], dtype="int64")
-    width = int(lengths.max())
-    ids = np.zeros((len(pieces), width), dtype="int64")
-    read = []
-    for row, (piece, w, _) in enumerate(pieces):
-        ids[row, : len(piece)] = piece
-        start = row * width + n_prefix - w.start
-        read.append(np.arange(start + w.read_start, start + w.read_end))
-    return Batch(ids, lengths, np.concatenate(read))
+def _group(lengths: list[int]) -> list[slice]:
+    """Slices of ascending `lengths`, cut where padding would cost more than one more group does."""
+    slices, start, padding = [], 0, 0
+    for end in range(1, len(lengths)):
+        padding += (end - start) * (lengths[end] - lengths[end - 1])
+        if padding > COST_OF_A_GROUP:
+            slices.append(slice(start, end))
+            start, padding = end, 0
+    return [*slices, slice(start, len(lengths))]
+
+
+def _pack(pieces: list[tuple[np.ndarray, Window, int]], n_prefix: int) -> Batch:
+    lengths = [len(ids) for ids, _, _ in pieces]
+    read = [
+        np.arange(start + w.read_start, start + w.read_end) + n_prefix - w.start
+        for (_, w, _), start in zip(pieces, _offsets(lengths), strict=True)
+    ]
+    ids = np.concatenate([ids for ids, _, _ in pieces])
+    return Batch(ids, np.asarray(lengths, dtype="int64"), _group(lengths), np.concatenate(read))
 
 
 def _links(alignments: list[Alignment], pooling: Pooling) -> tuple[np.ndarray, np.ndarray]:

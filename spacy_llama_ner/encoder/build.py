@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from thinc.util import get_torch_default_device
 from tokenizers import Tokenizer
 
-from ..base.check import read_config
-from ..base.load import AttentionKernel, Decoder, load_shared, own_copy
+from ..base.load import Decoder, load_shared, own_copy
 from .attention import remove_causal_mask
 from .lora import add_lora
 from .module import WordEncoder
@@ -32,27 +30,16 @@ def _build(settings: Settings, origin: Origin) -> WordEncoder:
     device = torch.device(get_torch_default_device())
     dtype = compute_dtype(settings.dtype, device)
     with origin.folder() as folder:
-        kernel = attention_kernel(folder, device)
-        shared = load_shared(folder, origin.fingerprint, dtype=dtype, device=device, kernel=kernel)
+        shared = load_shared(folder, origin.fingerprint, dtype=dtype, device=device)
     _check_window(shared, settings.window)
     llama = own_copy(shared)
     _cut(llama, settings.layer)
-    remove_causal_mask(llama.layers, settings.attention)
+    remove_causal_mask(llama, settings.attention)
     if settings.lora is not None:
         add_lora(llama, settings.lora)
     _unfreeze(llama, settings.unfreeze_layers)
     tokenizer = Tokenizer.from_str(origin.tokenizer)
     return WordEncoder(llama, shared=shared, tokenizer=tokenizer, dtype=dtype, saved=origin.to_spec())
-
-
-def attention_kernel(folder: Path, device: torch.device) -> AttentionKernel:
-    """The attention of transformers that is right and quickest for the base in `folder` on `device`.
-
-    At the length of a window, plain products are faster than the fused kernel on a CPU, above all backwards.
-    The fused kernel cannot cap the scores, which Gemma 2 needs: transformers refuses it or leaves the cap out.
-    """
-    capped = read_config(folder).get("model_type") == "gemma2"
-    return "eager" if capped or device.type == "cpu" else "sdpa"
 
 
 def _check_window(llama: Decoder, window: int) -> None:

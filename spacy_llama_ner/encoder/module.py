@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..base.load import Decoder
-from .attention import padding_mask
 from .batching import Batch, Plan
+from .packing import make_groups, positions
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -29,7 +29,7 @@ class _Shared:
 class WordEncoder(nn.Module):
     """A decoder that reads whole windows and gives each word one vector.
 
-    llama: the base with its adapter, made ready for `padding_mask`.
+    llama: the base with its adapter, made ready for packed windows by `remove_causal_mask`.
     shared: the base as all encoders in this process share it; kept here so that it lives as long as they do.
     saved: what `spec()` gives back: which base this is, the tokenizer's JSON, the base's files if they are kept.
     """
@@ -74,8 +74,15 @@ class WordEncoder(nn.Module):
     def _read(self, batch: Batch, device: torch.device) -> Tensor:
         """Hidden states at `batch.read`, fp32 [n_read, width]."""
         ids = torch.from_numpy(batch.ids).to(device)
-        lengths = torch.from_numpy(batch.lengths).to(device)
-        mask = padding_mask(lengths, width=ids.shape[1], dtype=self.dtype)
+        places = positions(batch).to(device)
+        # a mask of four dimensions keeps transformers from building one
+        no_mask = torch.zeros(1, 1, 1, 1, dtype=self.dtype, device=device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.dtype is torch.bfloat16):
-            hidden = self.llama(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
-        return hidden.flatten(0, 1)[torch.from_numpy(batch.read).to(device)].float()
+            hidden = self.llama(
+                input_ids=ids[None],
+                position_ids=places[None],
+                attention_mask=no_mask,
+                use_cache=False,
+                windows=make_groups(batch, device),
+            ).last_hidden_state[0]
+        return hidden[torch.from_numpy(batch.read).to(device)].float()

@@ -75,15 +75,14 @@ def stir(module: WordEncoder) -> None:
                 parameter.normal_(std=0.1, generator=generator)
 
 
-def window_plan(rows: Sequence[Sequence[int]], *, padding: int = 0, filler: int = 1) -> Plan:
-    """One batch of subword ids, as wide as its longest row and `padding` more; the first of each row is read."""
+def window_plan(rows: Sequence[Sequence[int]], *, groups: Sequence[int] | None = None) -> Plan:
+    """One batch of windows of subword ids, in `groups` of so many (all in one); the first subword of each is read."""
     lengths = np.asarray([len(row) for row in rows], dtype="int64")
-    width = int(lengths.max()) + padding
-    ids = np.full((len(rows), width), filler, dtype="int64")
-    for row, content in enumerate(rows):
-        ids[row, : len(content)] = content
+    ends = np.cumsum(groups or [len(rows)]).tolist()
+    slices = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+    batch = Batch(np.concatenate(rows), lengths, slices, np.cumsum(lengths) - lengths)
     order = np.arange(len(rows))
-    return Plan([Batch(ids, lengths, order * width)], order, order, np.ones(len(rows), dtype="int64"))
+    return Plan([batch], order, order, np.ones(len(rows), dtype="int64"))
 
 
 def byte_level(

@@ -8,50 +8,64 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from peft.tuners.lora import LoraLayer
+from transformers import AutoModel
 
-from spacy_llama_ner.base.load import AttentionKernel, load_shared
-from spacy_llama_ner.encoder import LlamaEncoder, build, module
-from spacy_llama_ner.encoder.attention import bidirectional_layers, padding_mask
+from spacy_llama_ner.encoder import LlamaEncoder
+from spacy_llama_ner.encoder import attention as attention_module
+from spacy_llama_ner.encoder.attention import bidirectional_layers
 from spacy_llama_ner.encoder.module import WordEncoder
 
 from .samples import FAMILIES, LORA, make_encoder, window_plan
 
 SHORT, LONG = [20, 31, 42, 53, 64], [70, 81, 92, 103, 114, 125, 136, 147]
-# batches of one and two windows, without and with padding; the first window is the one that is changed
-CASES = [([SHORT], 0), ([SHORT], 3), ([SHORT, SHORT], 0), ([SHORT, LONG], 0), ([LONG, SHORT], 2)]
-KERNELS = ("sdpa", "eager")
-# the fused kernel cannot cap scores, as Gemma 2 does
-BUILDS = [(kind, kernel) for kind in FAMILIES for kernel in KERNELS if (kind, kernel) != ("gemma2", "sdpa")]
+# batches of one and two windows, alone, side by side, without and with padding, and in groups of their own;
+# the first window is the one that is changed
+CASES = [
+    ([SHORT], None),
+    ([SHORT, SHORT], None),
+    ([SHORT, LONG], None),
+    ([SHORT, LONG], [1, 1]),
+    ([LONG, SHORT], [2]),
+]
+KERNELS = ("fused", "products")
+# torch's fused kernel cannot cap scores, as Gemma 2 wants it; products are used in its place
+BUILDS = [(kind, kernel) for kind in FAMILIES for kernel in KERNELS if (kind, kernel) != ("gemma2", "fused")]
 
 
-def shifts(encoder: WordEncoder, rows: list[list[int]], padding: int) -> list[float]:
+@pytest.fixture
+def use_kernel(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Compute every window's attention in one of the two ways, and see that it happens."""
+
+    def choose(kernel: str) -> None:
+        other = {"fused": "_products", "products": "_fused"}[kernel]
+        monkeypatch.setattr(attention_module, "FUSED_FROM", 1 if kernel == "fused" else 10**9)
+        monkeypatch.delattr(attention_module, other)
+
+    return choose
+
+
+def shifts(encoder: WordEncoder, rows: list[list[int]], groups: list[int] | None) -> list[float]:
     """By how much the first vector of each window moves when the last subword of the first window is changed."""
     changed = [[*rows[0][:-1], rows[0][-1] + 100], *rows[1:]]
     with torch.inference_mode():
-        before, after = (encoder(window_plan(content, padding=padding)) for content in (rows, changed))
+        before, after = (encoder(window_plan(content, groups=groups)) for content in (rows, changed))
     return (after - before).abs().amax(dim=1).tolist()
 
 
 def check_sees_right(encoder: WordEncoder) -> None:
-    for rows, padding in CASES:
-        moved, *others = shifts(encoder, rows, padding)
-        assert moved > 1e-2, (rows, padding)
+    for rows, groups in CASES:
+        moved, *others = shifts(encoder, rows, groups)
+        assert moved > 1e-2, (rows, groups)
         assert all(other < 1e-5 for other in others)
 
 
 def check_sees_left_only(encoder: WordEncoder) -> None:
-    for rows, padding in CASES:
-        assert max(shifts(encoder, rows, padding)) < 1e-5, (rows, padding)
-
-
-def use_kernel(monkeypatch: pytest.MonkeyPatch, kernel: AttentionKernel) -> None:
-    def load(*args: Any, **kwargs: Any) -> Any:
-        return load_shared(*args, **{**kwargs, "kernel": kernel})
-
-    monkeypatch.setattr(build, "load_shared", load)
+    for rows, groups in CASES:
+        assert max(shifts(encoder, rows, groups)) < 1e-5, (rows, groups)
 
 
 def fresh(base: Path, **settings: Any) -> WordEncoder:
@@ -80,64 +94,82 @@ def merged(base: Path, **settings: Any) -> WordEncoder:
 @pytest.mark.parametrize(("kind", "kernel"), BUILDS)
 def test_every_word_sees_both_sides(
     tiny: Callable[[str], Path],
-    monkeypatch: pytest.MonkeyPatch,
+    use_kernel: Callable[[str], None],
     kind: str,
-    kernel: AttentionKernel,
+    kernel: str,
     make: Callable[..., WordEncoder],
 ) -> None:
-    use_kernel(monkeypatch, kernel)
-    encoder = make(tiny(kind))
-    assert encoder.llama.config._attn_implementation == kernel
-    check_sees_right(encoder)
+    use_kernel(kernel)
+    check_sees_right(make(tiny(kind)))
 
 
 @pytest.mark.parametrize(("kind", "kernel"), BUILDS)
 def test_causal_attention_sees_the_left_side_only(
-    tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, kind: str, kernel: AttentionKernel
+    tiny: Callable[[str], Path], use_kernel: Callable[[str], None], kind: str, kernel: str
 ) -> None:
-    use_kernel(monkeypatch, kernel)
+    use_kernel(kernel)
     check_sees_left_only(fresh(tiny(kind), attention="causal"))
     check_sees_left_only(saved_and_loaded(tiny(kind), attention="causal"))
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_bf16_sees_both_sides(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, kernel: AttentionKernel) -> None:
-    use_kernel(monkeypatch, kernel)
+def test_bf16_sees_both_sides(tiny_llama: Path, use_kernel: Callable[[str], None], kernel: str) -> None:
+    use_kernel(kernel)
     check_sees_right(fresh(tiny_llama, dtype="bfloat16"))
     check_sees_left_only(fresh(tiny_llama, dtype="bfloat16", attention="causal"))
 
 
-@pytest.mark.parametrize("flag", [False, True], ids=["plain mask", "plain mask and is_causal = False"])
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_the_check_catches_a_mask_left_causal(
-    tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, kernel: AttentionKernel, flag: bool
-) -> None:
-    """The usual slips: a two-dimensional padding mask, to which the decoder adds its triangle, and a flag."""
-    use_kernel(monkeypatch, kernel)
+@pytest.mark.parametrize("kernel", [attention_module.PACKED, "sdpa", "eager"])
+def test_the_check_catches_a_mask_left_causal(tiny_llama: Path, kernel: str) -> None:
     encoder = fresh(tiny_llama)
     check_sees_right(encoder)
-    if flag:
-        for layer in encoder.llama.layers:
-            layer.self_attn.is_causal = False
-    monkeypatch.setattr(
-        module, "padding_mask", lambda lengths, *, width, dtype: (torch.arange(width) < lengths[:, None]).long()
-    )
+    encoder.llama.config._attn_implementation = kernel
+    for layer in encoder.llama.layers:
+        layer.self_attn.is_causal = kernel == attention_module.PACKED
+        if kernel != attention_module.PACKED:
+            layer.register_forward_pre_hook(add_triangle, with_kwargs=True)
     with pytest.raises(AssertionError):
         check_sees_right(encoder)
 
 
+def add_triangle(layer: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """What a decoder does that builds its own mask."""
+    width = args[0].shape[1]
+    future = torch.ones(width, width, dtype=torch.bool).triu(1)[None, None]
+    mask = torch.zeros(future.shape).masked_fill(future, torch.finfo(torch.float32).min)
+    return args, {**kwargs, "attention_mask": mask}
+
+
 @pytest.mark.parametrize("attention", ["bidirectional", "causal", [1]])
 @pytest.mark.parametrize(("kind", "kernel"), BUILDS)
-def test_what_stands_in_the_padding_is_never_seen(
-    tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, kind: str, kernel: AttentionKernel, attention: Any
+def test_no_window_sees_another(
+    tiny: Callable[[str], Path], use_kernel: Callable[[str], None], kind: str, kernel: str, attention: Any
 ) -> None:
-    use_kernel(monkeypatch, kernel)
+    use_kernel(kernel)
     encoder = fresh(tiny(kind), attention=attention)
     with torch.inference_mode():
         alone = encoder(window_plan([SHORT]))
-        for filler in (1, 99):
-            padded = encoder(window_plan([SHORT, LONG], padding=3, filler=filler))
-            torch.testing.assert_close(padded[:1], alone, atol=1e-5, rtol=1e-5)
+        for neighbour in (LONG, [5], [row + 1 for row in LONG]):
+            for groups in ([2], [1, 1]):
+                beside = encoder(window_plan([SHORT, neighbour], groups=groups))
+                torch.testing.assert_close(beside[:1], alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "kernel"), BUILDS)
+def test_causal_windows_are_what_the_plain_decoder_gives(
+    tiny: Callable[[str], Path], use_kernel: Callable[[str], None], kind: str, kernel: str
+) -> None:
+    """The reference: the decoder as transformers ships it, one window at a time, with its own causal mask."""
+    use_kernel(kernel)
+    encoder = fresh(tiny(kind), attention="causal", lora=None)
+    plain = AutoModel.from_pretrained(tiny(kind), attn_implementation="eager").eval()
+    rows = [SHORT, LONG]
+    with torch.inference_mode():
+        expected = torch.cat([plain(torch.tensor([row])).last_hidden_state[0] for row in rows])
+        plan = window_plan(rows)
+        plan.batches[0] = plan.batches[0]._replace(read=np.arange(len(SHORT) + len(LONG)))
+        given = encoder._read(plan.batches[0], torch.device("cpu"))
+    torch.testing.assert_close(given, expected, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -151,9 +183,9 @@ def test_a_list_names_the_layers_that_see_both_sides(
     for layer in encoder.llama.layers:
         # older versions of transformers give a tuple
         layer.register_forward_hook(lambda _, args, out: states.append(out[0] if isinstance(out, tuple) else out))
-    for rows, padding in CASES:
+    for rows, groups in CASES:
         states.clear()
-        shifts(encoder, rows, padding)
+        shifts(encoder, rows, groups)
         before, after = states[:2], states[2:]
         moved = [float((b - a)[0, 0].abs().max()) for b, a in zip(before, after, strict=True)]
         assert [shift > 1e-2 for shift in moved] == seen_after
@@ -175,9 +207,3 @@ def test_names_of_layers() -> None:
 def test_layers_that_are_not_there_are_refused(attention: Any) -> None:
     with pytest.raises(ValueError, match="from 0 to 1"):
         bidirectional_layers(attention, 2)
-
-
-def test_padding_mask_hides_padding_and_nothing_else() -> None:
-    mask = padding_mask(torch.tensor([2, 3]), width=3, dtype=torch.float32)
-    lowest = torch.finfo(torch.float32).min
-    assert mask.tolist() == [[[[0.0, 0.0, lowest]]], [[[0.0, 0.0, 0.0]]]]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spacy_llama_ner.encoder.alignment import Alignment
 from spacy_llama_ner.encoder.architecture import plan_docs
-from spacy_llama_ner.encoder.batching import COST_OF_A_BATCH, SUBWORDS_PER_BATCH, Plan, Pooling, make_plan
+from spacy_llama_ner.encoder.batching import COST_OF_A_GROUP, SUBWORDS_PER_BATCH, Plan, Pooling, make_plan
 
 from .samples import make_docs, make_encoder
 
@@ -36,7 +36,7 @@ def number(docs: list[list[tuple[int, int]]]) -> list[Alignment]:
 
 def read_ids(plan: Plan) -> np.ndarray:
     """The subword behind each row that an encoder would give."""
-    return np.concatenate([np.zeros(0, "int64"), *(batch.ids.ravel()[batch.read] for batch in plan.batches)])
+    return np.concatenate([np.zeros(0, "int64"), *(batch.ids[batch.read] for batch in plan.batches)])
 
 
 def pool(alignments: list[Alignment], vectors: np.ndarray, pooling: Pooling) -> list[list[float]]:
@@ -75,30 +75,32 @@ def test_words_are_pooled_from_their_own_subwords(
 
 @settings(max_examples=60, derandomize=True, deadline=None, database=None)
 @given(lengths=st.lists(st.integers(0, 900), max_size=40), window=st.integers(3, 500))
-def test_batches_keep_to_the_budget_and_are_hardly_padded(lengths: list[int], window: int) -> None:
+def test_batches_keep_to_the_budget_and_groups_are_hardly_padded(lengths: list[int], window: int) -> None:
     alignments = number([[(0, length)] for length in lengths])
     plan = make_plan(alignments, prefix=PREFIX, window=window, stride=max(1, window * 3 // 4), pooling="first")
-    widths = [batch.ids.shape[1] for batch in plan.batches]
-    assert widths == sorted(widths)
+    in_order = np.concatenate([np.zeros(0, "int64"), *(batch.lengths for batch in plan.batches)])
+    assert (np.diff(in_order) >= 0).all() and in_order.max(initial=0) <= window
     for batch in plan.batches:
-        assert batch.ids.size <= SUBWORDS_PER_BATCH
-        assert batch.ids.shape[1] == batch.lengths.max() <= window
-        assert (batch.ids.shape[1] - batch.lengths).sum() <= COST_OF_A_BATCH
-        for row, length in zip(batch.ids, batch.lengths, strict=True):
-            assert row[: len(PREFIX)].tolist() == PREFIX
-            assert (row[length:] == 0).all()
+        assert len(batch.ids) == batch.lengths.sum() <= SUBWORDS_PER_BATCH
+        starts = np.cumsum(batch.lengths) - batch.lengths
+        assert [batch.ids[start : start + 2].tolist() for start in starts] == [PREFIX] * len(starts)
+        assert np.concatenate([np.arange(len(starts))[group] for group in batch.groups]).tolist() == list(
+            range(len(starts))
+        )
+        for group in batch.groups:
+            assert (batch.lengths[group].max() - batch.lengths[group]).sum() <= COST_OF_A_GROUP
 
 
 def test_a_window_beyond_the_budget_is_a_batch_of_its_own() -> None:
     alignments = number([[(0, SUBWORDS_PER_BATCH + 10)], [(0, 5)]])
     plan = make_plan(alignments, prefix=[], window=2 * SUBWORDS_PER_BATCH, stride=1, pooling="first")
-    assert [len(batch.ids) for batch in plan.batches] == [1, 1]
+    assert [batch.lengths.tolist() for batch in plan.batches] == [[5], [SUBWORDS_PER_BATCH + 10]]
 
 
 def test_many_short_docs_are_cut_by_the_budget() -> None:
     n_docs = SUBWORDS_PER_BATCH // 8 + 1
     plan = make_plan(number([[(0, 8)]] * n_docs), prefix=[], window=32, stride=16, pooling="first")
-    assert [len(batch.ids) for batch in plan.batches] == [n_docs - 1, 1]
+    assert [len(batch.lengths) for batch in plan.batches] == [n_docs - 1, 1]
 
 
 @pytest.mark.parametrize("stride", [4, 5, 6])
@@ -106,7 +108,7 @@ def test_special_subwords_leave_no_gap_between_windows(stride: int) -> None:
     """A stride as long as the window is longer than what the special subwords leave of it."""
     plan = make_plan(number([[(0, 1)] * 20]), prefix=PREFIX, window=6, stride=stride, pooling="first")
     assert sorted(read_ids(plan)) == list(range(20))
-    assert all(batch.ids.shape[1] <= 6 for batch in plan.batches)
+    assert all(batch.lengths.max() <= 6 for batch in plan.batches)
 
 
 def test_a_window_that_special_subwords_fill_is_refused() -> None:
@@ -148,5 +150,5 @@ def test_a_doc_beside_a_longer_one_is_padded_and_keeps_its_vectors(tiny_llama: P
     model = make_encoder(tiny_llama)
     short, longer = make_docs("Peter called Anna", "Peter called Anna about London on Friday")
     (batch,) = plan_docs(model, [short, longer]).batches
-    assert batch.lengths[0] < batch.ids.shape[1]
+    assert batch.groups == [slice(0, 2)] and batch.lengths[0] < batch.lengths[1]
     np.testing.assert_allclose(model.predict([short, longer])[0], model.predict([short])[0], atol=1e-5, rtol=1e-4)

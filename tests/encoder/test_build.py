@@ -14,7 +14,7 @@ import pytest
 import torch
 from thinc.api import Adam, Model
 
-from spacy_llama_ner.encoder import LlamaEncoder, build
+from spacy_llama_ner.encoder import LlamaEncoder
 
 from .samples import FAMILIES, make_docs, make_encoder
 
@@ -140,10 +140,3 @@ def test_layer_is_the_number_of_layers_that_run(tiny: Callable[[str], Path], kin
 def test_more_than_the_base_has_is_refused(tiny_llama: Path, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_encoder(tiny_llama, **settings)
-
-
-@pytest.mark.parametrize("kind", FAMILIES)
-def test_gemma_2_has_capped_scores_and_plain_products_everywhere(tiny: Callable[[str], Path], kind: str) -> None:
-    assert build.attention_kernel(tiny(kind), torch.device("cpu")) == "eager"
-    elsewhere = build.attention_kernel(tiny(kind), torch.device("cuda"))
-    assert elsewhere == ("eager" if kind == "gemma2" else "sdpa")
