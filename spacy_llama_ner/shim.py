@@ -12,6 +12,7 @@ import srsly
 from thinc.api import ArgsKwargs, Optimizer, PyTorchShim
 from thinc.util import get_torch_default_device
 
+from .distributed import average_gradients
 from .memory import keep_freed_memory
 
 
@@ -88,10 +89,12 @@ class TorchShim(PyTorchShim, Generic[M]):
         return outputs, backprop
 
     def finish_update(self, optimizer: Optimizer) -> None:
-        """Take one step with the gradients collected so far, and clear them."""
+        """Take one step with the gradients collected so far (by all processes that train together); clear them."""
         import torch
 
-        parameters = [p for p in self.module.parameters() if p.grad is not None]
+        trainable = [p for p in self.module.parameters() if p.requires_grad]
+        average_gradients(trainable)
+        parameters = [p for p in trainable if p.grad is not None]
         if not parameters:
             return
         if optimizer.grad_clip:

@@ -1,0 +1,7 @@
+"""A pipeline applied to corpora of any size, part by part, so that a run can be stopped and taken up again."""
+
+from .errors import ApplyError
+from .job import Job, find_files, open_folder, pipeline_digest, run_part
+from .records import Part
+
+__all__ = ["ApplyError", "Job", "Part", "find_files", "open_folder", "pipeline_digest", "run_part"]

@@ -1,0 +1,72 @@
+"""Who works through the parts of a job: this process, or Ray's model actors on one machine or a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import spacy
+from spacy.cli._util import setup_gpu
+
+from .errors import ApplyError
+from .job import Job, run_part
+from .records import Part
+
+
+def run_local(job: Job, parts: list[Part], *, model: str, folder: Path, gpu_id: int) -> Iterator[tuple[Part, int]]:
+    """Run `parts` one after the other. Gives each part when it is done, with the number of its bad records."""
+    worker = Worker(job, model, folder, gpu_id)
+    for part in parts:
+        yield part, worker.run(part)
+
+
+def run_ray(
+    job: Job, parts: list[Part], *, model: str, folder: Path, gpu_id: int, workers: int
+) -> Iterator[tuple[Part, int]]:
+    """The same on Ray Data: `workers` actors, each with the pipeline in memory, take parts as they get free.
+
+    Input, output folder and pipeline must have the same paths on all machines. On a GPU (`gpu_id` of 0 or more)
+    every actor gets one of its own.
+    """
+    ray_data = _import_ray()
+    rows = [{**asdict(part), "path": str(part.path)} for part in parts]
+    done = ray_data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+        _RayWorker,
+        fn_constructor_args=(job, model, folder.resolve(), 0 if gpu_id >= 0 else -1),
+        batch_size=1,
+        compute=ray_data.ActorPoolStrategy(size=workers),
+        num_gpus=1 if gpu_id >= 0 else 0,
+    )
+    by_number = {part.number: part for part in parts}
+    for row in done.iter_rows():
+        yield by_number[int(row["number"])], int(row["bad"])
+
+
+class Worker:
+    """A pipeline in memory."""
+
+    def __init__(self, job: Job, model: str, folder: Path, gpu_id: int) -> None:
+        setup_gpu(gpu_id, silent=True)
+        self._job, self._folder = job, folder
+        self._nlp = spacy.load(model)
+
+    def run(self, part: Part) -> int:
+        """Annotate one part; the number of its bad records."""
+        return run_part(self._job, part, self._nlp, self._folder)
+
+
+class _RayWorker(Worker):
+    def __call__(self, rows: dict[str, Any]) -> dict[str, Any]:
+        columns = zip(rows["number"], rows["path"], rows["first"], rows["size"], rows["offset"], strict=True)
+        parts = [Part(int(n), Path(str(path)), int(first), int(s), int(o)) for n, path, first, s, o in columns]
+        return {"number": rows["number"], "bad": [self.run(part) for part in parts]}
+
+
+def _import_ray() -> Any:
+    try:
+        import ray.data
+    except ImportError as error:
+        raise ApplyError('--engine ray needs Ray: `pip install "spacy_llama_ner[ray]"`.') from error
+    return ray.data

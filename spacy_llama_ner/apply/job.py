@@ -1,0 +1,136 @@
+"""What a job is: a pipeline, its input cut into parts, and a folder that fills up with their output."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import srsly
+from spacy.language import Language
+
+from ..data.files import written_whole
+from .docbin import DocBins
+from .errors import ApplyError
+from .lines import Lines
+from .parquet import Parquet
+from .records import Bad, Format, Part, Record, Result
+
+FORMATS: dict[str, Format] = {".jsonl": Lines(), ".parquet": Parquet(), ".spacy": DocBins()}
+JOB = "job.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What decides the output. Two jobs that are equal write the same files.
+
+    model: the digest of the pipeline's files.
+    files: the input files with their sizes in bytes.
+    suffix: format of the output.
+    part_size: records a part.
+    text_key: field of a record that holds the text.
+    """
+
+    model: str
+    files: list[tuple[str, int]]
+    suffix: str
+    part_size: int
+    text_key: str
+
+    def parts(self) -> Iterator[Part]:
+        """The parts of the input, in order. Looks for line ends or reads headers, and keeps no record in memory."""
+        number = 0
+        for name, _ in self.files:
+            path = Path(name)
+            for first, size, offset in FORMATS[path.suffix].cut(path, self.part_size):
+                yield Part(number, path, first, size, offset)
+                number += 1
+
+    def output(self, folder: Path, part: Part) -> Path:
+        """Where the output of `part` is, once it is done."""
+        return folder / f"{part.name}{self.suffix}"
+
+
+def find_files(source: Path) -> list[tuple[str, int]]:
+    """The files in `source`, a file or a folder, in the order of their names. Raises ApplyError if there are none."""
+    if not source.exists():
+        raise ApplyError(f"The input {source} does not exist. Give a file or a folder of {_suffixes()} files.")
+    paths = [source] if source.is_file() else sorted(source.rglob("[!.]*"))
+    files = [
+        (str(path.resolve()), path.stat().st_size) for path in paths if path.suffix in FORMATS and path.is_file()
+    ]
+    if not files:
+        raise ApplyError(f"The input {source} is no {_suffixes()} file and holds none. Convert it to one of these.")
+    return files
+
+
+def _suffixes() -> str:
+    return ", ".join(FORMATS)
+
+
+def pipeline_digest(nlp: Language) -> str:
+    """SHA-256 over the files that `nlp` was loaded from."""
+    folder = Path(str(nlp.path))
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def open_folder(folder: Path, job: Job) -> None:
+    """Begin `job` in `folder`, or take it up again. Raises ApplyError where another job has begun there."""
+    record = folder / JOB
+    if record.exists():
+        _check_same(folder, srsly.read_json(record), srsly.json_loads(srsly.json_dumps(asdict(job))))
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise ApplyError(f"The output folder {folder} is not empty, and no job of this command has begun in it.")
+    with written_whole(record) as partial:
+        srsly.write_json(partial, asdict(job))
+
+
+def _check_same(folder: Path, begun: Any, given: dict[str, Any]) -> None:
+    if begun != given:
+        known = begun if isinstance(begun, dict) else {}
+        other = [key for key in given if known.get(key) != given[key]]
+        raise ApplyError(
+            f"In {folder}, a job has begun that differs in {', '.join(other)}. Give the same pipeline, input and "
+            "options to take it up again, or another folder to start anew."
+        )
+
+
+def run_part(job: Job, part: Part, nlp: Language, folder: Path) -> int:
+    """Annotate `part` and write its output, which appears whole or not at all. Returns how many records were bad.
+
+    Bad records are listed beside it, in a file that is written first.
+    """
+    bad: list[Bad] = []
+    results = list(_annotate(job, part, nlp, bad))
+    target = job.output(folder, part)
+    if bad:
+        with written_whole(folder / f"{part.name}.problems.jsonl") as partial:
+            lines = [{"file": str(part.path), "record": b.number, "problem": b.reason} for b in bad]
+            srsly.write_jsonl(partial, lines)
+    with written_whole(target) as partial:
+        FORMATS[job.suffix].write(results, partial)
+    return len(bad)
+
+
+def _annotate(job: Job, part: Part, nlp: Language, bad: list[Bad]) -> Iterator[Result]:
+    found = FORMATS[part.path.suffix].read(part, text_key=job.text_key, vocab=nlp.vocab)
+    good = _set_aside(found, bad)
+    for doc, record in nlp.pipe(((record.text, record) for record in good), as_tuples=True):
+        yield record, doc
+
+
+def _set_aside(found: Iterable[Record | Bad], bad: list[Bad]) -> Iterator[Record]:
+    for item in found:
+        if isinstance(item, Bad):
+            bad.append(item)
+        else:
+            yield item
