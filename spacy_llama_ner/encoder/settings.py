@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from spacy.util import logger
+
 from .batching import Pooling
 from .lora import LoRA
 
@@ -62,6 +64,8 @@ def compute_dtype(dtype: DType, device: torch.device) -> torch.dtype:
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         fast = device.type == "cpu" and _cpu_multiplies_bf16()
+    if not fast:
+        logger.info("dtype = 'auto': float32, since %s has no bf16 units; expect a fraction of the speed", device)
     return torch.bfloat16 if fast else torch.float32
 
 

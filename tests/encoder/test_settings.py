@@ -54,6 +54,15 @@ def test_auto_is_bf16_where_the_hardware_is_made_for_it(
     assert compute_dtype("auto", torch.device("mps")) is torch.float32
 
 
+def test_auto_says_so_where_it_must_be_slow(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(settings, "_cpu_multiplies_bf16", lambda: False)
+    with caplog.at_level("INFO", logger="spacy"):
+        compute_dtype("auto", torch.device("cpu"))
+    assert "float32, since cpu has no bf16 units" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("features", "native"), [((True, False), True), ((False, True), True), ((False, False), False)]
 )
