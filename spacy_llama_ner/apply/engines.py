@@ -9,34 +9,34 @@ from typing import Any
 
 import spacy
 from spacy.cli._util import setup_gpu
+from spacy.language import Language
 
 from .errors import ApplyError
 from .job import Job, run_part
 from .records import Part
 
 
-def run_local(job: Job, parts: list[Part], *, model: str, folder: Path, gpu_id: int) -> Iterator[tuple[Part, int]]:
+def run_local(job: Job, parts: list[Part], *, nlp: Language, folder: Path) -> Iterator[tuple[Part, int]]:
     """Run `parts` one after the other. Gives each part when it is done, with the number of its bad records."""
-    worker = Worker(job, model, folder, gpu_id)
     for part in parts:
-        yield part, worker.run(part)
+        yield part, run_part(job, part, nlp, folder)
 
 
 def run_ray(
     job: Job, parts: list[Part], *, model: str, folder: Path, gpu_id: int, workers: int
 ) -> Iterator[tuple[Part, int]]:
-    """The same on Ray Data: `workers` actors, each with the pipeline in memory, take parts as they get free.
+    """The same on Ray Data: `workers` actors, each with the pipeline `model` in memory, take parts as they get free.
 
     Input, output folder and pipeline must have the same paths on all machines. On a GPU (`gpu_id` of 0 or more)
     every actor gets one of its own.
     """
-    ray_data = _import_ray()
+    data = _import_ray_data()
     rows = [{**asdict(part), "path": str(part.path)} for part in parts]
-    done = ray_data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-        _RayWorker,
+    done = data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+        _Worker,
         fn_constructor_args=(job, model, folder.resolve(), 0 if gpu_id >= 0 else -1),
         batch_size=1,
-        compute=ray_data.ActorPoolStrategy(size=workers),
+        compute=data.ActorPoolStrategy(size=workers),
         num_gpus=1 if gpu_id >= 0 else 0,
     )
     by_number = {part.number: part for part in parts}
@@ -44,27 +44,23 @@ def run_ray(
         yield by_number[int(row["number"])], int(row["bad"])
 
 
-class Worker:
-    """A pipeline in memory."""
+class _Worker:
+    """What an actor holds, and does with the rows it is given."""
 
     def __init__(self, job: Job, model: str, folder: Path, gpu_id: int) -> None:
         setup_gpu(gpu_id, silent=True)
         self._job, self._folder = job, folder
         self._nlp = spacy.load(model)
 
-    def run(self, part: Part) -> int:
-        """Annotate one part; the number of its bad records."""
-        return run_part(self._job, part, self._nlp, self._folder)
-
-
-class _RayWorker(Worker):
     def __call__(self, rows: dict[str, Any]) -> dict[str, Any]:
         columns = zip(rows["number"], rows["path"], rows["first"], rows["size"], rows["offset"], strict=True)
-        parts = [Part(int(n), Path(str(path)), int(first), int(s), int(o)) for n, path, first, s, o in columns]
-        return {"number": rows["number"], "bad": [self.run(part) for part in parts]}
+        parts = [
+            Part(int(n), Path(str(path)), int(first), int(size), int(at)) for n, path, first, size, at in columns
+        ]
+        return {"number": rows["number"], "bad": [run_part(self._job, p, self._nlp, self._folder) for p in parts]}
 
 
-def _import_ray() -> Any:
+def _import_ray_data() -> Any:
     try:
         import ray.data
     except ImportError as error:

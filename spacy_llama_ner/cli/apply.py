@@ -79,7 +79,6 @@ def apply(
         part_size=part_size,
         text_key=text_key,
     )
-    del nlp
     open_folder(output, job)
     parts = list(job.parts())
     todo = [part for part in parts if not job.output(output, part).exists()]
@@ -90,7 +89,7 @@ def apply(
     if workers:
         done = run_ray(job, todo, model=model, folder=output, gpu_id=gpu_id, workers=workers)
     else:
-        done = run_local(job, todo, model=model, folder=output, gpu_id=gpu_id)
+        done = run_local(job, todo, nlp=nlp, folder=output)
     return sum(_with_progress(done, parts, todo))
 
 
