@@ -43,6 +43,7 @@ def read_sentences(folder: Path | None) -> tuple[Sentences, str]:
     """Sentences as lists of words, and what they are."""
     file = folder / "test.txt" if folder is not None else None
     if file is None or not file.exists():
+        print(f"No CoNLL-2003 test.txt in {folder}: made-up sentences are measured.")
         return made_up(3000), "made-up sentences with the lengths of CoNLL-2003"
     documents = read_conll(file, Report("benchmark", "line"))
     return [sentence.words for document in documents for sentence in document], "CoNLL-2003 test, sentences"

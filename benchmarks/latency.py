@@ -20,8 +20,7 @@ from .results import Table
 from .setting import encoder_of, make_docs, make_pipeline, tok2vec_of
 
 START = """
-import json, resource, sys, time
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+import json, sys, time
 def resident(): return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
 start = time.perf_counter()
 import spacy
@@ -32,7 +31,7 @@ first = time.perf_counter() - start
 before = resident()
 second = spacy.load(sys.argv[1])
 second("Ada Lovelace lives in London.")
-print(json.dumps({"load": loaded, "first": first, "resident": before, "second": resident() - before, "peak": peak()}))
+print(json.dumps({"load": loaded, "first": first, "resident": before, "second": resident() - before}))
 """
 
 
@@ -47,14 +46,16 @@ def measure(base: str, sentences: Sentences, *, rounds: int) -> Table:
     alone, bare = _single(nlp, [words for words in sentences if 5 <= len(words) <= 20][:100])
     rows = [
         ["spacy.load, base cached", f"{middle['load']:.2f} s"],
-        ["process start of the package to the first entity", f"{middle['first']:.2f} s"],
+        ["import of spaCy to the first entity", f"{middle['first']:.2f} s"],
         ["one short doc, p50 and p99", f"{alone[49] * 1e3:.0f} and {alone[98] * 1e3:.0f} ms"],
         ["the same over the bare encoder, p50", f"{alone[49] / bare[49]:.2f}"],
         ["resident memory with one pipeline", f"{middle['resident']:,.0f} MiB"],
         ["a second pipeline on the same base", f"+{100 * middle['second'] / middle['resident']:.1f}%"],
         ["size on disk", f"{size:.0f} MiB"],
     ]
-    return Table("Start, latency, memory", ["", ""], rows)
+    return Table(
+        "Start, latency, memory", "Starts are medians of fresh processes; single docs ran in turns.", ["", ""], rows
+    )
 
 
 def _fresh(folder: str) -> dict[str, float]:

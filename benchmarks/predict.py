@@ -49,7 +49,7 @@ def measure(base: str, sentences: Sentences, *, rounds: int) -> Table:
     rates = {name: timings[name].rate(n) for name, (_, n) in runs.items()}
     ours = rates["nlp.pipe"]
     rows = [[name, f"{rate:,.0f}", f"{ours / rate:.2f}"] for name, rate in rates.items()]
-    return Table("Prediction", ["", "words/s", "nlp.pipe over it"], rows)
+    return Table("Prediction", "All in turns in one process; medians.", ["", "words/s", "nlp.pipe over it"], rows)
 
 
 def products(config: Any, dtype: torch.dtype) -> Callable[[], object]:

@@ -18,12 +18,13 @@ class Table:
     """One table of results."""
 
     title: str
+    how: str
     header: list[str]
     rows: list[list[str]]
 
     def to_markdown(self) -> str:
         lines = [self.header, ["---"] * len(self.header), *self.rows]
-        return f"## {self.title}\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        return f"## {self.title}\n\n{self.how}\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def machine() -> str:
@@ -42,5 +43,5 @@ def machine() -> str:
 
 def write(path: Path, command: str, corpus: str, tables: list[Table]) -> None:
     """Write all tables to `path`."""
-    head = f"# Results\n\n`{command}`\n\n{machine()}. Corpus: {corpus}. Everything in a table ran in turns; medians."
+    head = f"# Results\n\n`{command}`\n\n{machine()}. Corpus: {corpus}."
     path.write_text("\n\n".join([head, *(table.to_markdown() for table in tables)]) + "\n", encoding="utf8")

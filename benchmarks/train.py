@@ -28,7 +28,12 @@ def measure(base: str, sentences: Sentences, *, rounds: int) -> Table:
     timings = in_turns({"llama_ner": ours(base, batch), "Trainer + peft": trainer(base, batch)}, rounds=rounds)
     rates = {name: timing.rate(n_words) for name, timing in timings.items()}
     rows = [[name, f"{rate:,.0f}", f"{rates['llama_ner'] / rate:.2f}"] for name, rate in rates.items()]
-    return Table(f"Training, {BATCH} sentences a step", ["", "words/s", "llama_ner over it"], rows)
+    return Table(
+        "Training",
+        f"Steps of the same {BATCH} sentences, in turns in one process; medians.",
+        ["", "words/s", "llama_ner over it"],
+        rows,
+    )
 
 
 def ours(base: str, batch: Sentences) -> Callable[[], object]:

@@ -56,7 +56,7 @@ path = ${{paths.corpus}}
 path = ${{paths.corpus}}
 
 [training]
-max_steps = 12
+max_steps = 8
 eval_frequency = 1
 dropout = 0.0
 
@@ -83,7 +83,10 @@ CNN = """@architectures = "spacy.HashEmbedCNN.v2"
 pretrained_vectors = null
 width = 16
 depth = 1
-embed_size = 50"""
+embed_size = 50
+window_size = 1
+maxout_pieces = 2
+subword_features = false"""
 TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node", 2, "-m", "spacy_llama_ner.train")
 
 
@@ -135,4 +138,10 @@ def test_two_processes_learn_what_one_with_twice_the_batch_learns(tiny_llama: Pa
 def test_layers_of_thinc_are_refused(tmp_path: Path) -> None:
     done = run(*TORCHRUN, write_config(tmp_path, CNN))
     assert done.returncode != 0
-    assert "can only train the torch models of this package together" in done.stderr
+    assert "can only train the torch models of this package" in done.stdout
+
+
+def test_processes_that_would_shuffle_apart_are_refused(tmp_path: Path) -> None:
+    done = run(*TORCHRUN, write_config(tmp_path, CNN), "--training.seed", "null")
+    assert done.returncode != 0
+    assert "training.seed is null" in " ".join(done.stdout.split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -15,7 +16,7 @@ from .records import Bad, Part, Record, Result
 
 
 class DocBins:
-    """Docs keep their words and what is annotated on them; the pipeline writes over its own part."""
+    """Docs keep their words, and what is annotated on them but for their entities, which are found anew."""
 
     def cut(self, path: Path, size: int) -> Iterator[tuple[int, int, int]]:
         """See `Format.cut`. Loads the file."""
@@ -30,14 +31,16 @@ class DocBins:
         some.strings = whole.strings
         for name in ("tokens", "spaces", "cats", "user_data", "flags", "span_groups"):
             setattr(some, name, getattr(whole, name)[chosen])
-        return (Record(doc) for doc in some.get_docs(vocab))
+        for doc in some.get_docs(vocab):
+            doc.set_ents([], default="missing")
+            yield Record(doc)
 
     def write(self, results: Iterable[Result], path: Path) -> None:
         """See `Format.write`. Fields go to `doc.user_data["fields"]`."""
         docs = []
         for record, doc in results:
             if record.fields:
-                doc.user_data["fields"] = record.fields
+                doc.user_data["fields"] = json.loads(json.dumps(record.fields, default=str))
             docs.append(doc)
         DocBin(docs=docs, store_user_data=True).to_disk(path)
 

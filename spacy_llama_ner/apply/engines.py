@@ -12,7 +12,7 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 
 from .errors import ApplyError
-from .job import Job, run_part
+from .job import Job, pipeline_digest, run_part
 from .records import Part
 
 
@@ -34,7 +34,7 @@ def run_ray(
     rows = [{**asdict(part), "path": str(part.path)} for part in parts]
     done = data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         _Worker,
-        fn_constructor_args=(job, model, folder.resolve(), 0 if gpu_id >= 0 else -1),
+        fn_constructor_args=(job, _absolute(model), folder.resolve(), 0 if gpu_id >= 0 else -1),
         batch_size=1,
         compute=data.ActorPoolStrategy(size=workers),
         num_gpus=1 if gpu_id >= 0 else 0,
@@ -51,6 +51,10 @@ class _Worker:
         setup_gpu(gpu_id, silent=True)
         self._job, self._folder = job, folder
         self._nlp = spacy.load(model)
+        if pipeline_digest(self._nlp) != job.model:
+            raise ApplyError(
+                f"The pipeline {model} on this machine is not the one the job began with. Copy it again."
+            )
 
     def __call__(self, rows: dict[str, Any]) -> dict[str, Any]:
         columns = zip(rows["number"], rows["path"], rows["first"], rows["size"], rows["offset"], strict=True)
@@ -58,6 +62,10 @@ class _Worker:
             Part(int(n), Path(str(path)), int(first), int(size), int(at)) for n, path, first, size, at in columns
         ]
         return {"number": rows["number"], "bad": [run_part(self._job, p, self._nlp, self._folder) for p in parts]}
+
+
+def _absolute(model: str) -> str:
+    return str(Path(model).resolve()) if Path(model).exists() else model
 
 
 def _import_ray_data() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from .records import Bad, Format, Part, Record, Result
 
 FORMATS: dict[str, Format] = {".jsonl": Lines(), ".parquet": Parquet(), ".spacy": DocBins()}
 JOB = "job.json"
+PROBLEMS = ".problems.jsonl"
 
 
 @dataclass(frozen=True)
@@ -53,17 +55,25 @@ class Job:
         return folder / f"{part.name}{self.suffix}"
 
 
-def find_files(source: Path) -> list[tuple[str, int]]:
-    """The files in `source`, a file or a folder, in the order of their names. Raises ApplyError if there are none."""
+def find_files(source: Path, *, output: Path) -> list[tuple[str, int]]:
+    """The files in `source`, a file or a folder, with their sizes in bytes, in the order of their names.
+
+    Passed over are hidden files and folders, lists of problems, and what lies in `output`. Raises ApplyError if
+    there are none.
+    """
     if not source.exists():
         raise ApplyError(f"The input {source} does not exist. Give a file or a folder of {_suffixes()} files.")
-    paths = [source] if source.is_file() else sorted(source.rglob("[!.]*"))
-    files = [
-        (str(path.resolve()), path.stat().st_size) for path in paths if path.suffix in FORMATS and path.is_file()
-    ]
+    paths = [source] if source.is_file() else sorted(p for p in source.rglob("*") if _is_input(p, source, output))
+    files = [(str(path.resolve()), path.stat().st_size) for path in paths if path.suffix in FORMATS]
     if not files:
         raise ApplyError(f"The input {source} is no {_suffixes()} file and holds none. Convert it to one of these.")
     return files
+
+
+def _is_input(path: Path, source: Path, output: Path) -> bool:
+    hidden = any(step.startswith(".") for step in path.relative_to(source).parts)
+    own = output.resolve() in path.resolve().parents or path.name.endswith(PROBLEMS)
+    return path.is_file() and not hidden and not own
 
 
 def _suffixes() -> str:
@@ -88,7 +98,7 @@ def open_folder(folder: Path, job: Job) -> None:
     if record.exists():
         _check_same(folder, srsly.read_json(record), srsly.json_loads(srsly.json_dumps(asdict(job))))
         return
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
         raise ApplyError(f"The output folder {folder} is not empty, and no job of this command has begun in it.")
     with written_whole(record) as partial:
         srsly.write_json(partial, asdict(job))
@@ -113,7 +123,7 @@ def run_part(job: Job, part: Part, nlp: Language, folder: Path) -> int:
     results = list(_annotate(job, part, nlp, bad))
     target = job.output(folder, part)
     if bad:
-        with written_whole(folder / f"{part.name}.problems.jsonl") as partial:
+        with written_whole(folder / f"{part.name}{PROBLEMS}") as partial:
             lines = [{"file": str(part.path), "record": b.number, "problem": b.reason} for b in bad]
             srsly.write_jsonl(partial, lines)
     with written_whole(target) as partial:
@@ -122,6 +132,7 @@ def run_part(job: Job, part: Part, nlp: Language, folder: Path) -> int:
 
 
 def _annotate(job: Job, part: Part, nlp: Language, bad: list[Bad]) -> Iterator[Result]:
+    nlp.max_length = sys.maxsize
     found = FORMATS[part.path.suffix].read(part, text_key=job.text_key, vocab=nlp.vocab)
     good = _set_aside(found, bad)
     for doc, record in nlp.pipe(((record.text, record) for record in good), as_tuples=True):

@@ -12,7 +12,7 @@ from .records import Bad, Part, Record, Result, entities, to_record
 
 
 class Lines:
-    """Lines keep all their fields and get `ents`."""
+    """Lines keep all their fields and get `ents`, in place of any that they had."""
 
     def cut(self, path: Path, size: int) -> Iterator[tuple[int, int, int]]:
         """See `Format.cut`. Reads the file once, looking for line ends only."""
@@ -46,4 +46,4 @@ class Lines:
         with path.open("w", encoding="utf8") as file:
             for record, doc in results:
                 fields = record.fields or {"text": doc.text}
-                file.write(json.dumps({**fields, "ents": entities(doc)}, ensure_ascii=False) + "\n")
+                file.write(json.dumps({**fields, "ents": entities(doc)}, ensure_ascii=False, default=str) + "\n")

@@ -58,7 +58,7 @@ class Parquet:
         )
         schema = pa.schema([("text", pa.string()), ("ents", pa.list_(entity)), ("fields", pa.string())])
         rows = [
-            {"text": doc.text, "ents": entities(doc), "fields": json.dumps(record.fields, default=str)}
+            {"text": doc.text, "ents": entities(doc), "fields": json.dumps(record.others, default=str)}
             for record, doc in results
         ]
         parquet.write_table(pa.Table.from_pylist(rows, schema=schema), path)

@@ -36,10 +36,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Record:
-    """One text, or one Doc, and the fields that came with it and go out again."""
+    """One text, or one Doc, and the fields that came with it (among them `text_key`) and go out again."""
 
     text: str | Doc
     fields: dict[str, Any] = field(default_factory=dict)
+    text_key: str = "text"
+
+    @property
+    def others(self) -> dict[str, Any]:
+        """The fields beside the text."""
+        return {key: value for key, value in self.fields.items() if key != self.text_key}
 
 
 @dataclass(frozen=True)
@@ -74,13 +80,18 @@ def to_record(fields: Any, number: int, text_key: str) -> Record | Bad:
     if not isinstance(text, str):
         got = "nothing" if text is None else type(text).__name__
         return Bad(number, f"expected a string at {text_key!r}, got {got}; it has {sorted(map(str, fields))}")
-    return Record(text, fields)
+    try:
+        text.encode("utf8")
+    except UnicodeEncodeError as error:
+        return Bad(number, f"no Unicode text: {error}")
+    return Record(text, fields, text_key)
 
 
 def entities(doc: Doc) -> list[dict[str, Any]]:
-    """The entities of `doc`: start and end in characters, label, text, and the score of `llama_ner` where it is set.
+    """The entities of `doc`: start and end in characters, label, text, and score.
 
-    Scores are rounded to four digits.
+    The score is that of the same span in a span group with `attrs["scores"]`, as `llama_ner` makes one, rounded to
+    four digits; None where there is none.
     """
     scores = {
         (span.start, span.end, span.label): round(float(score), 4)

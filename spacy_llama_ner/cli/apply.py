@@ -25,7 +25,7 @@ def apply_cli(
     text_key: Annotated[str, Option(help="Field of a record that holds the text")] = "text",
     part_size: Annotated[int, Option(min=1, help="Records a part: what a killed run has to do again at most")] = 2000,
     engine: Annotated[Literal["local", "ray"], Option(help="This process, or Ray's actors")] = "local",
-    workers: Annotated[int, Option(min=1, help="Ray: actors, each with the pipeline in memory")] = 1,
+    workers: Annotated[int | None, Option(min=1, help="Ray: actors, each with the pipeline in memory [1]")] = None,
     gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")] = -1,
 ) -> None:
     """Find the entities in a corpus of any size.
@@ -33,6 +33,8 @@ def apply_cli(
     The output is a folder of numbered parts in the order of the input. A run that was killed goes on where it
     was when the same command is given again. Records that hold no text are listed in files beside the parts.
     """
+    if workers is not None and engine != "ray":
+        msg.fail("Cannot apply the pipeline", "--workers is for --engine ray; this process works alone.", exits=1)
     try:
         bad = apply(
             model,
@@ -41,7 +43,7 @@ def apply_cli(
             suffix=f".{format}",
             text_key=text_key,
             part_size=part_size,
-            workers=workers if engine == "ray" else 0,
+            workers=(workers or 1) if engine == "ray" else 0,
             gpu_id=gpu_id,
         )
     except (ApplyError, InputError, OSError) as error:
@@ -70,11 +72,11 @@ def apply(
     Raises: InputError or ApplyError where pipeline, input, output or options do not fit, OSError where a file
     cannot be read or written.
     """
-    use_device(gpu_id)
+    use_device(-1 if workers else gpu_id)
     nlp = load_pipeline(model)
     job = Job(
         model=pipeline_digest(nlp),
-        files=find_files(source),
+        files=find_files(source, output=output),
         suffix=suffix,
         part_size=part_size,
         text_key=text_key,

@@ -103,6 +103,11 @@ def _mask(group: Group, *, causal: bool, dtype: torch.dtype) -> Tensor | None:
 
 def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, scaling: float, dropout: float) -> Tensor:
     """All arguments and the result [n_windows, width, heads, head_dim], but for the mask."""
+    shared_keys = q.shape[2] != k.shape[2]
+    if shared_keys and mask is not None:
+        # torch has no fused kernel on a GPU for both at once
+        k, v = (states.repeat_interleave(q.shape[2] // states.shape[2], dim=2) for states in (k, v))
+        shared_keys = False
     seen = F.scaled_dot_product_attention(
         q.transpose(1, 2),
         k.transpose(1, 2),
@@ -110,7 +115,7 @@ def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, scaling: flo
         attn_mask=mask,
         dropout_p=dropout,
         scale=scaling,
-        enable_gqa=q.shape[2] != k.shape[2],
+        enable_gqa=shared_keys,
     )
     return seen.transpose(1, 2)
 

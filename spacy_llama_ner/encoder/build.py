@@ -46,6 +46,11 @@ def _check_window(llama: Decoder, window: int) -> None:
     positions = llama.config.max_position_embeddings
     if window > positions:
         raise ValueError(f"window = {window}, but the base knows only {positions} positions. Give fewer subwords.")
+    sliding = getattr(llama.config, "sliding_window", None)
+    if sliding is not None and window > sliding:
+        raise ValueError(
+            f"window = {window}, but layers of this base see no farther than {sliding} subwords. Give fewer."
+        )
 
 
 def _cut(llama: Decoder, n_layers: int | None) -> None:

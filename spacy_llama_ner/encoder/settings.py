@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from spacy.util import logger
@@ -65,8 +66,13 @@ def compute_dtype(dtype: DType, device: torch.device) -> torch.dtype:
     else:
         fast = device.type == "cpu" and _cpu_multiplies_bf16()
     if not fast:
-        logger.info("dtype = 'auto': float32, since %s has no bf16 units; expect a fraction of the speed", device)
+        _say_slow(device.type)
     return torch.bfloat16 if fast else torch.float32
+
+
+@cache
+def _say_slow(device: str) -> None:
+    logger.warning("llama_ner works in float32, since this %s has no bf16 units: a fraction of the speed", device)
 
 
 def _cpu_multiplies_bf16() -> bool:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +125,11 @@ def test_a_folder_is_read_file_by_file(model: str, tmp_path: Path) -> None:
     write_lines(source / "a.jsonl", [{"text": TEXTS[0]}, {"text": TEXTS[1]}])
     write_lines(source / "deep" / "c.jsonl", [{"text": TEXTS[4]}])
     (source / "notes.txt").write_text("not a corpus", encoding="utf8")
-    apply(model, source, tmp_path / "out", part_size=3)
-    assert [record["text"] for record in read_lines(tmp_path / "out")] == TEXTS[:5]
+    (source / ".checkpoints").mkdir()
+    write_lines(source / ".checkpoints" / "b.jsonl", [{"text": "a copy"}])
+    for _ in range(2):  # the second time, its own output lies in the input
+        apply(model, source, source / "out", part_size=3)
+        assert [record["text"] for record in read_lines(source / "out")] == TEXTS[:5]
 
 
 def test_a_run_that_failed_goes_on_where_it_was(
@@ -172,6 +176,36 @@ def test_a_killed_run_goes_on_where_it_was(model: str, tmp_path: Path) -> None:
     assert {name: finished[name] for name in whole} == whole
 
 
+def test_texts_are_as_long_and_as_odd_as_they_come(model: str, tmp_path: Path) -> None:
+    long = "Tomas " * 200_000
+    source = tmp_path / "in.jsonl"
+    odd = '{"text": "half a pair: \\ud83d"}'
+    source.write_text(f"{json.dumps({'text': long})}\n{odd}\n{json.dumps({'text': TEXTS[0]})}\n", encoding="utf8")
+    assert apply(model, source, tmp_path / "out") == 1
+    first, second = read_lines(tmp_path / "out")
+    assert len(first["ents"]) == 200_000
+    assert spans(second["ents"]) == expected(model)[0]
+
+
+def test_columns_of_any_type_go_through(model: str, tmp_path: Path) -> None:
+    when = datetime(2026, 11, 21, 6, 30)
+    parquet.write_table(pa.Table.from_pylist([{"text": TEXTS[0], "when": when}]), tmp_path / "in.parquet")
+    for suffix in (".jsonl", ".parquet", ".spacy"):
+        apply(model, tmp_path / "in.parquet", tmp_path / suffix[1:], suffix=suffix)
+    assert read_lines(tmp_path / "jsonl")[0]["when"] == "2026-11-21 06:30:00"
+    (row,) = parquet.read_table(tmp_path / "parquet" / "part-000000.parquet").to_pylist()
+    assert json.loads(row["fields"]) == {"when": "2026-11-21 06:30:00"}
+
+
+def test_entities_in_a_docbin_are_found_anew(model: str, tmp_path: Path) -> None:
+    nlp = spacy.blank("en")
+    doc = nlp.make_doc(TEXTS[0])
+    doc.set_ents([doc.char_span(0, 4, label="WRONG")])
+    DocBin(docs=[doc]).to_disk(tmp_path / "in.spacy")
+    apply(model, tmp_path / "in.spacy", tmp_path / "out")
+    assert spans(read_lines(tmp_path / "out")[0]["ents"]) == expected(model)[0]
+
+
 def test_records_without_a_text_are_listed(model: str, tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     good = json.dumps({"text": TEXTS[0]})
@@ -212,6 +246,10 @@ def test_another_job_is_kept_out_of_the_folder(model: str, lines: Path, tmp_path
     assert grown.exit_code == 1
     assert "differs in files" in " ".join(grown.output.split())
     assert contents(out) == before
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / ".job.json.1.partial").touch()
+    assert run(model, lines, tmp_path / "torn").exit_code == 0
+    assert "--workers is for --engine ray" in run(model, lines, tmp_path / "lone", "--workers", 2).output
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").touch()
     assert "is not empty" in " ".join(run(model, lines, tmp_path / "full").output.split())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import gc
+import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,3 +142,13 @@ def test_layer_is_the_number_of_layers_that_run(tiny: Callable[[str], Path], kin
 def test_more_than_the_base_has_is_refused(tiny_llama: Path, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_encoder(tiny_llama, **settings)
+
+
+def test_windows_that_layers_cannot_span_are_refused(tiny: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = tmp_path / "short-sighted"
+    shutil.copytree(tiny("mistral"), folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf8"))
+    (folder / "config.json").write_text(json.dumps({**config, "sliding_window": 64}), encoding="utf8")
+    with pytest.raises(ValueError, match="window = 65, but layers of this base see no farther than 64 subwords"):
+        make_encoder(folder, window=65, stride=40)
+    make_encoder(folder, window=64, stride=40)
