@@ -62,6 +62,7 @@ def trainer(base: str, batch: Sentences) -> Callable[[], object]:
         settings = TrainingArguments(folder, use_cpu=True, bf16=True, report_to=[], learning_rate=1e-4)
         runner: Any = Trainer(model, settings)
     runner.create_optimizer()
+    runner.current_gradient_accumulation_steps = 1  # what train() would set
     steps: Iterator[dict[str, Any]] = cycle([dict(inputs)])
 
     def step() -> None:
