@@ -26,7 +26,12 @@ def measure(base: str, sentences: Sentences, *, docs: list[int], characters: lis
         whole = (text + " ") * (length // len(text) + 1)
         nlp.max_length = length + 1
         rows.append([f"one doc of {length:,} characters", *_run(nlp.pipe([whole[:length]]))])
-    return Table("Growth", "One pass each, one after the other.", ["", "words/s", "resident MiB"], rows)
+    return Table(
+        "Growth",
+        "One pass each, in a row. Memory is the whole process's, models measured before included.",
+        ["", "words/s", "resident MiB"],
+        rows,
+    )
 
 
 def _run(stream: Iterator[Doc]) -> list[str]:
