@@ -12,6 +12,7 @@ from typing import Any
 import srsly
 from spacy.language import Language
 
+from ..base.digest import stream_sha256
 from ..data.files import written_whole
 from .docbin import DocBins
 from .errors import ApplyError
@@ -85,10 +86,8 @@ def pipeline_digest(nlp: Language) -> str:
     folder = Path(str(nlp.path))
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+            digest.update(f"{path.relative_to(folder)}\0{stream_sha256(file)}\0".encode())
     return digest.hexdigest()
 
 
