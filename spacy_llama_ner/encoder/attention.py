@@ -93,8 +93,8 @@ def _mask(group: Group, *, causal: bool, dtype: torch.dtype) -> Tensor | None:
     """Additive [n_windows or 1, 1, width or 1, width]: the lowest number at what is not to be seen; None: see all."""
     hidden = None if group.padding is None else group.padding[:, None, None, :]
     if causal:
-        device = group.device
-        future = torch.ones(group.width, group.width, dtype=torch.bool, device=device).triu(1)[None, None]
+        shape = (group.width, group.width)
+        future = torch.ones(shape, dtype=torch.bool, device=group.source.device).triu(1)[None, None]
         hidden = future if hidden is None else hidden | future
     if hidden is None:
         return None

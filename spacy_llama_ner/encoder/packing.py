@@ -24,7 +24,6 @@ class Group:
     rows: slice
     n_windows: int
     width: int
-    device: torch.device
     padding: Tensor | None
     source: Tensor
     places: Tensor
@@ -62,7 +61,6 @@ def _make_group(lengths: Tensor, start: int, device: torch.device) -> Group:
         rows=slice(start, start + int(lengths.sum())),
         n_windows=n,
         width=width,
-        device=device,
         padding=padding.to(device) if padding.any() else None,
         source=source.flatten().to(device),
         places=(~padding).flatten().nonzero()[:, 0].to(device),
