@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from spacy_llama_ner.memory import keep_freed_memory
+from spacy_llama_ner.memory import give_back_freed_memory, keep_freed_memory
 
 
 @pytest.fixture
@@ -21,6 +21,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 
         def mallopt(self, setting: int, value: int) -> None:
             asked.append((setting, value))
+
+        def malloc_trim(self, pad: int) -> None:
+            asked.append((pad, 0))
 
     for name in ("MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TOP_PAD_"):
         monkeypatch.delenv(name, raising=False)
@@ -36,5 +39,17 @@ def test_freed_blocks_are_kept(calls: list[tuple[int, int]]) -> None:
 
 def test_settings_of_the_environment_stand(calls: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
+    keep_freed_memory.__wrapped__()
+    assert not calls
+
+
+def test_what_loading_freed_goes_back(calls: list[tuple[int, int]]) -> None:
+    give_back_freed_memory()
+    assert calls == [(0, 0)]
+
+
+def test_another_system_is_left_alone(calls: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    give_back_freed_memory()
     keep_freed_memory.__wrapped__()
     assert not calls

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakValueDictionary
@@ -52,15 +54,16 @@ def _load(folder: Path, *, dtype: torch.dtype) -> Decoder:
 
     dtype_argument = "dtype" if Version(transformers.__version__) >= Version("4.56") else "torch_dtype"
     try:
-        model, info = transformers.AutoModel.from_pretrained(
-            folder,
-            **{dtype_argument: dtype},
-            attn_implementation="eager",
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
+        with _no_progress_bar():
+            model, info = transformers.AutoModel.from_pretrained(
+                folder,
+                **{dtype_argument: dtype},
+                attn_implementation="eager",
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise OSError(
             f"The base in {folder} cannot be read ({error}). Delete that folder and fetch the base again with "
@@ -72,3 +75,17 @@ def _load(folder: Path, *, dtype: torch.dtype) -> Decoder:
             "Expected is a complete decoder; fetch the base again or name another one."
         )
     return model
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Keep `spacy.load` as quiet as it is for other pipelines."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -31,6 +31,7 @@ def LlamaEncoder(
     window: int = 400,
     stride: int = 300,
     dtype: DType = "auto",
+    merge: bool = False,
     save_base: bool = False,
 ) -> Model[list[Doc], list[Floats2d]]:
     """A decoder with the Llama layout that reads words from both sides and gives each a vector.
@@ -45,6 +46,7 @@ def LlamaEncoder(
     window: the most subwords that are encoded together, special ones included.
     stride: distance between the starts of two windows, in subwords, where a doc needs several.
     dtype: "float32", "bfloat16", or "auto": bf16 where the hardware multiplies it natively.
+    merge: predict with the adapter merged into a copy of the base: faster, but the copy is not shared.
     save_base: put the base into the saved pipeline, which then needs nothing else.
 
     Gives fp32 vectors [n_words, hidden] for each doc; a word without a subword gets zeros. Nothing is loaded
@@ -61,6 +63,7 @@ def LlamaEncoder(
         window=window,
         stride=stride,
         dtype=dtype,
+        merge=merge,
         save_base=save_base,
     )
     return Model(

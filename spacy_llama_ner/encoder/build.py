@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -38,8 +39,16 @@ def _build(settings: Settings, origin: Origin) -> WordEncoder:
     if settings.lora is not None:
         add_lora(llama, settings.lora)
     _unfreeze(llama, settings.unfreeze_layers)
-    tokenizer = Tokenizer.from_str(origin.tokenizer)
-    return WordEncoder(llama, shared=shared, tokenizer=tokenizer, dtype=dtype, saved=origin.to_spec())
+    tokenizer = _tokenizer(origin.tokenizer)
+    return WordEncoder(
+        llama, merge=settings.merge, shared=shared, tokenizer=tokenizer, dtype=dtype, saved=origin.to_spec()
+    )
+
+
+@lru_cache(maxsize=2)
+def _tokenizer(content: str) -> Tokenizer:
+    """The tokenizer of a tokenizer.json, the same for all who stand on the same base: it takes some 15 MB."""
+    return Tokenizer.from_str(content)
 
 
 def _check_window(llama: Decoder, window: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ..base.load import Decoder
+from ..base.load import Decoder, own_copy
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,26 @@ def add_lora(model: Decoder, lora: LoRA) -> None:
         if isinstance(module, LoraLayer):
             # autocast does the casting; peft's own would turn every activation into fp32 first
             module.cast_input_dtype_enabled = False
+
+
+def merged_copy(model: Decoder) -> Decoder:
+    """`model` with plain linear modules in place of the adapted ones, whose weights are sums of both.
+
+    Each sum is rounded once, to the format of the base. All other tensors are those of `model`.
+    """
+    import torch
+    from peft.tuners.lora import Linear
+
+    merged = own_copy(model)
+    adapted = {name: module for name, module in merged.named_modules() if isinstance(module, Linear)}
+    for name, module in adapted.items():
+        linear: Any = module.get_base_layer()
+        with torch.no_grad():
+            weight = linear.weight.float() + sum(module.get_delta_weight(key) for key in module.active_adapters)
+        linear.weight = torch.nn.Parameter(weight.to(linear.weight.dtype), requires_grad=False)
+        parent, _, child = name.rpartition(".")
+        setattr(merged.get_submodule(parent), child, linear)
+    return merged
 
 
 def _targets(model: Decoder, lora: LoRA) -> list[str]:

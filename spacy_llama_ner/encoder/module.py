@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..base.load import Decoder
 from .batching import Batch, Plan
+from .lora import merged_copy
 from .packing import make_groups, positions
 
 if TYPE_CHECKING:
@@ -18,18 +19,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Shared:
-    """Holds on to a base that is not a submodule, and that a copy of the encoder shares."""
+    """Holds on to what is not a submodule, and what a copy of the encoder shares."""
 
     base: Decoder
+    tokenizer: Tokenizer
+    saved: dict[str, Any]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Shared:
         return self
+
+
+@dataclass
+class _Merged:
+    """Holds on to a merged decoder that is not a submodule, and that a copy of the encoder makes anew."""
+
+    llama: Decoder | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Merged:
+        return _Merged()
 
 
 class WordEncoder(nn.Module):
     """A decoder that reads whole windows and gives each word one vector.
 
     llama: the base with its adapter, made ready for packed windows by `remove_causal_mask`.
+    merge: predict with the adapter merged into a copy of the weights, which is made when first needed and dropped
+        when training goes on.
     shared: the base as all encoders in this process share it; kept here so that it lives as long as they do.
     saved: what `spec()` gives back: which base this is, the tokenizer's JSON, the base's files if they are kept.
     """
@@ -38,6 +53,7 @@ class WordEncoder(nn.Module):
         self,
         llama: Decoder,
         *,
+        merge: bool,
         shared: Decoder,
         tokenizer: Tokenizer,
         dtype: torch.dtype,
@@ -45,19 +61,24 @@ class WordEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.llama = llama
-        self.tokenizer = tokenizer
         self.dtype = dtype
-        self._shared = _Shared(shared)
-        self._saved = saved
+        self._merge = merge
+        self._merged = _Merged()
+        self._shared = _Shared(shared, tokenizer, saved)
 
     @property
     def width(self) -> int:
         """Size of a word vector."""
         return int(self.llama.config.hidden_size)
 
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Cuts text into the subwords that the decoder knows."""
+        return self._shared.tokenizer
+
     def spec(self) -> dict[str, Any]:
         """Which base this is and how text is cut into its subwords."""
-        return self._saved
+        return self._shared.saved
 
     def forward(self, plan: Plan) -> Tensor:
         """Word vectors of all docs in `plan`, one after the other, fp32 [n_words, width]."""
@@ -71,6 +92,19 @@ class WordEncoder(nn.Module):
         counts = torch.bincount(index, minlength=len(words)).clamp(min=1)
         return words.index_add(0, index, linked) / counts[:, None]
 
+    def train(self, mode: bool = True) -> WordEncoder:
+        """Switch between training and evaluation; whatever was merged is out of date after training."""
+        if mode:
+            self._merged.llama = None
+        return super().train(mode)
+
+    def _reader(self) -> Decoder:
+        if self.training or not self._merge:
+            return self.llama
+        if self._merged.llama is None:
+            self._merged.llama = merged_copy(self.llama)
+        return self._merged.llama
+
     def _read(self, batch: Batch, device: torch.device) -> Tensor:
         """Hidden states at `batch.read`, fp32 [n_read, width]."""
         ids = torch.from_numpy(batch.ids).to(device)
@@ -78,7 +112,7 @@ class WordEncoder(nn.Module):
         # a mask of four dimensions keeps transformers from building one
         no_mask = torch.zeros(1, 1, 1, 1, dtype=self.dtype, device=device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.dtype is torch.bfloat16):
-            hidden = self.llama(
+            hidden = self._reader()(
                 input_ids=ids[None],
                 position_ids=places[None],
                 attention_mask=no_mask,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,7 +55,8 @@ class Origin:
         Looked for where it was when the pipeline was made, unless the config names another one by now, then where
         the config says. Raises OSError if it is in neither place, ValueError if what is there has another content.
         """
-        saved = cls(**spec)
+        # one copy in memory for all pipelines that stand on the same base
+        saved = cls(**{**spec, "tokenizer": sys.intern(spec["tokenizer"])})
         if saved.files is not None:
             return saved
         folder = _find_again(settings, saved)

@@ -32,6 +32,7 @@ class Settings:
     window: int
     stride: int
     dtype: DType
+    merge: bool
     save_base: bool
 
     def __post_init__(self) -> None:

@@ -16,6 +16,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 from thinc.types import Floats2d
 
+from ..memory import give_back_freed_memory
 from ..shim import TorchShim
 from .annotations import annotate
 from .gold import collect_labels, gold_tags
@@ -170,6 +171,7 @@ class LlamaNER(TrainablePipe):
                 f"[{self.name}] cannot be loaded from {source}: {told} "
                 "If its files are incomplete, damaged or from two pipelines, copy the whole folder again."
             ) from error
+        give_back_freed_memory()
 
     def _check_labels(self) -> None:
         known = self.model.get_ref("head").attrs["labels"]

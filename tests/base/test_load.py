@@ -113,3 +113,11 @@ def test_what_failed_once_is_tried_again(damaged: Path, tiny_llama: Path) -> Non
         load(damaged, "restored")
     shutil.copy(tiny_llama / "model.safetensors", weights)
     assert load(damaged, "restored").config.hidden_size == 32
+
+
+def test_loading_is_quiet(tiny_llama: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from transformers.utils import logging
+
+    load(tiny_llama, "never loaded before")
+    assert capfd.readouterr() == ("", "")
+    assert logging.is_progress_bar_enabled()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from thinc.api import Adam
 from torch import nn
 
 from spacy_llama_ner.encoder.lora import LoRA
@@ -114,3 +115,31 @@ def test_nonsense_is_refused(given: dict[str, Any], message: str) -> None:
 
 def test_what_is_not_given_has_a_default() -> None:
     assert LoRA.from_dict({"rank": 8}) == LoRA(8, 32.0, 0.0, "all-linear", None)
+
+
+def test_merged_weights_read_the_same(tiny_llama: Path) -> None:
+    docs = make_docs("Peter called Anna", "UN praises Danish plan")
+    beside, merged = make_encoder(tiny_llama), make_encoder(tiny_llama, merge=True)
+    for expected, given in zip(beside.predict(docs), merged.predict(docs), strict=True):
+        np.testing.assert_allclose(given, expected, atol=1e-5)
+
+
+def test_merging_leaves_the_shared_base_and_the_adapter_alone(tiny_llama: Path) -> None:
+    docs = make_docs("Peter called Anna")
+    neighbour, merged = make_encoder(tiny_llama), make_encoder(tiny_llama, merge=True)
+    (before,), saved = neighbour.predict(docs), merged.to_bytes()
+    merged.predict(docs)
+    np.testing.assert_array_equal(neighbour.predict(docs)[0], before)
+    assert merged.to_bytes() == saved
+
+
+def test_merged_weights_are_made_anew_after_training(tiny_llama: Path) -> None:
+    docs = make_docs("Peter called Anna")
+    model = make_encoder(tiny_llama, merge=True)
+    before = model.predict(docs)[0]
+    (vectors,), backprop = model.begin_update(docs)
+    backprop([np.ones_like(vectors)])
+    model.finish_update(Adam(0.1))
+    after, copied = model.predict(docs)[0], model.copy().predict(docs)[0]
+    assert not np.allclose(after, before, atol=1e-3)
+    np.testing.assert_array_equal(copied, after)
