@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -72,6 +73,20 @@ def compare(example: Example, *, spans_key: str = "llama_ner") -> Comparison:
         for ent in reference.ents
     ]
     return Comparison(predicted, gold)
+
+
+def judged_scores(examples: Iterable[Example], *, spans_keys: Sequence[str]) -> tuple[list[float], list[bool]]:
+    """The scores of the entities in these span groups of the predicted docs, and whether each entity is right.
+
+    Entities that touch words without gold annotation are left out.
+    """
+    entities = (ent for eg in examples for key in spans_keys for ent in compare(eg, spans_key=key).predicted)
+    scores, right = [], []
+    for ent in entities:
+        if ent.score is not None and ent.verdict != "unjudged":
+            scores.append(ent.score)
+            right.append(ent.verdict == "right")
+    return scores, right
 
 
 def _scores(doc: Doc, spans_key: str) -> dict[tuple[int, int, str], float]:

@@ -13,6 +13,9 @@ from spacy.training import Example
 from thinc.util import convert_recursive
 from tqdm import tqdm
 
+from ..pipeline.components import find_components
+from .calibration import expected_calibration_error
+from .compare import judged_scores
 from .scorer import Scores, seqeval_score
 
 # seconds of work before the progress bar shows
@@ -23,7 +26,8 @@ def predict_and_score(nlp: Language, examples: Sequence[Example], *, batch_size:
     """The scores of `nlp.evaluate`, under a progress bar; `predicted` of every example is filled in.
 
     Where no component scores entities, or it gives no token accuracy, those scores come from `seqeval_score`.
-    `speed` is in words per second, tokenization included.
+    `speed` is in words per second, tokenization included. Where a `llama_ner` has set entities with scores,
+    `ents_ece` is the expected calibration error of these.
     batch_size: docs a batch, by default the pipeline's own.
     """
     start = perf_counter()
@@ -38,6 +42,10 @@ def predict_and_score(nlp: Language, examples: Sequence[Example], *, batch_size:
     scores = Scorer(nlp).score(examples)
     if "ents_f" not in scores or "ents_token_acc" not in scores:
         scores = seqeval_score(examples) | scores
+    keys = dict.fromkeys(pipe.spans_key for pipe in find_components(nlp).values() if pipe.spans_key is not None)
+    probabilities, right = judged_scores(examples, spans_keys=list(keys))
+    if probabilities:
+        scores["ents_ece"] = expected_calibration_error(probabilities, right)
     scores["speed"] = sum(len(eg.predicted) for eg in examples) / seconds
     return _plain(scores)
 

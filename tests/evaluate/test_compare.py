@@ -7,7 +7,7 @@ import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_llama_ner.evaluate.compare import compare
+from spacy_llama_ner.evaluate.compare import compare, judged_scores
 
 from .sample import make_example
 
@@ -38,6 +38,18 @@ def test_entities_are_given_by_their_characters() -> None:
 def test_scores_come_from_the_span_group() -> None:
     found = compare(make_example(spacy.blank("en"), TEXT, gold=[], predicted=[IDA, FRIDAY], scores=[0.25, 0.5]))
     assert [ent.score for ent in found.predicted] == [0.25, 0.5]
+
+
+def test_judged_scores_are_those_of_entities_with_a_verdict_and_a_score() -> None:
+    nlp = spacy.blank("en")
+    right = make_example(nlp, TEXT, gold=[IDA], predicted=[IDA, FRIDAY], scores=[0.25, 0.5])
+    bare = make_example(nlp, TEXT, gold=[IDA], predicted=[IDA])
+    unjudged = Example(right.predicted, nlp.make_doc(TEXT))
+    examples = [right, bare, unjudged]
+    assert judged_scores(examples, spans_keys=["llama_ner"]) == ([0.25, 0.5], [True, False])
+    assert judged_scores(examples, spans_keys=["other"]) == ([], [])
+    right.predicted.spans["other"] = right.predicted.spans["llama_ner"].copy()
+    assert judged_scores([right], spans_keys=["other", "llama_ner"]) == ([0.25, 0.5] * 2, [True, False] * 2)
 
 
 def test_no_score_without_a_span_group() -> None:
