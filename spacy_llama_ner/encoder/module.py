@@ -86,7 +86,7 @@ class WordEncoder(nn.Module):
         words = torch.zeros(int(plan.n_words.sum()), self.width, device=device)
         if not plan.batches:
             return words
-        rows = torch.cat([self._read(batch, device) for batch in plan.batches])
+        rows = torch.cat([self.read(batch) for batch in plan.batches])
         index = torch.from_numpy(plan.words).to(device)
         linked = rows[torch.from_numpy(plan.rows).to(device)]
         counts = torch.bincount(index, minlength=len(words)).clamp(min=1)
@@ -105,8 +105,9 @@ class WordEncoder(nn.Module):
             self._merged.llama = merged_copy(self.llama)
         return self._merged.llama
 
-    def _read(self, batch: Batch, device: torch.device) -> Tensor:
+    def read(self, batch: Batch) -> Tensor:
         """Hidden states at `batch.read`, fp32 [n_read, width]."""
+        device = self.llama.device
         ids = torch.from_numpy(batch.ids).to(device)
         places = positions(batch).to(device)
         # a mask of four dimensions keeps transformers from building one
