@@ -21,8 +21,10 @@ from .results import Table
 from .setting import encoder_of, make_docs, make_pipeline, tok2vec_of
 
 START = """
-import json, resource, sys, time
-def resident(): return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
+import json, sys, time
+def memory(field):
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith(field))
 start = time.perf_counter()
 times = {}
 def lap(name): times[name] = time.perf_counter() - start - sum(times.values())
@@ -35,12 +37,12 @@ lap("spacy.load after that, base cached")
 text = "Ada Lovelace lives in London."
 nlp(text)
 lap("first doc")
-before = resident()
+before = memory("VmRSS")
 second = spacy.load(sys.argv[1])
 second(text)
-more = resident() - before
+more = memory("VmRSS") - before
 list(nlp.pipe([text] * 2000))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+peak = memory("VmHWM")
 print(json.dumps({"times": times, "resident": before, "second": more, "peak": peak}))
 """
 
