@@ -13,7 +13,7 @@ from thinc.api import ArgsKwargs, Optimizer, PyTorchShim
 from thinc.util import get_torch_default_device
 
 from .distributed import average_gradients
-from .memory import keep_freed_memory
+from .memory import HOLES, give_back_freed_memory, keep_freed_memory
 
 
 class Rebuildable(Protocol):
@@ -101,6 +101,7 @@ class TorchShim(PyTorchShim, Generic[M]):
             torch.nn.utils.clip_grad_norm_(parameters, optimizer.grad_clip)
         self._adam(optimizer).step()
         self._adam(optimizer).zero_grad(set_to_none=True)
+        give_back_freed_memory(after_growth=HOLES)
 
     def _adam(self, optimizer: Optimizer) -> Any:
         import torch
