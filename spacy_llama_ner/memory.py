@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Holes of so many bytes are left for the next batches, which would pay for fresh pages with a few percent of their time.
+# Holes of so many bytes are left for the next batches, which would pay a few percent of their time for fresh pages.
 HOLES = 2**29
 # malloc.h
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4

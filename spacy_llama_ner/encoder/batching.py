@@ -36,8 +36,8 @@ class Plan:
     """How a list of docs is encoded.
 
     The vectors read from all `batches`, one after the other, form the rows that `rows` points at.
-    `rows` and `words`, int64 [n_links], link rows with the words they belong to: a word's vector is the mean
-    of its rows, and zero if it has none. `n_words` int64 [n_docs]: words of each doc.
+    `rows`, ascending, and `words`, int64 [n_links], link rows with the words they belong to: a word's vector is the
+    mean of its rows, and zero if it has none. `n_words` int64 [n_docs]: words of each doc.
     """
 
     batches: list[Batch]
@@ -73,7 +73,9 @@ def make_plan(alignments: list[Alignment], *, prefix: list[int], window: int, st
             n_rows += n_read
     subwords, words = _links(alignments, pooling)
     n_words = np.asarray([len(a.first) for a in alignments], dtype="int64")
-    return Plan(batches, row_of_subword[subwords], words, n_words)
+    rows = row_of_subword[subwords]
+    order = np.argsort(rows, kind="stable")
+    return Plan(batches, rows[order], words[order], n_words)
 
 
 def _offsets(lengths: list[int]) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -84,13 +85,13 @@ class WordEncoder(nn.Module):
         """Word vectors of all docs in `plan`, one after the other, fp32 [n_words, width]."""
         device = self.llama.device
         words = torch.zeros(int(plan.n_words.sum()), self.width, device=device)
-        if not plan.batches:
-            return words
-        rows = torch.cat([self.read(batch) for batch in plan.batches])
-        index = torch.from_numpy(plan.words).to(device)
-        linked = rows[torch.from_numpy(plan.rows).to(device)]
-        counts = torch.bincount(index, minlength=len(words)).clamp(min=1)
-        return words.index_add(0, index, linked) / counts[:, None]
+        index, row = torch.from_numpy(plan.words).to(device), torch.from_numpy(plan.rows).to(device)
+        ends = np.cumsum([0, *(len(batch.read) for batch in plan.batches)])
+        cuts = np.searchsorted(plan.rows, ends)
+        for i, batch in enumerate(plan.batches):
+            links = slice(cuts[i], cuts[i + 1])
+            words.index_add_(0, index[links], self.read(batch)[row[links] - ends[i]])
+        return words.div_(torch.bincount(index, minlength=len(words)).clamp(min=1)[:, None])
 
     def train(self, mode: bool = True) -> WordEncoder:
         """Switch between training and evaluation; whatever was merged is out of date after training."""
