@@ -1,5 +1,6 @@
-"""A Llama without its causal mask, as a spaCy tok2vec layer."""
+"""Pretrained bases as spaCy tok2vec layers: a Llama without its causal mask, a BERT."""
 
 from .architecture import LlamaEncoder
+from .transformer import TransformerEncoder
 
-__all__ = ["LlamaEncoder"]
+__all__ = ["LlamaEncoder", "TransformerEncoder"]
