@@ -23,7 +23,7 @@ def masked_loss(encoder: WordEncoder, plan: Plan, *, share: float) -> Tensor:
     """
     mask = mask_id(encoder)
     losses = [_hide(encoder, batch, share=share, mask=mask) for batch in plan.batches]
-    return torch.cat([torch.zeros(0, device=encoder.llama.device), *losses]).sum() / max(1, sum(map(len, losses)))
+    return torch.cat([torch.zeros(0, device=encoder.device), *losses]).sum() / max(1, sum(map(len, losses)))
 
 
 def mask_id(encoder: WordEncoder) -> int:
