@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from spacy.language import Language
@@ -13,6 +13,7 @@ from spacy.training import Example
 from thinc.util import convert_recursive
 from tqdm import tqdm
 
+from ..pipeline.llama_ner import LlamaNER
 from .scorer import Scores, seqeval_score
 
 # seconds of work before the progress bar shows
@@ -40,6 +41,13 @@ def predict_and_score(nlp: Language, examples: Sequence[Example], *, batch_size:
         scores = seqeval_score(examples) | scores
     scores["speed"] = sum(len(eg.predicted) for eg in examples) / seconds
     return _plain(scores)
+
+
+def score_groups(nlp: Language) -> dict[str, str]:
+    """Span group that holds the scores, for each `llama_ner` component that keeps them, by its name."""
+    names = [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == "llama_ner"]
+    keys = {name: cast(LlamaNER, nlp.get_pipe(name)).spans_key for name in names}
+    return {name: key for name, key in keys.items() if key is not None}
 
 
 def _plain(scores: dict[str, Any]) -> Scores:

@@ -61,3 +61,15 @@ def test_another_tokenization_is_projected_as_spacys_scorer_does() -> None:
     gold = Doc(nlp.vocab, words=["Ida", "Holm", "'s"], spaces=[True, False, False])
     gold.set_ents([Span(gold, 0, 3, label="NAME")])
     assert [ent.verdict for ent in compare(Example(predicted, gold)).predicted] == ["right"]
+
+
+def test_entities_know_their_words_in_gold() -> None:
+    found = compare(make_example(spacy.blank("en"), TEXT, gold=[FRIDAY], predicted=[IDA]))
+    assert [ent.words for ent in found.predicted + found.gold] == [(1, 3), (4, 5)]
+
+
+def test_scores_of_other_span_groups() -> None:
+    example = make_example(spacy.blank("en"), TEXT, gold=[], predicted=[IDA], scores=[0.25])
+    example.predicted.spans["own"] = example.predicted.spans.pop("llama_ner")
+    assert [ent.score for ent in compare(example).predicted] == [None]
+    assert [ent.score for ent in compare(example, spans_keys=["other", "own"]).predicted] == [0.25]
