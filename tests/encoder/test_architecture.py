@@ -90,6 +90,22 @@ def test_a_frozen_encoder_is_left_as_it_is_by_an_update(tiny_llama: Path) -> Non
         np.testing.assert_array_equal(after, vectors)
 
 
+def count_kept(model: Model) -> int:
+    """How many tensors a training step keeps for the way back."""
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(1), lambda packed: None):
+        model.begin_update(make_docs(*TEXTS))
+    return len(kept)
+
+
+def test_what_is_frozen_is_not_walked_back_through(tiny_llama: Path) -> None:
+    frozen, top, all_layers = (
+        count_kept(make_encoder(tiny_llama, lora=None, unfreeze_layers=n_layers)) for n_layers in (0, 1, 2)
+    )
+    assert frozen == 0
+    assert 0 < top < all_layers
+
+
 @pytest.mark.parametrize("texts", [[], [""], ["", ""], ["", "Anna", ""]])
 def test_docs_without_words(tiny_llama: Path, texts: list[str]) -> None:
     model = make_encoder(tiny_llama)

@@ -222,6 +222,37 @@ def test_a_base_published_without_its_pooler_is_whole(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_base_published_under_its_pretraining_head_is_the_same(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path, kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from transformers import AutoModel, AutoModelForMaskedLM
+
+    base = Path(shutil.copytree(tiny_encoder(kind), tmp_path / "base"))
+    torch.manual_seed(1)
+    masked = AutoModelForMaskedLM.from_pretrained(base)
+    masked.base_model.load_state_dict(AutoModel.from_pretrained(base).state_dict(), strict=False)
+    masked.save_pretrained(base, safe_serialization=True)
+    assert any(name.startswith(f"{masked.base_model_prefix}.") for name in load_file(base / "model.safetensors"))
+    capfd.readouterr()
+    check_same(make_encoder(base), make_encoder(tiny_encoder(kind)))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_norms_under_the_names_of_the_first_berts_are_read(tiny_bert: Path, tmp_path: Path) -> None:
+    base = Path(shutil.copytree(tiny_bert, tmp_path / "base"))
+    weights = load_file(base / "model.safetensors")
+    old = {
+        name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): weight * 2
+        for name, weight in weights.items()
+    }
+    assert set(old) != set(weights)
+    save_file(old, base / "model.safetensors", metadata={"format": "pt"})
+    new = Path(shutil.copytree(tiny_bert, tmp_path / "new"))
+    save_file({name: weight * 2 for name, weight in weights.items()}, new / "model.safetensors", {"format": "pt"})
+    check_same(make_encoder(base), make_encoder(new))
+
+
 def test_a_base_that_lacks_other_weights_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
     base = Path(shutil.copytree(tiny_bert, tmp_path / "base"))
     weights = load_file(base / "model.safetensors")
