@@ -7,6 +7,7 @@ import random
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -31,10 +32,11 @@ FILE = "curve.jsonl"
 KEYS = ("ents_p", "ents_r", "ents_f", "ents_per_type", "ents_token_acc")
 # docs of the training corpus that the sample is drawn from; a corpus may be a stream without an end
 MOST_DOCS = 50_000
+NOWHERE = ("No learning curves are written", "Give `spacy train` an --output, or the logger an output_file")
 
 
 def CurveLogger(train_sample: int = 5000, output_file: str | None = None, progress_bar: bool = False) -> Logger:
-    """Print what `spacy.ConsoleLogger.v1` prints, and write a line of JSON at each evaluation.
+    """Print what `spacy.ConsoleLogger.v2` prints, and write a line of JSON at each evaluation.
 
     A line has `step`, `epoch`, `seconds` since the start of training, `losses` (those that spaCy prints: summed up
     since the line before), and under `train` and `dev` each `loss`, `ents_p`, `ents_r`, `ents_f`, `ents_per_type` and
@@ -53,13 +55,13 @@ def CurveLogger(train_sample: int = 5000, output_file: str | None = None, progre
     def start(
         nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr
     ) -> tuple[Callable[[Info | None], None], Callable[[], None]]:
-        curve = _Curve(nlp, train_sample=train_sample, output_file=output_file)
+        curve = _Curve(nlp, stdout, train_sample=train_sample, output_file=output_file)
         log_step, finish = console(nlp, stdout, stderr)
 
         def log(info: Info | None) -> None:
             log_step(info)
-            if info is not None and not curve.add(info):
-                print(_nowhere_to_write(), file=stdout)
+            if info is not None:
+                curve.add(info)
 
         def finalize() -> None:
             curve.close()
@@ -71,16 +73,17 @@ def CurveLogger(train_sample: int = 5000, output_file: str | None = None, progre
 
 
 class _Curve:
-    """Measures at each evaluation of `nlp`, which it listens in to until it is closed."""
+    """Listens in to the evaluations of `nlp` until it is closed, and writes a line after each."""
 
-    def __init__(self, nlp: Language, *, train_sample: int, output_file: str | None) -> None:
+    def __init__(self, nlp: Language, stdout: IO, *, train_sample: int, output_file: str | None) -> None:
         self._nlp = nlp
         self._ner = _component(nlp)
+        self._stdout = stdout
+        self._output_file = output_file
         with _random_state_kept():
             self._sample = _draw(nlp, train_sample) if train_sample else []
-        self._file = None if output_file is None else Path(output_file)
         self._dev_loss: float | None = None
-        self._n_lines = 0
+        self._begun = False
         self._start = perf_counter()
         # where several processes train together, it is one of their own already
         self._own_evaluate = vars(nlp).get("evaluate")
@@ -97,8 +100,17 @@ class _Curve:
         if self._own_evaluate is not None:
             self._nlp.evaluate = self._own_evaluate  # type: ignore[method-assign]
 
-    def add(self, info: Info) -> bool:
-        """Write a line; false if it is the first one and there is no place for it."""
+    def add(self, info: Info) -> None:
+        """Write a line about the last evaluation, or say once that there is no place for any."""
+        first, self._begun = not self._begun, True
+        if self._output_file is not None:
+            file = Path(self._output_file)
+        elif "output_path" in info:
+            file = Path(info["output_path"]).parent / FILE
+        else:
+            if first:
+                print(Printer(no_print=True).warn(*NOWHERE), file=self._stdout)
+            return
         line = {
             "step": info["step"],
             "epoch": info["epoch"],
@@ -107,22 +119,16 @@ class _Curve:
             "train": self._train_point(),
             "dev": _point(info["other_scores"], self._dev_loss),
         }
-        self._n_lines += 1
-        if self._file is None:
-            if "output_path" not in info:
-                return self._n_lines > 1
-            self._file = Path(info["output_path"]).parent / FILE
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        with self._file.open("w" if self._n_lines == 1 else "a", encoding="utf8") as file:
-            file.write(srsly.json_dumps(_finite(line)) + "\n")
-        return True
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("w" if first else "a", encoding="utf8") as lines:
+            lines.write(srsly.json_dumps(_finite(line)) + "\n")
 
     def _train_point(self) -> dict[str, Any] | None:
         if not self._sample:
             return None
+        # of this process alone: others that train together with it do not wait here
+        evaluate = partial(type(self._nlp).evaluate, self._nlp)
         with _random_state_kept():
-            # this process's own: the others do not evaluate with it
-            evaluate = Language.evaluate.__get__(self._nlp)
             return _point(*scores_and_loss(evaluate, self._ner, self._sample))
 
 
@@ -174,8 +180,3 @@ def _random_state_kept() -> Iterator[None]:
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])
-
-
-def _nowhere_to_write() -> str:
-    hint = "Give `spacy train` an --output, or the logger an output_file"
-    return str(Printer(no_print=True).warn(f"No learning curves are written. {hint}"))

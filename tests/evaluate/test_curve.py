@@ -287,7 +287,8 @@ def test_a_training_that_is_not_saved_says_that_it_has_no_curves(nlp: Language) 
     for step in range(3):
         log(info(nlp, step=step))
     finish()
-    assert out.getvalue().count("No learning curves are written. Give `spacy train` an --output") == 1
+    assert out.getvalue().count("No learning curves are written") == 1
+    assert "Give `spacy train` an --output" in out.getvalue()
 
 
 def test_gold_labels_that_the_component_does_not_know_have_no_loss(folder: Path, nlp: Language) -> None:
