@@ -18,8 +18,11 @@ demo: $(DEMO)/installed
 # CONLL2003 is a folder with test.txt; without it, made-up sentences of the same lengths are measured.
 CONLL2003 ?= ../shared/data/conll2003
 
+# The levers are measured once `project run conll2003` has left a pipeline.
+LEVERS = $(if $(wildcard training/conll2003/model-best),--pipeline training/conll2003/model-best --gold corpus/conll2003/test.spacy)
+
 bench: $(DEMO)/installed
-	$(DEMO)/bin/python -m benchmarks --conll2003 $(CONLL2003)
+	$(DEMO)/bin/python -m benchmarks --conll2003 $(CONLL2003) $(LEVERS)
 
 test: lint unit newest
 

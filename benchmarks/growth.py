@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from time import perf_counter
 
@@ -12,26 +14,42 @@ from .corpus import Sentences
 from .results import Table
 from .setting import make_docs, make_pipeline
 
+# So many layers leave what grows with the text, if anything does, to be seen, and let it be seen within minutes.
+THIN = 2
 
-def measure(base: str, sentences: Sentences, *, docs: list[int], characters: list[int]) -> Table:
-    """Words a second and resident memory for streams of so many docs, and docs of so many characters."""
-    nlp = make_pipeline(base)
+
+def measure(
+    base: str, sentences: Sentences, *, docs: list[int], characters: list[int], thin_docs: list[int]
+) -> Table:
+    """Words a second and resident memory for streams of so many docs, and docs of so many characters.
+
+    Each base is measured in a process of its own: the whole one, and one cut to `THIN` layers on `thin_docs`.
+    """
+    rows = []
+    for settings, streams, lengths in (({}, docs, characters), ({"layer": THIN}, thin_docs, characters)):
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as own_process:
+            rows += own_process.submit(_measure, base, sentences, settings, streams, lengths).result()
+    return Table(
+        "Growth", "One pass each, in a row; two processes.", ["base", "", "words/s", "highest resident MiB"], rows
+    )
+
+
+def _measure(
+    base: str, sentences: Sentences, settings: dict[str, int], streams: list[int], lengths: list[int]
+) -> list[list[str]]:
+    nlp = make_pipeline(base, **settings)
+    name = f"{settings['layer']} layers" if settings else "whole"
     list(nlp.pipe(make_docs(nlp, sentences[:500])))
     rows = []
-    for n in docs:
+    for n in streams:
         stream = (Doc(nlp.vocab, words=sentences[i % len(sentences)]) for i in range(n))
-        rows.append([f"{n:,} docs", *_run(nlp.pipe(stream))])
+        rows.append([name, f"{n:,} docs", *_run(nlp.pipe(stream))])
     text = " ".join(word for words in sentences for word in words)
-    for length in characters:
+    for length in lengths:
         whole = (text + " ") * (length // len(text) + 1)
         nlp.max_length = length + 1
-        rows.append([f"one doc of {length:,} characters", *_run(nlp.pipe([whole[:length]]))])
-    return Table(
-        "Growth",
-        "One pass each, in a row. Memory is the whole process's, models measured before included.",
-        ["", "words/s", "resident MiB"],
-        rows,
-    )
+        rows.append([name, f"one doc of {length:,} characters", *_run(nlp.pipe([whole[:length]]))])
+    return rows
 
 
 def _run(stream: Iterator[Doc]) -> list[str]:

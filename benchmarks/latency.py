@@ -7,8 +7,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 from time import perf_counter
+from typing import Any
 
 import torch
 from spacy.language import Language
@@ -21,17 +22,28 @@ from .setting import encoder_of, make_docs, make_pipeline, tok2vec_of
 
 START = """
 import json, sys, time
-def resident(): return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
+def memory(field):
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith(field))
 start = time.perf_counter()
+times = {}
+def lap(name): times[name] = time.perf_counter() - start - sum(times.values())
 import spacy
+lap("import of spaCy, and torch with it")
+import peft, transformers.models.llama.modeling_llama
+lap("import of transformers and peft")
 nlp = spacy.load(sys.argv[1])
-loaded = time.perf_counter() - start
-nlp("Ada Lovelace lives in London.")
-first = time.perf_counter() - start
-before = resident()
+lap("spacy.load after that, base cached")
+text = "Ada Lovelace lives in London."
+nlp(text)
+lap("first doc")
+before = memory("VmRSS")
 second = spacy.load(sys.argv[1])
-second("Ada Lovelace lives in London.")
-print(json.dumps({"load": loaded, "first": first, "resident": before, "second": resident() - before}))
+second(text)
+more = memory("VmRSS") - before
+list(nlp.pipe([text] * 2000))
+peak = memory("VmHWM")
+print(json.dumps({"times": times, "resident": before, "second": more, "peak": peak}))
 """
 
 
@@ -42,15 +54,17 @@ def measure(base: str, sentences: Sentences, *, rounds: int) -> Table:
         nlp.to_disk(folder)
         size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()) / 2**20
         runs = [_fresh(folder) for _ in range(rounds)]
-    middle = {key: sorted(run[key] for run in runs)[len(runs) // 2] for key in runs[0]}
+    laps = {name: median(run["times"][name] for run in runs) for name in runs[0]["times"]}
+    resident, second, peak = (median(run[key] for run in runs) for key in ("resident", "second", "peak"))
     alone, bare = _single(nlp, [words for words in sentences if 5 <= len(words) <= 20][:100])
     rows = [
-        ["spacy.load, base cached", f"{middle['load']:.2f} s"],
-        ["import of spaCy to the first entity", f"{middle['first']:.2f} s"],
+        *([name, f"{seconds:.2f} s"] for name, seconds in laps.items()),
+        ["all of these: from nothing to the first entity", f"{sum(laps.values()):.2f} s"],
         ["one short doc, p50 and p99", f"{alone[49] * 1e3:.0f} and {alone[98] * 1e3:.0f} ms"],
         ["the same over the bare encoder, p50", f"{alone[49] / bare[49]:.2f}"],
-        ["resident memory with one pipeline", f"{middle['resident']:,.0f} MiB"],
-        ["a second pipeline on the same base", f"+{100 * middle['second'] / middle['resident']:.1f}%"],
+        ["resident memory with one pipeline", f"{resident:,.0f} MiB"],
+        ["a second pipeline on the same base", f"+{100 * second / resident:.1f}%"],
+        ["peak memory of both, over 2,000 docs", f"{peak:,.0f} MiB"],
         ["size on disk", f"{size:.0f} MiB"],
     ]
     return Table(
@@ -58,9 +72,9 @@ def measure(base: str, sentences: Sentences, *, rounds: int) -> Table:
     )
 
 
-def _fresh(folder: str) -> dict[str, float]:
+def _fresh(folder: str) -> dict[str, Any]:
     done = subprocess.run([sys.executable, "-c", START, folder], capture_output=True, encoding="utf8", check=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 

@@ -23,7 +23,7 @@ WINDOW = 32
 
 def measure(base: str, sentences: Sentences, *, rounds: int) -> Table:
     """Everything in turns; rates are words a second, the bare ones by the corpus's subwords a word."""
-    nlp = make_pipeline(base)
+    nlp, merged = make_pipeline(base), make_pipeline(base, merge=True)
     docs = make_docs(nlp, sentences)
     model = tok2vec_of(nlp)
     plan = plan_docs(model, docs)
@@ -37,6 +37,7 @@ def measure(base: str, sentences: Sentences, *, rounds: int) -> Table:
         "bare decoder, packed perfectly, bf16": (bare(base, torch.bfloat16), SUBWORDS * words_of),
         "our encoder": (lambda: inference(encoder, plan), n_words),
         "nlp.pipe": (lambda: pipe(nlp, sentences), n_words),
+        "nlp.pipe, merged adapter": (lambda: pipe(merged, sentences), n_words),
     }
     for dtype, name in ((torch.bfloat16, "bf16"), (torch.float32, "fp32")):
         classifier, tokenizer = token_classifier(base, dtype)

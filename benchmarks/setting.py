@@ -18,10 +18,13 @@ from .corpus import Sentences
 LABELS = ["LOC", "MISC", "ORG", "PER"]
 
 
-def make_pipeline(base: str) -> Language:
-    """A pipeline with a fresh adapter, whose second factors are zeros: merged, it is the base."""
+def make_pipeline(base: str, **settings: Any) -> Language:
+    """A pipeline with a fresh adapter, whose second factors are zeros: merged, it is the base.
+
+    settings: of the encoder.
+    """
     nlp = spacy.blank("en")
-    ner: Any = nlp.add_pipe("llama_ner", config={"model": {"tok2vec": {"base": base}}})
+    ner: Any = nlp.add_pipe("llama_ner", config={"model": {"tok2vec": {"base": base, **settings}}})
     for label in LABELS:
         ner.add_label(label)
     nlp.initialize(lambda: [Example(nlp.make_doc("Ada"), nlp.make_doc("Ada"))])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
-import os
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -13,7 +11,8 @@ from thinc.api import ArgsKwargs, Optimizer, PyTorchShim
 from thinc.util import get_torch_default_device
 
 from .distributed import average_gradients
-from .memory import keep_freed_memory
+from .fork import single_thread_after_fork
+from .memory import HOLES, give_back_freed_memory, keep_freed_memory
 
 
 class Rebuildable(Protocol):
@@ -59,7 +58,7 @@ class TorchShim(PyTorchShim, Generic[M]):
 
     def set_module(self, module: M) -> None:
         """Take `module` in, moved to thinc's current device."""
-        _single_thread_after_fork()
+        single_thread_after_fork()
         self._model = module.to(get_torch_default_device())
         if self.device.type == "cpu":
             keep_freed_memory()
@@ -101,6 +100,7 @@ class TorchShim(PyTorchShim, Generic[M]):
             torch.nn.utils.clip_grad_norm_(parameters, optimizer.grad_clip)
         self._adam(optimizer).step()
         self._adam(optimizer).zero_grad(set_to_none=True)
+        give_back_freed_memory(after_growth=HOLES)
 
     def _adam(self, optimizer: Optimizer) -> Any:
         import torch
@@ -169,18 +169,6 @@ class TorchShim(PyTorchShim, Generic[M]):
 
 def _unpickle(build: Callable[[dict[str, Any]], Any], factor: float, data: bytes) -> TorchShim[Any]:
     return TorchShim(build, learn_rate_factor=factor).from_bytes(data)
-
-
-@functools.cache
-def _single_thread_after_fork() -> None:
-    """Keep `nlp.pipe(n_process=...)` from hanging: GNU OpenMP's threads do not survive a fork.
-
-    See https://pytorch.org/docs/stable/notes/multiprocessing.html, on CPU oversubscription and deadlocks.
-    """
-    import torch
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=functools.partial(torch.set_num_threads, 1))
 
 
 def check_state(expected: dict[str, tuple[int, ...]], given: dict[str, tuple[int, ...]]) -> None:

@@ -1,4 +1,4 @@
-"""Shared fixtures: a tiny random Llama on disk, and an isolated user cache."""
+"""Shared fixtures: tiny random bases on disk, and an isolated user cache."""
 
 from __future__ import annotations
 
@@ -56,10 +56,57 @@ def build_tiny_llama(folder: Path, **config: object) -> Path:
     return folder
 
 
+def build_tiny_encoder(folder: Path, kind: str = "bert") -> Path:
+    """Write a two-layer random encoder of the model type `kind` with a cased WordPiece tokenizer to `folder`."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+
+    specials = ["[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(vocab_size=150, special_tokens=specials, show_progress=False)
+    tokenizer.train_from_iterator(TRAINING_TEXT, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 0), ("[SEP]", 2)]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, cls_token="[CLS]", pad_token="[PAD]", sep_token="[SEP]", unk_token="[UNK]"
+    )
+    fast.save_pretrained(folder)
+    settings = {
+        "vocab_size": tokenizer.get_vocab_size(),
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 512,
+        "pad_token_id": 1,
+        "initializer_range": 0.2,
+    }
+    settings |= {"hidden_dim": 64} if kind == "distilbert" else {"intermediate_size": 64}
+    config = AutoConfig.for_model(kind, **settings)
+    torch.manual_seed(0)
+    AutoModel.from_config(config).save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a tiny random Llama (two layers, hidden size 32)."""
     return build_tiny_llama(tmp_path_factory.mktemp("tiny-llama"))
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny random BERT (two layers, hidden size 32)."""
+    return build_tiny_encoder(tmp_path_factory.mktemp("tiny-bert"))
+
+
+@pytest.fixture(scope="session")
+def tiny_distilbert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny random DistilBERT (two layers, hidden size 32)."""
+    return build_tiny_encoder(tmp_path_factory.mktemp("tiny-distilbert"), "distilbert")
 
 
 @pytest.fixture

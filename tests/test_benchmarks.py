@@ -6,23 +6,28 @@ import sys
 from pathlib import Path
 
 import pytest
+from spacy.tokens import DocBin
 
 from benchmarks import __main__ as benchmarks
 from benchmarks.corpus import made_up
+from benchmarks.setting import make_pipeline
 from benchmarks.timing import in_turns
 
 
 def test_everything_is_measured_and_written_down(
     tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    output = tmp_path / "RESULTS.md"
-    options = ["--base", str(tiny_llama), "--sentences", "40", "--rounds", "1", "--docs", "30"]
-    options += ["--characters", "2000", "--output", str(output)]
+    output, pipeline, gold = tmp_path / "RESULTS.md", tmp_path / "pipeline", tmp_path / "gold.spacy"
+    nlp = make_pipeline(str(tiny_llama))
+    nlp.to_disk(pipeline)
+    DocBin(docs=nlp.pipe(["Peter called Anna .", "London"])).to_disk(gold)
+    options = ["--base", str(tiny_llama), "--sentences", "40", "--rounds", "1", "--docs", "30", "--thin-docs", "30"]
+    options += ["--characters", "2000", "--output", str(output), "--pipeline", str(pipeline), "--gold", str(gold)]
     monkeypatch.setattr(sys, "argv", ["benchmarks", *options])
     benchmarks.main()
     text = output.read_text(encoding="utf8")
-    for title in ("## Prediction", "## Training", "## Start, latency, memory", "## Growth"):
-        assert title in text
+    for title in ("Prediction", "Stages", "Operations", "Training", "Start, latency, memory", "Growth", "Levers"):
+        assert f"## {title}\n" in text
     assert "| nlp.pipe |" in text and "Trainer + peft" in text
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from spacy_llama_ner import memory
 from spacy_llama_ner.memory import give_back_freed_memory, keep_freed_memory
 
 
@@ -43,9 +44,23 @@ def test_settings_of_the_environment_stand(calls: list[tuple[int, int]], monkeyp
     assert not calls
 
 
-def test_what_loading_freed_goes_back(calls: list[tuple[int, int]]) -> None:
-    give_back_freed_memory()
+def test_freed_memory_goes_back_when_it_has_grown(
+    calls: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = iter([900, 500, 700, 801, 400])
+    monkeypatch.setattr(memory, "resident", lambda: next(sizes))
+    give_back = memory._Trimmer()
+    give_back(after_growth=300)
     assert calls == [(0, 0)]
+    give_back(after_growth=300)  # 700, where 500 were left
+    assert calls == [(0, 0)]
+    give_back(after_growth=300)
+    assert calls == [(0, 0)] * 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_resident_memory_is_counted_in_bytes() -> None:
+    assert 2**24 < memory.resident() < 2**36
 
 
 def test_another_system_is_left_alone(calls: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Whether a folder holds a decoder that this package can tune."""
+"""Whether a folder holds a base that this package can tune."""
 
 from __future__ import annotations
 
@@ -8,29 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BaseModelError
+from .kinds import DECODER, KINDS, OTHER_ENCODERS, Kind
 from .weights import check_whole, weight_files
 
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
-# model_type of decoders with the Llama layout: pre-norm layers in `model.layers`, each with `self_attn`
-# (q_proj, k_proj, v_proj, o_proj) and `mlp` (gate_proj, up_proj, down_proj), rotary positions, a causal mask
-DECODERS = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "smollm3")
-ENCODERS = (
-    "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "albert", "electra", "deberta", "deberta-v2",
-    "mpnet", "modernbert", "eurobert", "nomic_bert", "longformer", "big_bird", "ernie", "funnel", "layoutlm",
-)  # fmt: skip
 ROPE_PARAMETERS_SINCE = 5
 
 
 def check_decoder(folder: Path) -> None:
+    """`check_base` for a decoder with the Llama layout."""
+    check_base(folder, DECODER)
+
+
+def check_base(folder: Path, kind: Kind | None = None) -> None:
     """Raise BaseModelError unless `folder` holds a base that can be used. Nothing is loaded.
 
-    Expected are a config of a model type in `DECODERS`, a fast tokenizer (tokenizer.json) and safetensors
-    weights that are as long as their headers say. A config that wants code of its own is
-    refused, as are pickles.
+    Expected are a config of one of the model types of `kind` (null: of any kind), a fast tokenizer
+    (tokenizer.json) and safetensors weights that are as long as their headers say. A config that wants code of
+    its own is refused, as are pickles.
     """
     config = read_config(folder)
-    _check_type(folder, config)
+    _check_type(folder, config, KINDS if kind is None else (kind,))
     _check_code(folder, config)
     if not (folder / TOKENIZER).is_file():
         raise BaseModelError(
@@ -59,24 +58,25 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _check_type(folder: Path, config: dict[str, Any]) -> None:
-    kind = config.get("model_type")
-    if kind in DECODERS:
+def _check_type(folder: Path, config: dict[str, Any], kinds: tuple[Kind, ...]) -> None:
+    given = config.get("model_type")
+    if any(given in kind.model_types for kind in kinds):
         return
-    if kind in ENCODERS:
-        what = f"a {kind}, which is an encoder: use it through spacy-transformers instead"
+    other = next((kind for kind in KINDS if given in kind.model_types), None)
+    if other is not None:
+        what = f"a {given}, which is {other.what}: use {other.architecture} for it"
+    elif given in OTHER_ENCODERS:
+        what = f"a {given}, which is an encoder: use it through spacy-transformers instead"
     elif config.get("is_encoder_decoder"):
-        what = f"a {kind}, which is an encoder-decoder"
+        what = f"a {given}, which is an encoder-decoder"
     elif "text_config" in config:
-        what = f"a {kind}, which is multimodal: name its text-only version"
-    elif kind is None:
+        what = f"a {given}, which is multimodal: name its text-only version"
+    elif given is None:
         what = "a model that does not say its `model_type`"
     else:
-        what = f"a {kind}"
-    raise BaseModelError(
-        f"The base in {folder} is {what}. Expected is a decoder with the Llama layout, that is a "
-        f"`model_type` among {', '.join(DECODERS)}."
-    )
+        what = f"a {given}"
+    expected = [f"{kind.what}, that is a `model_type` among {', '.join(kind.model_types)}" for kind in kinds]
+    raise BaseModelError(f"The base in {folder} is {what}. Expected is {'; or '.join(expected)}.")
 
 
 def _check_code(folder: Path, config: dict[str, Any]) -> None:

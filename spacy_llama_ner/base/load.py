@@ -5,18 +5,25 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakValueDictionary
 
+from .check import read_config
+from .kinds import WITH_POOLER
+
 if TYPE_CHECKING:
     import torch
 
-# A PreTrainedModel of transformers with the Llama layout; that class hides from type checkers that it is a module.
-Decoder: TypeAlias = Any
+# A PreTrainedModel of transformers; that class hides from type checkers that it is a module.
+Pretrained: TypeAlias = Any
+# One with the Llama layout.
+Decoder: TypeAlias = Pretrained
+# Where the layers of the model types in `kinds` are.
+LAYERS = ("layers", "encoder.layer", "transformer.layer")
 
-_LOADED: WeakValueDictionary[tuple, Decoder] = WeakValueDictionary()
+_LOADED: WeakValueDictionary[tuple, Pretrained] = WeakValueDictionary()
 _LOCK = threading.Lock()
 
 
@@ -26,7 +33,7 @@ def load_shared(
     *,
     dtype: torch.dtype,
     device: torch.device,
-) -> Decoder:
+) -> Pretrained:
     """The base in `folder`, frozen. All who ask for the same fingerprint, dtype and device get the same object.
 
     Raises OSError where the weights are incomplete or cannot be read.
@@ -41,23 +48,33 @@ def load_shared(
     return model
 
 
-def own_copy(model: Decoder) -> Decoder:
+def own_copy(model: Pretrained) -> Pretrained:
     """A module tree of its own over the same tensors: hooks and adapters put into it stay in it."""
     tensors = [*model.parameters(), *model.buffers()]
     return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
 
 
-def _load(folder: Path, *, dtype: torch.dtype) -> Decoder:
+def layers_of(model: Pretrained) -> tuple[str, Any]:
+    """Name and content of the list of layers of a base, the lowest first."""
+    for name in LAYERS:
+        with suppress(AttributeError):
+            return name, model.get_submodule(name)
+    raise ValueError(f"{type(model).__name__} has its layers in none of {', '.join(LAYERS)}; name another base.")
+
+
+def _load(folder: Path, *, dtype: torch.dtype) -> Pretrained:
     import transformers
     from packaging.version import Version
     from safetensors import SafetensorError
 
-    dtype_argument = "dtype" if Version(transformers.__version__) >= Version("4.56") else "torch_dtype"
+    how: dict[str, Any] = {"dtype" if Version(transformers.__version__) >= Version("4.56") else "torch_dtype": dtype}
+    if read_config(folder).get("model_type") in WITH_POOLER:
+        how["add_pooling_layer"] = False
     try:
-        with _no_progress_bar():
+        with _quiet():
             model, info = transformers.AutoModel.from_pretrained(
                 folder,
-                **{dtype_argument: dtype},
+                **how,
                 attn_implementation="eager",
                 use_safetensors=True,
                 local_files_only=True,
@@ -72,20 +89,22 @@ def _load(folder: Path, *, dtype: torch.dtype) -> Decoder:
     if missing := sorted(info["missing_keys"]):
         raise OSError(
             f"The base in {folder} lacks {len(missing)} weights of its own config, among them {missing[:3]}. "
-            "Expected is a complete decoder; fetch the base again or name another one."
+            "Expected is a complete model; fetch the base again or name another one."
         )
     return model
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Keep `spacy.load` as quiet as it is for other pipelines."""
+def _quiet() -> Iterator[None]:
+    """Keep `spacy.load` as quiet as it is for other pipelines. What is missing, `_load` says itself."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()

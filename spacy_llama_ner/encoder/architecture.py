@@ -12,10 +12,10 @@ from thinc.types import Floats2d
 
 from ..arrays import split_rows
 from ..shim import TorchShim
-from .alignment import align, prefix_ids
+from .alignment import align
 from .batching import Plan, Pooling, make_plan
 from .lora import LoRA
-from .settings import Attention, DType, Settings
+from .settings import Attention, DecoderSettings, DType, Settings
 
 DEFAULT_LORA: dict[str, Any] = {"rank": 16, "alpha": 32.0, "dropout": 0.0, "target_modules": "all-linear"}
 
@@ -52,7 +52,7 @@ def LlamaEncoder(
     Gives fp32 vectors [n_words, hidden] for each doc; a word without a subword gets zeros. Nothing is loaded
     before `initialize` or `from_bytes`. Raises ValueError on settings that make no sense.
     """
-    settings = Settings(
+    settings = DecoderSettings(
         base=base,
         revision=revision,
         attention=attention,
@@ -66,8 +66,13 @@ def LlamaEncoder(
         merge=merge,
         save_base=save_base,
     )
+    return make_layer("llama_encoder", settings)
+
+
+def make_layer(name: str, settings: Settings) -> Model[list[Doc], list[Floats2d]]:
+    """The layer that reads the base which `settings` name."""
     return Model(
-        "llama_encoder",
+        name,
         forward,
         init=init,
         dims={"nO": None},
@@ -115,10 +120,10 @@ def forward(
 def plan_docs(model: Model[list[Doc], list[Floats2d]], docs: list[Doc]) -> Plan:
     """How `model` would encode `docs`: its windows and batches."""
     settings: Settings = model.attrs["settings"]
-    tokenizer = cast(TorchShim, model.shims[0]).module.tokenizer
+    module = cast(TorchShim, model.shims[0]).module
     return make_plan(
-        align(docs, tokenizer),
-        prefix=prefix_ids(tokenizer),
+        align(docs, module.tokenizer),
+        module.form,
         window=settings.window,
         stride=settings.stride,
         pooling=settings.pooling,

@@ -14,15 +14,26 @@ Pooling = Literal["first", "last", "mean"]
 
 # Matrix products are near their best speed from about a thousand rows on; more only costs memory.
 SUBWORDS_PER_BATCH = 4096
-# What attending in one more group costs, in padded subwords that could attend in that time.
-COST_OF_A_GROUP = 64
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a base wants windows to look like.
+
+    prefix, suffix: special subwords in front of every window and behind it; they count for its length.
+    cost_of_a_group: what reading one more group costs, in padded subwords that could be read in that time.
+    """
+
+    prefix: list[int]
+    suffix: list[int]
+    cost_of_a_group: int
 
 
 class Batch(NamedTuple):
     """Windows one behind the other, in the order of their lengths.
 
     `ids` int64 [n_subwords]; `lengths` int64 [n_windows], ascending; `groups`: slices of the windows, similar in
-    length, that attend together; `read` int64 [n_read]: positions in `ids` whose vectors are wanted.
+    length, that are padded together; `read` int64 [n_read]: positions in `ids` whose vectors are wanted.
     """
 
     ids: np.ndarray
@@ -36,8 +47,8 @@ class Plan:
     """How a list of docs is encoded.
 
     The vectors read from all `batches`, one after the other, form the rows that `rows` points at.
-    `rows` and `words`, int64 [n_links], link rows with the words they belong to: a word's vector is the mean
-    of its rows, and zero if it has none. `n_words` int64 [n_docs]: words of each doc.
+    `rows`, ascending, and `words`, int64 [n_links], link rows with the words they belong to: a word's vector is the
+    mean of its rows, and zero if it has none. `n_words` int64 [n_docs]: words of each doc.
     """
 
     batches: list[Batch]
@@ -46,19 +57,20 @@ class Plan:
     n_words: np.ndarray
 
 
-def make_plan(alignments: list[Alignment], *, prefix: list[int], window: int, stride: int, pooling: Pooling) -> Plan:
+def make_plan(alignments: list[Alignment], form: Format, *, window: int, stride: int, pooling: Pooling) -> Plan:
     """Window, sort by length, and cut into batches of at most `SUBWORDS_PER_BATCH` subwords.
 
-    `prefix` stands in front of every window and counts for `window`. Raises ValueError if it leaves no room.
+    Raises ValueError if special subwords leave no room in a window.
     """
-    room = window - len(prefix)
+    n_special = len(form.prefix) + len(form.suffix)
+    room = window - n_special
     if room < 1:
         raise ValueError(
-            f"window = {window} has no room for text beside the {len(prefix)} special subwords that this base "
-            "expects in front. Give a greater window."
+            f"window = {window} has no room for text beside the {n_special} special subwords that this base "
+            "expects around it. Give a greater window."
         )
     pieces = [
-        (np.asarray([*prefix, *a.ids[w.start : w.end]], dtype="int64"), w, offset)
+        (np.asarray([*form.prefix, *a.ids[w.start : w.end], *form.suffix], dtype="int64"), w, offset)
         for a, offset in zip(alignments, _offsets([len(a.ids) for a in alignments]), strict=True)
         for w in make_windows(len(a.ids), window=room, stride=min(stride, room))
     ]
@@ -66,14 +78,16 @@ def make_plan(alignments: list[Alignment], *, prefix: list[int], window: int, st
     row_of_subword = np.zeros(sum(len(a.ids) for a in alignments), dtype="int64")
     batches, n_rows = [], 0
     for chosen in _cut([len(ids) for ids, _, _ in pieces]):
-        batches.append(_pack(pieces[chosen], len(prefix)))
+        batches.append(_pack(pieces[chosen], form))
         for _, w, offset in pieces[chosen]:
             n_read = w.read_end - w.read_start
             row_of_subword[offset + w.read_start : offset + w.read_end] = np.arange(n_rows, n_rows + n_read)
             n_rows += n_read
     subwords, words = _links(alignments, pooling)
     n_words = np.asarray([len(a.first) for a in alignments], dtype="int64")
-    return Plan(batches, row_of_subword[subwords], words, n_words)
+    rows = row_of_subword[subwords]
+    order = np.argsort(rows, kind="stable")
+    return Plan(batches, rows[order], words[order], n_words)
 
 
 def _offsets(lengths: list[int]) -> np.ndarray:
@@ -91,25 +105,26 @@ def _cut(lengths: list[int]) -> list[slice]:
     return [*slices, slice(start, len(lengths))] if lengths else []
 
 
-def _group(lengths: list[int]) -> list[slice]:
+def _group(lengths: list[int], cost: int) -> list[slice]:
     """Slices of ascending `lengths`, cut where padding would cost more than one more group does."""
     slices, start, padding = [], 0, 0
     for end in range(1, len(lengths)):
         padding += (end - start) * (lengths[end] - lengths[end - 1])
-        if padding > COST_OF_A_GROUP:
+        if padding > cost:
             slices.append(slice(start, end))
             start, padding = end, 0
     return [*slices, slice(start, len(lengths))]
 
 
-def _pack(pieces: list[tuple[np.ndarray, Window, int]], n_prefix: int) -> Batch:
+def _pack(pieces: list[tuple[np.ndarray, Window, int]], form: Format) -> Batch:
     lengths = [len(ids) for ids, _, _ in pieces]
     read = [
-        np.arange(start + w.read_start, start + w.read_end) + n_prefix - w.start
+        np.arange(start + w.read_start, start + w.read_end) + len(form.prefix) - w.start
         for (_, w, _), start in zip(pieces, _offsets(lengths), strict=True)
     ]
     ids = np.concatenate([ids for ids, _, _ in pieces])
-    return Batch(ids, np.asarray(lengths, dtype="int64"), _group(lengths), np.concatenate(read))
+    groups = _group(lengths, form.cost_of_a_group)
+    return Batch(ids, np.asarray(lengths, dtype="int64"), groups, np.concatenate(read))
 
 
 def _links(alignments: list[Alignment], pooling: Pooling) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ..base.load import Decoder, own_copy
+from ..base.load import Pretrained, layers_of, own_copy
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class LoRA:
         return lora
 
 
-def add_lora(model: Decoder, lora: LoRA) -> None:
+def add_lora(model: Pretrained, lora: LoRA) -> None:
     """Inject fp32 adapters into `model`, in place, and freeze everything else.
 
     Raises ValueError if `lora` names a layer or module that is not there.
@@ -64,7 +64,7 @@ def add_lora(model: Decoder, lora: LoRA) -> None:
             module.cast_input_dtype_enabled = False
 
 
-def merged_copy(model: Decoder) -> Decoder:
+def merged_copy(model: Pretrained) -> Pretrained:
     """`model` with plain linear modules in place of the adapted ones, whose weights are sums of both.
 
     Each sum is rounded once, to the format of the base. All other tensors are those of `model`.
@@ -84,7 +84,7 @@ def merged_copy(model: Decoder) -> Decoder:
     return merged
 
 
-def _targets(model: Decoder, lora: LoRA) -> list[str]:
+def _targets(model: Pretrained, lora: LoRA) -> list[str]:
     """Full names of the linear modules that get an adapter.
 
     peft could choose them itself, but it takes no layers beside "all-linear", looks for layers only below a
@@ -92,7 +92,8 @@ def _targets(model: Decoder, lora: LoRA) -> list[str]:
     """
     from torch.nn import Linear
 
-    n_layers = len(model.layers)
+    path, all_layers = layers_of(model)
+    n_layers = len(all_layers)
     layers = range(n_layers) if lora.layers is None else lora.layers
     if not layers or not all(-n_layers <= index < n_layers for index in layers):
         raise ValueError(
@@ -100,9 +101,9 @@ def _targets(model: Decoder, lora: LoRA) -> list[str]:
             f"{n_layers - 1} (this base, as it is cut, has {n_layers} layers), or null for all."
         )
     linear = {
-        f"layers.{index}.{name}": name.rpartition(".")[2]
+        f"{path}.{index}.{name}": name.rpartition(".")[2]
         for index in sorted({index % n_layers for index in layers})
-        for name, module in model.layers[index].named_modules()
+        for name, module in all_layers[index].named_modules()
         if isinstance(module, Linear)
     }
     if lora.target_modules == "all-linear":

@@ -38,7 +38,7 @@ class Origin:
     @classmethod
     def find(cls, settings: Settings) -> Origin:
         """Look the base up, fetching it if it is not on this machine. Errors as of `base.locate`."""
-        folder = locate(settings.base, revision=settings.revision)
+        folder = locate(settings.base, revision=settings.revision, kind=settings.kind)
         return cls(
             name=settings.base,
             revision=settings.revision,
@@ -90,7 +90,7 @@ def _find_again(settings: Settings, saved: Origin) -> Path:
     if same_name and _holds(Path(saved.path), saved.fingerprint):
         return Path(saved.path)
     try:
-        return locate(settings.base, revision=settings.revision)
+        return locate(settings.base, revision=settings.revision, kind=settings.kind)
     except (OSError, ValueError, ImportError) as error:
         if Path(saved.path).is_dir():
             return Path(saved.path)

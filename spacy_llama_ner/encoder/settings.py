@@ -1,13 +1,14 @@
-"""What a user can set about the encoder, checked before anything is loaded."""
+"""What a user can set about an encoder, checked before anything is loaded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from spacy.util import logger
 
+from ..base import DECODER, ENCODER, Kind
 from .batching import Pooling
 from .lora import LoRA
 
@@ -18,28 +19,25 @@ DType = Literal["auto", "float32", "bfloat16"]
 Attention = Literal["bidirectional", "causal"] | list[int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The arguments of `LlamaEncoder.v1`; see there. Raises ValueError where they contradict each other."""
+    """What encoders of all kinds have in common. Raises ValueError where settings contradict each other."""
+
+    kind: ClassVar[Kind]
 
     base: str
     revision: str | None
-    attention: Attention
     lora: LoRA | None
     unfreeze_layers: int
-    layer: int | None
     pooling: Pooling
     window: int
     stride: int
     dtype: DType
-    merge: bool
     save_base: bool
 
     def __post_init__(self) -> None:
         _check_choice("pooling", self.pooling, get_args(Pooling))
         _check_choice("dtype", self.dtype, get_args(DType))
-        if isinstance(self.attention, str):
-            _check_choice("attention", self.attention, ("bidirectional", "causal"))
         if not 0 < self.stride <= self.window:
             raise ValueError(
                 f"window = {self.window} and stride = {self.stride} leave subwords out. Both are counted in "
@@ -47,8 +45,31 @@ class Settings:
             )
         if self.unfreeze_layers < 0:
             raise ValueError(f"unfreeze_layers = {self.unfreeze_layers}; expected 0 or more layers.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderSettings(Settings):
+    """The arguments of `LlamaEncoder.v1`; see there."""
+
+    kind = DECODER
+
+    attention: Attention
+    layer: int | None
+    merge: bool
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.attention, str):
+            _check_choice("attention", self.attention, ("bidirectional", "causal"))
         if self.layer is not None and self.layer < 1:
             raise ValueError(f"layer = {self.layer}; expected the number of layers to run, 1 or more, or null.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderSettings(Settings):
+    """The arguments of `TransformerEncoder.v1`; see there."""
+
+    kind = ENCODER
 
 
 def _check_choice(name: str, given: Any, choices: tuple[str, ...]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from html import escape
 from zlib import crc32
 
 # degrees on the colour circle; red is left out, since it marks errors
@@ -24,3 +25,8 @@ def label_hues(labels: Iterable[str]) -> dict[str, int]:
         free = (hue for hue in choices if hue not in hues.values())
         hues[label] = next(free, choices[0])
     return hues
+
+
+def label_mark(label: str, hues: Mapping[str, int]) -> str:
+    """A label in its colour, as HTML."""
+    return f'<mark style="--hue: {hues[label]}">{escape(label)}</mark>'

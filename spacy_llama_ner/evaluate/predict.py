@@ -14,8 +14,7 @@ from thinc.util import convert_recursive
 from tqdm import tqdm
 
 from ..pipeline.components import find_components
-from .calibration import expected_calibration_error
-from .compare import judged_scores
+from .calibration import expected_calibration_error, scored_entities
 from .scorer import Scores, seqeval_score
 
 # seconds of work before the progress bar shows
@@ -42,12 +41,27 @@ def predict_and_score(nlp: Language, examples: Sequence[Example], *, batch_size:
     scores = Scorer(nlp).score(examples)
     if "ents_f" not in scores or "ents_token_acc" not in scores:
         scores = seqeval_score(examples) | scores
-    keys = dict.fromkeys(pipe.spans_key for pipe in find_components(nlp).values() if pipe.spans_key is not None)
-    probabilities, right = judged_scores(examples, spans_keys=list(keys))
+    probabilities, right = _scored_entities(nlp, examples)
     if probabilities:
         scores["ents_ece"] = expected_calibration_error(probabilities, right)
     scores["speed"] = sum(len(eg.predicted) for eg in examples) / seconds
     return _plain(scores)
+
+
+def score_groups(nlp: Language) -> dict[str, str]:
+    """Span group that holds the scores, for each `llama_ner` component that keeps them, by its name."""
+    keys = {name: pipe.spans_key for name, pipe in find_components(nlp).items()}
+    return {name: key for name, key in keys.items() if key is not None}
+
+
+def _scored_entities(nlp: Language, examples: Sequence[Example]) -> tuple[list[float], list[bool]]:
+    scores: list[float] = []
+    right: list[bool] = []
+    for key in sorted(set(score_groups(nlp).values())):
+        of_group = scored_entities(examples, spans_key=key)
+        scores.extend(of_group[0])
+        right.extend(of_group[1])
+    return scores, right
 
 
 def _plain(scores: dict[str, Any]) -> Scores:

@@ -8,6 +8,8 @@ from typing import Any
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from .compare import project
+
 Scores = dict[str, Any]
 
 
@@ -47,13 +49,11 @@ def bio_pair(example: Example) -> tuple[list[str], list[str]]:
     gold = _tags(reference, [(ent.start, ent.end, ent.label_) for ent in reference.ents])
     projected = []
     taken: set[int] = set()
-    for ent in example.predicted.ents:
-        indices = example.alignment.x2y[ent.start : ent.end]
-        if len(indices):
-            words = range(int(indices[0]), int(indices[-1]) + 1)
-            if all(annotated[i] for i in words) and taken.isdisjoint(words):
-                taken.update(words)
-                projected.append((words.start, words.stop, ent.label_))
+    ents = example.predicted.ents
+    for ent, words in zip(ents, project(example, ents), strict=True):
+        if words is not None and taken.isdisjoint(range(*words)):
+            taken.update(range(*words))
+            projected.append((*words, ent.label_))
     predicted = _tags(reference, projected)
     known = [i for i, is_known in enumerate(annotated) if is_known]
     return [gold[i] for i in known], [predicted[i] for i in known]

@@ -9,7 +9,7 @@ from typing import Any
 from spacy.training import Example
 from wasabi.printer import Printer
 
-HEADER = ("", "P", "R", "F", "gold")
+HEADER = ("", "P", "R", "F1", "gold")
 TOTAL = "all"
 
 

@@ -14,8 +14,7 @@ from ..pipeline.components import find_components
 from ..pipeline.gold import gold_tags
 from ..pipeline.llama_ner import WORDS_PER_STEP, LlamaNER
 from ..pipeline.stream import gather
-from .calibration import expected_calibration_error
-from .compare import judged_scores
+from .calibration import expected_calibration_error, scored_entities
 from .predict import PATIENCE
 
 
@@ -82,7 +81,7 @@ def _error(
     docs = [eg.predicted.copy() for eg in examples]
     ner.set_annotations(docs, decode(ner.model, emissions))
     pairs = [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
-    scores, right = judged_scores(pairs, spans_keys=[spans_key])
+    scores, right = scored_entities(pairs, spans_key=spans_key)
     if not scores:
         raise CalibrationError(
             f"{ner.name!r} finds no entity in these {len(examples)} docs (or none that is not set already), "

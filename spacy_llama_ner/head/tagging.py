@@ -14,7 +14,7 @@ from ..shim import TorchShim
 from .architecture import TaggerModel, get_loss_settings
 from .batches import by_length, pad
 from .decode import posterior, span_scores, viterbi
-from .scheme import spans
+from .scheme import MISSING, spans
 from .temperature import fit_temperature
 
 if TYPE_CHECKING:
@@ -44,6 +44,24 @@ def get_loss(model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarra
     loss = get_loss_settings(model)(head.crf, scores.split(lengths), gold.split(lengths), head.labels)
     loss.backward()
     return loss.item(), split_rows(cast(Floats2d, torch2xp(cast(torch.Tensor, scores.grad))), lengths)
+
+
+def mean_loss(model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarray]) -> float | None:
+    """The loss alone, over any number of docs; no gradient is touched. None where no tag is known.
+
+    Arguments as of `get_loss`.
+    """
+    head, settings = _head(model), get_loss_settings(model)
+    device = head.output.weight.device
+    total, n_words = 0.0, 0
+    with torch.inference_mode():
+        for group in by_length([len(doc) for doc in emissions]):
+            scores = [xp2torch(emissions[i], device=device) for i in group]
+            gold = [torch.from_numpy(tags[i]).to(device) for i in group]
+            known = sum(int((tags[i] != MISSING).sum()) for i in group)
+            total += known * settings(head.crf, scores, gold, head.labels).item()
+            n_words += known
+    return total / n_words if n_words else None
 
 
 def decode(model: TaggerModel, emissions: list[Floats2d]) -> list[list[Entity]]:

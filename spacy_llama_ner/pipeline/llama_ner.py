@@ -16,7 +16,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from ..memory import give_back_freed_memory
+from ..memory import HOLES, give_back_freed_memory
 from ..shim import TorchShim
 from .annotations import annotate
 from .gold import collect_labels, gold_tags
@@ -119,6 +119,7 @@ class LlamaNER(TrainablePipe):
                 yield from docs
             except Exception as error:
                 self.get_error_handler()(self.name, self, docs, error)
+            give_back_freed_memory(after_growth=HOLES)
 
     def predict(self, docs: Iterable[Doc]) -> list[list[Entity]]:
         """The entities of each doc with their scores; the docs are not changed."""

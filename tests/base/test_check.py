@@ -6,21 +6,44 @@ import pytest
 import srsly
 
 from spacy_llama_ner.base import BaseModelError, check, check_decoder
-from spacy_llama_ner.base.check import DECODERS
+from spacy_llama_ner.base.check import check_base
+from spacy_llama_ner.base.kinds import DECODER, ENCODER, KINDS, OTHER_ENCODERS, WITH_POOLER
 
 from .samples import write_base
 
 
-@pytest.mark.parametrize("kind", DECODERS)
+@pytest.mark.parametrize("kind", DECODER.model_types)
 def test_decoders_with_the_llama_layout_are_accepted(tmp_path: Path, kind: str) -> None:
     check_decoder(write_base(tmp_path, model_type=kind))
 
 
-@pytest.mark.parametrize("kind", DECODERS)
+@pytest.mark.parametrize("kind", ENCODER.model_types)
+def test_encoders_of_the_bert_family_are_another_kind(tmp_path: Path, kind: str) -> None:
+    folder = write_base(tmp_path, model_type=kind)
+    check_base(folder, ENCODER)
+    check_base(folder)
+    with pytest.raises(BaseModelError, match=f"is a {kind}, which is an encoder"):
+        check_decoder(folder)
+
+
+def test_what_no_kind_has_is_refused_with_all_of_them(tmp_path: Path) -> None:
+    with pytest.raises(
+        BaseModelError, match=r"is a gpt2\. Expected is a decoder .* llama.*; or an encoder .* bert, "
+    ):
+        check_base(write_base(tmp_path, model_type="gpt2"))
+
+
+@pytest.mark.parametrize("kind", [*DECODER.model_types, *ENCODER.model_types])
 def test_transformers_knows_what_is_accepted(kind: str) -> None:
     from transformers import CONFIG_MAPPING
 
     assert kind in CONFIG_MAPPING
+
+
+def test_a_model_type_is_of_one_kind() -> None:
+    named = [name for kind in KINDS for name in kind.model_types] + list(OTHER_ENCODERS)
+    assert len(named) == len(set(named))
+    assert set(WITH_POOLER) <= set(ENCODER.model_types)
 
 
 def test_folder_that_transformers_wrote_is_accepted(tiny_llama: Path) -> None:
@@ -30,7 +53,8 @@ def test_folder_that_transformers_wrote_is_accepted(tiny_llama: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"model_type": "roberta"}, "a roberta, which is an encoder"),
+        ({"model_type": "roberta"}, "a roberta, which is an encoder of the BERT family: use .*TransformerEncoder.v1"),
+        ({"model_type": "deberta-v2"}, "an encoder: use it through spacy-transformers"),
         ({"model_type": "t5", "is_encoder_decoder": True}, "a t5, which is an encoder-decoder"),
         ({"model_type": "gemma3", "text_config": {"model_type": "gemma3_text"}}, "multimodal"),
         (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_llama_ner.base import BaseModelError, fingerprint, locate
+from spacy_llama_ner.base import ENCODER, BaseModelError, fingerprint, locate
 from spacy_llama_ner.base.aliases import Alias
 
 from .conftest import FakePip
@@ -24,6 +24,19 @@ def test_local_folder_relative_to_the_working_directory(tiny_llama: Path, monkey
 def test_local_folder_is_checked(tmp_path: Path) -> None:
     with pytest.raises(BaseModelError, match="a bert, which is an encoder"):
         locate(str(write_base(tmp_path, model_type="bert")))
+
+
+def test_another_kind_of_base_is_found_where_it_is_asked_for(tmp_path: Path, tiny_llama: Path) -> None:
+    bert = write_base(tmp_path, model_type="bert")
+    assert locate(str(bert), kind=ENCODER) == locate(str(bert), kind=None) == bert
+    assert locate(str(tiny_llama), kind=None) == tiny_llama
+    with pytest.raises(BaseModelError, match="a llama, which is a decoder"):
+        locate(str(tiny_llama), kind=ENCODER)
+
+
+def test_an_alias_is_checked_too(alias: Alias, cache: Path) -> None:
+    with pytest.raises(BaseModelError, match="a llama, which is a decoder"):
+        locate("tiny", kind=ENCODER)
 
 
 def test_alias_is_fetched_once(alias: Alias, pip: FakePip, cache: Path) -> None:

@@ -59,7 +59,7 @@ def test_json_is_that_of_nlp_evaluate(model: Path, corpus: Path, tmp_path: Path)
 
 def test_table_has_a_row_for_each_type_and_its_gold_count(model: Path, corpus: Path) -> None:
     rows = [line.split() for line in run(model, corpus).output.splitlines()]
-    assert ["P", "R", "F", "gold"] in rows
+    assert ["P", "R", "F1", "gold"] in rows
     assert ["all", "75.00", "60.00", "66.67", "5"] in rows
     assert ["NAME", "100.00", "100.00", "100.00", "2"] in rows
     assert ["EMAIL", "0.00", "0.00", "0.00", "1"] in rows

@@ -28,6 +28,12 @@ def test_says_where_the_base_lies_and_what_it_is(tiny_llama: Path, cache: Path) 
     assert f"Fingerprint: {fingerprint(tiny_llama)}" in one_line(result.output)
 
 
+def test_a_base_of_any_kind_will_do(tiny_bert: Path, cache: Path) -> None:
+    result = run(str(tiny_bert))
+    assert result.exit_code == 0
+    assert f"lies in {tiny_bert}" in one_line(result.output)
+
+
 def test_unknown_base_is_a_message_and_exit_code_1(cache: Path) -> None:
     result = run("smollm2")
     assert result.exit_code == 1

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from tokenizers import Tokenizer, normalizers, processors
 
-from spacy_llama_ner.encoder.alignment import Alignment, align, prefix_ids
+from spacy_llama_ner.encoder.alignment import Alignment, align, special_ids
 
 from .samples import NLP, byte_level, make_docs, sentencepiece, template
 
@@ -148,12 +148,15 @@ def test_docs_are_aligned_each_for_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("single", "prefix"), [("$A", []), ("<s> $A", [0]), ("$A </s>", []), ("</s> <s> $A </s>", [1, 0])]
+    ("single", "front", "behind"),
+    [("$A", [], []), ("<s> $A", [0], []), ("$A </s>", [], [1]), ("</s> <s> $A </s>", [1, 0], [1])],
 )
-def test_prefix_is_what_the_base_expects_in_front(single: str, prefix: list[int]) -> None:
-    assert prefix_ids(byte_level(post_processor=template(single))) == prefix
+def test_special_subwords_are_those_that_the_base_expects_around_a_text(
+    single: str, front: list[int], behind: list[int]
+) -> None:
+    assert special_ids(byte_level(post_processor=template(single))) == (front, behind)
 
 
-def test_prefix_of_a_tokenizer_without_a_template() -> None:
-    assert prefix_ids(byte_level()) == []
-    assert prefix_ids(byte_level(normalizer=normalizers.Replace("a", ""))) == []
+def test_a_tokenizer_without_a_template_has_no_special_subwords() -> None:
+    assert special_ids(byte_level()) == ([], [])
+    assert special_ids(byte_level(normalizer=normalizers.Replace("a", ""))) == ([], [])

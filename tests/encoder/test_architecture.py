@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,22 @@ def test_a_frozen_encoder_is_left_as_it_is_by_an_update(tiny_llama: Path) -> Non
         np.testing.assert_array_equal(after, vectors)
 
 
+def count_kept(model: Model) -> int:
+    """How many tensors a training step keeps for the way back."""
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(1), lambda packed: None):
+        model.begin_update(make_docs(*TEXTS))
+    return len(kept)
+
+
+def test_what_is_frozen_is_not_walked_back_through(tiny_llama: Path) -> None:
+    frozen, top, all_layers = (
+        count_kept(make_encoder(tiny_llama, lora=None, unfreeze_layers=n_layers)) for n_layers in (0, 1, 2)
+    )
+    assert frozen == 0
+    assert 0 < top < all_layers
+
+
 @pytest.mark.parametrize("texts", [[], [""], ["", ""], ["", "Anna", ""]])
 def test_docs_without_words(tiny_llama: Path, texts: list[str]) -> None:
     model = make_encoder(tiny_llama)
@@ -106,14 +123,29 @@ def test_a_doc_of_any_length(tiny_llama: Path) -> None:
         assert np.isfinite(vectors).all() and np.abs(vectors).max(axis=1).all()
 
 
-def test_special_subwords_stand_in_front_of_every_window(tiny_llama: Path) -> None:
-    model = make_encoder(tiny_llama, window=16, stride=16)
+def test_special_subwords_stand_in_front_of_every_window(tiny_llama: Path, tmp_path: Path) -> None:
+    base = Path(shutil.copytree(tiny_llama, tmp_path / "base"))
+    byte_level(post_processor=template("<s> $A </s>")).save(str(base / "tokenizer.json"))
     docs = make_docs("Peter Piper called Anna at 6 pm on Friday about London . " * 3)
-    bare = model.predict(docs)[0]
-    model.shims[0].module.tokenizer = byte_level(post_processor=template("<s> $A"))
+    bare, model = (make_encoder(folder, window=16, stride=16) for folder in (tiny_llama, base))
     plan = plan_docs(model, docs)
     assert all((batch.ids == 0).sum() == len(batch.lengths) and batch.lengths.max() <= 16 for batch in plan.batches)
-    assert not np.allclose(model.predict(docs)[0], bare, atol=1e-2)
+    # what a decoder is only to write is left out
+    assert not any((batch.ids == 1).any() for batch in plan.batches)
+    assert not np.allclose(model.predict(docs)[0], bare.predict(docs)[0], atol=1e-2)
+
+
+@pytest.mark.parametrize("setting", ["truncation", "padding"])
+def test_a_tokenizer_that_was_published_with_a_length_cuts_nothing_off(
+    tiny_llama: Path, tmp_path: Path, setting: str
+) -> None:
+    base = Path(shutil.copytree(tiny_llama, tmp_path / "base"))
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    tokenizer.enable_truncation(4) if setting == "truncation" else tokenizer.enable_padding(length=64)
+    tokenizer.save(str(base / "tokenizer.json"))
+    docs = make_docs(TEXTS[0])
+    expected, given = (make_encoder(folder).predict(docs)[0] for folder in (tiny_llama, base))
+    np.testing.assert_array_equal(given, expected)
 
 
 def test_bf16_gives_nearly_the_same_vectors_in_fp32(tiny_llama: Path) -> None:

@@ -7,7 +7,7 @@ import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_llama_ner.evaluate.compare import compare, judged_scores
+from spacy_llama_ner.evaluate.compare import compare
 
 from .sample import make_example
 
@@ -40,18 +40,6 @@ def test_scores_come_from_the_span_group() -> None:
     assert [ent.score for ent in found.predicted] == [0.25, 0.5]
 
 
-def test_judged_scores_are_those_of_entities_with_a_verdict_and_a_score() -> None:
-    nlp = spacy.blank("en")
-    right = make_example(nlp, TEXT, gold=[IDA], predicted=[IDA, FRIDAY], scores=[0.25, 0.5])
-    bare = make_example(nlp, TEXT, gold=[IDA], predicted=[IDA])
-    unjudged = Example(right.predicted, nlp.make_doc(TEXT))
-    examples = [right, bare, unjudged]
-    assert judged_scores(examples, spans_keys=["llama_ner"]) == ([0.25, 0.5], [True, False])
-    assert judged_scores(examples, spans_keys=["other"]) == ([], [])
-    right.predicted.spans["other"] = right.predicted.spans["llama_ner"].copy()
-    assert judged_scores([right], spans_keys=["other", "llama_ner"]) == ([0.25, 0.5] * 2, [True, False] * 2)
-
-
 def test_no_score_without_a_span_group() -> None:
     found = compare(make_example(spacy.blank("en"), TEXT, gold=[], predicted=[IDA]))
     assert [ent.score for ent in found.predicted] == [None]
@@ -73,3 +61,15 @@ def test_another_tokenization_is_projected_as_spacys_scorer_does() -> None:
     gold = Doc(nlp.vocab, words=["Ida", "Holm", "'s"], spaces=[True, False, False])
     gold.set_ents([Span(gold, 0, 3, label="NAME")])
     assert [ent.verdict for ent in compare(Example(predicted, gold)).predicted] == ["right"]
+
+
+def test_entities_know_their_words_in_gold() -> None:
+    found = compare(make_example(spacy.blank("en"), TEXT, gold=[FRIDAY], predicted=[IDA]))
+    assert [ent.words for ent in found.predicted + found.gold] == [(1, 3), (4, 5)]
+
+
+def test_scores_of_other_span_groups() -> None:
+    example = make_example(spacy.blank("en"), TEXT, gold=[], predicted=[IDA], scores=[0.25])
+    example.predicted.spans["own"] = example.predicted.spans.pop("llama_ner")
+    assert [ent.score for ent in compare(example).predicted] == [None]
+    assert [ent.score for ent in compare(example, spans_keys=["other", "own"]).predicted] == [0.25]

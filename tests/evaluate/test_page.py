@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 import spacy
@@ -12,46 +11,16 @@ from spacy.training import Example
 from spacy_llama_ner.evaluate.page import render_page
 from spacy_llama_ner.evaluate.scorer import seqeval_score
 
+from .reader import read
 from .sample import make_example
 
 NLP = spacy.blank("en")
 IDA, TOMAS, NOON = ("Ida Holm", "NAME"), ("Tomas", "NAME"), ("noon", "TIME")
 EVIL = "<script>alert('1')</script>"
-VOID = {"meta", "br"}
-
-
-class Reader(HTMLParser):
-    """Elements that are open at each point, and all start tags with attributes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.text.append(data)
 
 
 def page_of(*examples: Example, limit: int | None = None) -> str:
     return render_page(examples, seqeval_score(examples), title="a model on a corpus", limit=limit)
-
-
-def read(page: str) -> Reader:
-    reader = Reader()
-    reader.feed(page)
-    reader.close()
-    assert reader.open == []
-    return reader
 
 
 RIGHT = make_example(NLP, "Call Ida Holm.", gold=[IDA], predicted=[IDA], scores=[0.875])

@@ -11,7 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Corpus
 
-from spacy_llama_ner.evaluate.predict import predict_and_score
+from spacy_llama_ner.evaluate.predict import predict_and_score, score_groups
 from spacy_llama_ner.evaluate.scorer import seqeval_score
 
 from ..pipeline.samples import learn_by_heart, make_examples, make_nlp, scores
@@ -88,6 +88,14 @@ def test_numpy_numbers_of_other_components_become_plain(corpus: Corpus) -> None:
     nlp = make_ruler()
     nlp.add_pipe("spacy_llama_ner_test_numpy_scores")
     assert type(predict_and_score(nlp, list(corpus(nlp)))["numpy_score"]) is float
+
+
+def test_span_groups_with_scores_are_those_of_the_components_that_keep_them() -> None:
+    nlp = make_ruler()
+    nlp.add_pipe("llama_ner")
+    nlp.add_pipe("llama_ner", name="second", config={"spans_key": "own"})
+    nlp.add_pipe("llama_ner", name="third", config={"spans_key": None})
+    assert score_groups(nlp) == {"llama_ner": "llama_ner", "second": "own"}
 
 
 @Language.factory("spacy_llama_ner_test_numpy_scores")

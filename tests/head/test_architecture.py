@@ -18,6 +18,7 @@ from spacy_llama_ner.head.architecture import get_loss_settings
 from spacy_llama_ner.head.layers import set_labels
 from spacy_llama_ner.head.loss import Loss
 
+from ..conftest import build_tiny_encoder
 from ..pipeline.samples import learn_by_heart
 
 TEXTS = [
@@ -73,45 +74,46 @@ def test_over_a_listener_to_a_shared_tok2vec() -> None:
     assert losses["tok2vec"] > 0
 
 
-def write_tiny_bert(folder: Path) -> Path:
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizer
-
-    words = sorted({word for text, _ in TEXTS for word in text.lower().split()})
-    letters = [prefix + chr(code) for code in range(ord("a"), ord("z") + 1) for prefix in ("", "##")]
-    folder.mkdir()
-    vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *letters, "3"]
-    (folder / "vocab.txt").write_text("\n".join(vocab), encoding="utf8")
-    BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(vocab),
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-    )
-    torch.manual_seed(0)
-    BertModel(config).save_pretrained(folder)
-    return folder
-
-
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
-def test_over_a_bert(tmp_path: Path) -> None:
+def test_over_a_bert_by_spacy_transformers(tiny_bert: Path, tmp_path: Path) -> None:
     pytest.importorskip("spacy_transformers")
     nlp = spacy.blank("en")
     bert = {
         "@architectures": "spacy-transformers.Tok2VecTransformer.v3",
-        "name": str(write_tiny_bert(tmp_path / "bert")),
-        "get_spans": {"@span_getters": "spacy-transformers.doc_spans.v1"},
+        "name": str(tiny_bert),
+        "get_spans": {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 16, "stride": 12},
         "tokenizer_config": {"use_fast": True},
         "pooling": {"@layers": "reduce_mean.v1"},
         "grad_factor": 1.0,
         "transformer_config": {},
         "mixed_precision": False,
     }
-    nlp.add_pipe("llama_ner", config={"model": {"tok2vec": bert}})
+    head = {"@architectures": "spacy_llama_ner.BiLSTMHead.v1", "hidden": 16, "learn_rate_factor": 3.0}
+    nlp.add_pipe("llama_ner", config={"model": {"tok2vec": bert, "head": head}})
     learn(nlp, learn_rate=0.003)
+    nlp.to_disk(tmp_path / "pipeline")
+    loaded = spacy.load(tmp_path / "pipeline")
+    for text, _ in TEXTS:
+        emissions, expected = (
+            each.get_pipe("llama_ner").model.predict([each.make_doc(text)])[0] for each in (loaded, nlp)
+        )
+        np.testing.assert_allclose(emissions, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert"])
+def test_over_an_encoder_with_lora(tmp_path: Path, kind: str) -> None:
+    nlp = spacy.blank("en")
+    base = str(build_tiny_encoder(tmp_path / kind, kind))
+    encoder = {"@architectures": "spacy_llama_ner.TransformerEncoder.v1", "base": base, "dtype": "float32"}
+    nlp.add_pipe("llama_ner", config={"model": {"tok2vec": encoder}})
+    learn(nlp, learn_rate=0.003)
+    nlp.to_disk(tmp_path / "pipeline")
+    loaded = spacy.load(tmp_path / "pipeline")
+    for text, _ in TEXTS:
+        emissions, expected = (
+            each.get_pipe("llama_ner").model.predict([each.make_doc(text)])[0] for each in (loaded, nlp)
+        )
+        np.testing.assert_array_equal(emissions, expected)
 
 
 def test_needs_examples_where_the_width_shows_only_in_use() -> None:

@@ -37,6 +37,16 @@ def test_a_stream_gives_what_single_calls_give_in_order(trained: Language, batch
         assert scores(doc) == pytest.approx(scores(alone), abs=1e-4)
 
 
+def test_merging_the_adapter_changes_no_prediction(trained_folder: Path, trained: Language) -> None:
+    """As the README shows how to ask for it."""
+    merged = spacy.load(trained_folder, config={"components.llama_ner.model.tok2vec.merge": True})
+    for doc, text in zip(merged.pipe(TEXTS), TEXTS, strict=True):
+        beside = trained(text)
+        assert ents(doc) == ents(beside)
+        assert scores(doc) == pytest.approx(scores(beside), abs=1e-4)
+    assert merged.config["components"]["llama_ner"]["model"]["tok2vec"]["merge"] is True
+
+
 def test_a_stream_keeps_what_comes_with_a_text(trained: Language) -> None:
     pairs = [(text, {"number": i}) for i, text in enumerate(TEXTS)]
     given = list(trained.pipe(pairs, as_tuples=True))

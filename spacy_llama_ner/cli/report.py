@@ -1,0 +1,126 @@
+"""`python -m spacy llama-ner report`: pages about a pipeline, or about a corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+from wasabi import msg
+
+from ..data.files import written_whole
+from ..evaluate.points import CurveError, read_curve
+from ..evaluate.predict import predict_and_score, score_groups
+from ..evaluate.report import render_corpora, render_report
+from ..evaluate.splits import describe
+from .app import app
+from .inputs import InputError, corpus_files, load_pipeline, read_docs, read_examples, use_device
+
+SENTENCES = 100
+
+
+@app.command("report")
+def report_cli(
+    places: Annotated[
+        list[str], Argument(metavar="[MODEL DATA] OUTPUT", help="Pipeline, gold data, and the HTML file to write")
+    ],
+    data: Annotated[
+        list[Path] | None,
+        Option("--data", "-d", help="Report on a corpus instead: a .spacy file or a folder; give it again for more"),
+    ] = None,
+    train: Annotated[
+        Path | None, Option("--train", "-t", help="Training data, to tell seen entities from unseen ones")
+    ] = None,
+    curve: Annotated[Path | None, Option("--curve", "-c", help="JSONL file of learning curves")] = None,
+    limit: Annotated[
+        int | None,
+        Option("--limit", "-l", min=1, help=f"Sentences to show, the worst first; {SENTENCES} if not given"),
+    ] = None,
+    gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")] = -1,
+) -> None:
+    """Write one HTML page about a pipeline on gold data, or with --data about the splits of a corpus.
+
+    \b
+    report training/model-best dev.spacy report.html
+    report --data train.spacy --data dev.spacy corpus.html
+    """
+    try:
+        if data:
+            if len(places) != 1 or train or curve or limit or gpu_id >= 0:
+                raise InputError(
+                    "With --data the report is about a corpus, without a pipeline. Give OUTPUT alone besides, as in\n"
+                    "    report --data train.spacy --data dev.spacy OUTPUT.html"
+                )
+            report_data(data, Path(places[0]))
+        elif len(places) == 3:
+            model, gold, output = places
+            report(model, Path(gold), Path(output), train=train, curve=curve, limit=limit or SENTENCES, gpu_id=gpu_id)
+        else:
+            raise InputError(
+                f"There are {len(places)} arguments: {' '.join(places)}. Give MODEL DATA OUTPUT for a report on a "
+                "pipeline, or --data DATA OUTPUT for one on a corpus."
+            )
+    except (InputError, CurveError, OSError) as error:
+        msg.fail("Cannot report", str(error), exits=1)
+
+
+def report(
+    model: str,
+    data: Path,
+    output: Path,
+    *,
+    train: Path | None = None,
+    curve: Path | None = None,
+    limit: int = SENTENCES,
+    gpu_id: int = -1,
+) -> None:
+    """Run a pipeline on gold data and write a page about what came out to `output`, whole or not at all.
+
+    train: the training data, to tell seen entities from unseen ones.
+    curve: JSONL of learning curves (see `read_curve`).
+    limit: sentences on the page, the worst first; all else is about all sentences.
+
+    Raises: InputError where the device, the pipeline or a corpus is not there or does not fit, CurveError where the
+    curves are damaged, OSError where `output` cannot be written.
+    """
+    # what is quick comes first, so that its errors do not have to be waited for
+    points = None if curve is None else read_curve(curve)
+    mentions = None
+    if train is not None:
+        mentions = {
+            (ent.text, ent.label_) for file in corpus_files(train) for doc in read_docs(file) for ent in doc.ents
+        }
+    use_device(gpu_id)
+    nlp = load_pipeline(model)
+    examples = read_examples(nlp, data)
+    scores = predict_and_score(nlp, examples)
+    page = render_report(
+        examples,
+        scores,
+        title=f"{model} on {data}",
+        limit=limit,
+        groups=score_groups(nlp),
+        points=points,
+        mentions=mentions,
+    )
+    _write(page, output)
+
+
+def report_data(data: list[Path], output: Path) -> None:
+    """Count what the splits of a corpus hold and write a page about it to `output`, whole or not at all.
+
+    data: .spacy files, or folders of them; each file is a split.
+
+    Raises: InputError where a file is not there or cannot be read, OSError where `output` cannot be written.
+    """
+    files = list(dict.fromkeys(file for path in data for file in corpus_files(path)))
+    short = [file.stem for file in files]
+    names = short if len(set(short)) == len(short) else [str(file) for file in files]
+    splits = {name: describe(read_docs(file)) for name, file in zip(names, files, strict=True)}
+    _write(render_corpora(splits, title=", ".join(map(str, data))), output)
+
+
+def _write(page: str, output: Path) -> None:
+    with written_whole(output) as partial:
+        partial.write_text(page, encoding="utf8")
+    msg.good(f"Wrote {output}")

@@ -1,0 +1,67 @@
+"""The section that shows how far scores are probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from spacy.training import Example
+
+from ..calibration import Bin, calibration_bins, expected_calibration_error, scored_entities
+from ..markup import table
+from ..table import percent
+from .sections import Section, note
+from .svg import Frame, figure
+
+BINS = 10
+HEADER = ("score", "entities", "mean score", "right")
+
+
+def reliability_section(examples: Sequence[Example], groups: Mapping[str, str]) -> Section:
+    """A diagram for each component that gives scores.
+
+    groups: span group with the scores by name of the component.
+    """
+    told = (
+        f"Entities in {BINS} bins of equal width, by the score that the component gave them. In each bin the share "
+        "that is right should be the mean score: dots should lie on the dashed line. An entity is right if its "
+        "start, end and label are gold. The small numbers under the chart count the entities."
+    )
+    parts = [_component(name, *scored_entities(examples, spans_key=key)) for name, key in groups.items()]
+    if not groups:
+        parts = [note("No component of this pipeline gives its entities scores.")]
+    return Section("reliability", "Reliability of the scores", note(told) + "".join(parts))
+
+
+def _component(name: str, scores: Sequence[float], right: Sequence[bool]) -> str:
+    heading = f"<h3>{escape(name)}</h3>"
+    if not scores:
+        return heading + note("It predicted no entity that can be judged.")
+    bins = calibration_bins(scores, right, bins=BINS)
+    error = expected_calibration_error(scores, right, bins=BINS)
+    shown = (
+        '<dl class="figures"><div class="main"><dt>Expected calibration error, 0 is best</dt>'
+        f"<dd>{error:.4f}</dd></div></dl>"
+    )
+    rows = [
+        (f"{row.low:.1f} to {row.high:.1f}", f"{row.count:,}", percent(row.confidence), percent(row.accuracy))
+        for row in bins
+    ]
+    return f'{heading}<div class="reliability">{shown}{_diagram(bins)}{table(HEADER, rows)}</div>'
+
+
+def _diagram(bins: Sequence[Bin]) -> str:
+    frame = Frame((0, 1), (0, 1))
+    ticks = [i / 5 for i in range(6)]
+    content = frame.axes([(at, f"{at:.1f}") for at in ticks], [(at, f"{100 * at:.0f}") for at in ticks])
+    for row in bins:
+        middle, bottom = frame.at((row.low + row.high) / 2, 0)
+        content += f'<text class="x count" x="{middle:.1f}" y="{bottom + 32:.1f}">{row.count:,}</text>'
+        if row.confidence is not None and row.accuracy is not None:
+            hint = f"{row.count:,} entities, mean score {100 * row.confidence:.1f}, right {100 * row.accuracy:.1f}%"
+            content += frame.box(row.low, row.high, row.accuracy, kind="fill", hint=hint)
+            x, y = frame.at(row.confidence, row.accuracy)
+            content += f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
+    (left, bottom), (end, top) = frame.at(0, 0), frame.at(1, 1)
+    content += f'<path class="ideal" d="M{left:.1f} {bottom:.1f}L{end:.1f} {top:.1f}"/>'
+    return figure("Right, %, by score", content)

@@ -1,0 +1,135 @@
+"""`llama-ner report`."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import spacy
+from typer.testing import CliRunner, Result
+
+import spacy_llama_ner.cli.report  # noqa: F401  (registers the command)
+from spacy_llama_ner.cli.app import app
+
+from ..evaluate.reader import read
+from ..evaluate.sample import GOLD, make_ruler, write_corpus
+
+SECTIONS = ["scores", "confusion", "kinds", "length", "reliability", "sentences"]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    make_ruler().to_disk(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    return write_corpus(tmp_path / "gold.spacy")
+
+
+def run(*args: object) -> Result:
+    return CliRunner().invoke(app, ["report", *map(str, args)])
+
+
+def printed(result: Result) -> str:
+    return " ".join(result.output.split())
+
+
+def sections(page: Path) -> list[str]:
+    return read(page.read_text(encoding="utf8")).sections
+
+
+def test_a_report_on_a_pipeline(model: Path, corpus: Path, tmp_path: Path) -> None:
+    output = tmp_path / "new" / "page.html"
+    result = run(model, corpus, output)
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in output.parent.iterdir()] == ["page.html"]
+    page = output.read_text(encoding="utf8")
+    assert f"{model} on {corpus}" in page
+    assert "<dd>66.67</dd>" in page
+    assert sections(output) == SECTIONS
+
+
+def test_training_data_and_curves_add_their_sections(model: Path, corpus: Path, tmp_path: Path) -> None:
+    write_corpus(tmp_path / "train.spacy", GOLD[:1])
+    (tmp_path / "curve.jsonl").write_text(json.dumps({"step": 1, "dev": {"ents_f": 0.5}}), encoding="utf8")
+    output = tmp_path / "page.html"
+    result = run(
+        model, corpus, output, "--train", tmp_path / "train.spacy", "--curve", tmp_path / "curve.jsonl", "--limit", 1
+    )
+    assert result.exit_code == 0, result.output
+    assert {"curves", "seen"} <= set(sections(output))
+    page = output.read_text(encoding="utf8")
+    # Ida Holm and Friday are in train, and right
+    assert "seen 100.00 100.00 100.00 2 2" in read(page).shown
+    assert page.count("<article") == 1
+
+
+def test_a_report_on_a_corpus(corpus: Path, tmp_path: Path) -> None:
+    other = write_corpus(tmp_path / "other.spacy", GOLD[:1])
+    result = run("--data", corpus, "--data", other, tmp_path / "page.html")
+    assert result.exit_code == 0, result.output
+    shown = read((tmp_path / "page.html").read_text(encoding="utf8")).shown
+    assert "gold 4 - " in shown
+    assert "other in gold 100.00" in shown
+
+
+def test_a_folder_is_read_split_by_split_in_the_usual_order(tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for name in ("alpha", "dev", "test", "train", ".hidden"):
+        write_corpus(folder / f"{name}.spacy")
+    assert run("--data", folder, tmp_path / "page.html").exit_code == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf8")
+    rows = re.findall(r'<th scope="row">(\w+)</th>', page[page.index('id="splits"') : page.index('id="entities"')])
+    assert rows == ["train", "dev", "test", "alpha"]
+
+
+def test_splits_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    files = [tmp_path / name / "train.spacy" for name in ("a", "b")]
+    for file in files:
+        file.parent.mkdir()
+        write_corpus(file)
+    assert run("--data", files[0], "--data", files[1], tmp_path / "page.html").exit_code == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf8")
+    assert all(f'<th scope="row">{file}</th>' in page for file in files)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["model", "gold.spacy"], "There are 2 arguments"),
+        (["a", "b", "c", "d"], "There are 4 arguments"),
+        (["--data", "gold.spacy", "model", "gold.spacy", "page.html"], "Give OUTPUT alone"),
+        (["--data", "gold.spacy", "--train", "gold.spacy", "page.html"], "Give OUTPUT alone"),
+        (["--data", "gold.spacy", "--limit", "3", "page.html"], "Give OUTPUT alone"),
+        (["--data", "gold.spacy", "--gpu-id", "0", "page.html"], "Give OUTPUT alone"),
+        (["--data", "nowhere.spacy", "page.html"], "nowhere.spacy does not exist"),
+        (["--data", "empty", "page.html"], "holds no .spacy file"),
+        (["--data", "torn.spacy", "page.html"], "torn.spacy cannot be read"),
+        (["nowhere", "gold.spacy", "page.html"], "cannot be loaded"),
+        (["model", "nowhere.spacy", "page.html"], "nowhere.spacy does not exist"),
+        (["model", "gold.spacy", "page.html", "--train", "nowhere.spacy"], "nowhere.spacy does not exist"),
+        (["model", "gold.spacy", "page.html", "--train", "torn.spacy"], "torn.spacy cannot be read"),
+        (["model", "gold.spacy", "page.html", "--curve", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["model", "gold.spacy", "page.html", "--curve", "bad.jsonl"], "bad.jsonl, line 2: this is not JSON"),
+        (["blank", "gold.spacy", "page.html"], "no component that sets entities"),
+        (["model", "gold.spacy", "empty"], "Cannot report"),
+    ],
+)
+def test_what_cannot_be_reported_is_said(
+    args: list[str], said: str, model: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "torn.spacy").write_bytes(corpus.read_bytes()[:-40])
+    (tmp_path / "bad.jsonl").write_text('{"step": 1}\n{"step":\n', encoding="utf8")
+    spacy.blank("en").to_disk(tmp_path / "blank")
+    monkeypatch.chdir(tmp_path)
+    result = run(*args)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert said in printed(result)
+    assert not (tmp_path / "page.html").exists()

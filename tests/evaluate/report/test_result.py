@@ -1,0 +1,141 @@
+"""The page about a pipeline."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from spacy_llama_ner.evaluate.points import Point
+
+from ..reader import read
+from .pages import EVIL, IDA, MISSED, QUOTE, RIGHT, TOMAS, WRONG, curve, evil_report, report_of
+
+ALWAYS = ["scores", "confusion", "kinds", "length", "reliability", "sentences"]
+
+
+def section(page: str, key: str) -> str:
+    """The text of one section."""
+    found = re.search(rf'<section id="{key}">(.*?)</section>\s*(<section id=|</main>)', page, re.DOTALL)
+    assert found
+    return read(found[1]).shown
+
+
+def test_sections_that_need_more_are_there_only_with_it() -> None:
+    assert read(report_of(RIGHT)).sections == ALWAYS
+    full = report_of(RIGHT, points=curve(0.5), mentions={IDA})
+    assert read(full).sections == [
+        "scores",
+        "curves",
+        "confusion",
+        "kinds",
+        "length",
+        "seen",
+        "reliability",
+        "sentences",
+    ]
+
+
+def test_links_lead_to_every_section() -> None:
+    reader = read(report_of(RIGHT, points=curve(0.5), mentions=set()))
+    links = [attrs["href"] for tag, attrs in reader.tags if tag == "a"]
+    assert links == [f"#{name}" for name in reader.sections]
+
+
+def test_scores_by_type() -> None:
+    told = section(report_of(RIGHT, WRONG), "scores")
+    assert "F1, whole entities 66.67" in told
+    assert "P R F1 gold all 66.67 66.67 66.67 3 DATE 0.00 0.00 0.00 0 NAME 100.00 100.00 100.00 2" in told
+
+
+def test_confusion_between_types() -> None:
+    told = section(report_of(RIGHT, WRONG, MISSED), "confusion")
+    # predicted: DATE, NAME, TIME, missed
+    assert "DATE NAME TIME missed DATE 0 0 0 0 NAME 0 2 0 1 TIME 1 0 0 0 spurious 0 0 0" in told
+
+
+def test_kinds_of_errors() -> None:
+    told = section(report_of(RIGHT, WRONG, MISSED), "kinds")
+    heads = "correct wrong boundary, right type right boundary, wrong type both wrong missed spurious all errors"
+    assert f"{heads} all 2 0 1 0 1 0 NAME 2 0 0 0 1 0 TIME 0 0 1 0 0 0" in told
+
+
+def test_scores_by_length() -> None:
+    told = section(report_of(RIGHT, WRONG, MISSED), "length")
+    assert "F1, 0 to 100 1 50.00 33.33 40.00 3 2 2 100.00 100.00 100.00 1 1" in told
+
+
+def test_scores_of_seen_entities() -> None:
+    told = section(report_of(RIGHT, MISSED, mentions={TOMAS}), "seen")
+    assert "seen - 0.00 0.00 1 0 unseen 100.00 100.00 100.00 1 1" in told
+
+
+def test_reliability_of_the_scores() -> None:
+    told = section(report_of(RIGHT, WRONG), "reliability")
+    # three bins of one entity each
+    error = (abs(0.875 - 1) + abs(0.75 - 1) + abs(0.5 - 0)) / 3
+    assert f"component of llama_ner Expected calibration error, 0 is best {error:.4f}" in told
+    assert "0.4 to 0.5 0 - - 0.5 to 0.6 1 50.00 0.00" in told
+    assert "0.8 to 0.9 1 87.50 100.00" in told
+
+
+def test_a_diagram_for_each_component_with_scores() -> None:
+    told = section(report_of(RIGHT, groups=["llama_ner", "own"]), "reliability")
+    assert "component of own It predicted no entity that can be judged." in told
+    assert "No component of this pipeline" in section(report_of(RIGHT, groups=[]), "reliability")
+
+
+def test_the_worst_sentences_come_first_and_the_others_are_counted() -> None:
+    page = report_of(MISSED, RIGHT, WRONG, limit=1)
+    told = section(page, "sentences")
+    assert "1 of 2 sentences with errors are shown, 1 left out." in told
+    assert re.findall(r"<h3>(Doc \d)</h3>", page) == ["Doc 3"]
+    assert told.endswith("Predicted Wake Tomas NAME 0.75 at noon DATE 0.50 ! Gold Wake Tomas NAME at noon TIME !")
+    assert "left out" not in report_of(MISSED, RIGHT, WRONG, limit=2)
+
+
+def test_no_errors_at_all() -> None:
+    page = report_of(RIGHT)
+    assert "No sentence has an error." in section(page, "sentences")
+    assert "<article" not in page
+
+
+def test_no_predictions_at_all() -> None:
+    told = report_of(MISSED, mentions=set())
+    assert "NAME 0 1" in section(told, "confusion")
+
+
+@pytest.mark.parametrize("points", [curve(None), curve(0.5), curve(0.5, None, 0.75)])
+def test_learning_curves_with_gaps(points: list[Point]) -> None:
+    told = section(report_of(RIGHT, points=points), "curves")
+    assert f"{len(points)} evaluation" in told
+    assert ("F1, whole entities" in told) == (len(points) > 1 or bool(points[0].dev.values))
+
+
+def test_the_best_evaluation_is_named() -> None:
+    page = report_of(RIGHT, points=curve(0.5, 0.75, 0.625))
+    assert "Dev F1 is best at step 100 (ringed): 75.00." in section(page, "curves")
+    assert page.count('class="ring"') == 1
+
+
+def test_what_data_brings_is_never_markup() -> None:
+    page = evil_report()
+    reader = read(page)
+    assert not {"script", "img"} & {tag for tag, _ in reader.tags}
+    assert not any(name.startswith("on") for _, attrs in reader.tags for name in attrs)
+    shown = "".join(reader.text)
+    assert f'{EVIL} & "Bob" now' in shown
+    # title, heading of a component, label in five tables, label and text in gold, text in predicted, title of the doc
+    assert shown.count(EVIL) >= 10
+    assert shown.count(QUOTE) >= 5
+    assert "</mark>{label}" in shown
+
+
+def test_nothing_is_asked_of_the_network() -> None:
+    page = report_of(RIGHT, WRONG, points=curve(0.5, 0.75), mentions={IDA})
+    assert not re.search(r'https?:|//|url\(|@import|\ssrc=|href="[^#]', page)
+    assert "default-src 'none'" in page
+
+
+def test_one_page_is_made_twice_alike() -> None:
+    assert report_of(RIGHT, WRONG) == report_of(RIGHT, WRONG)
