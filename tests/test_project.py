@@ -46,13 +46,14 @@ def run(*command: str, cwd: Path) -> str:
 
 
 @pytest.mark.real
-def test_run_all_trains_scores_packages_and_shows(tmp_path: Path) -> None:
+def test_run_all_trains_calibrates_scores_packages_and_shows(tmp_path: Path) -> None:
     project = cut_project(tmp_path / "project")
     run("spacy", "project", "run", "all", cwd=project)
 
     scores = srsly.read_json(project / "metrics" / "requests.json")
     assert 0 <= scores["ents_f"] <= 1
     assert scores["ents_token_acc"] > 0.5
+    assert 0 <= scores["ents_ece"] <= 1
     assert "</html>" in (project / "pages" / "requests.html").read_text(encoding="utf8")
 
     wheels = list((project / "packages").rglob("*.whl"))
@@ -60,6 +61,7 @@ def test_run_all_trains_scores_packages_and_shows(tmp_path: Path) -> None:
     site = tmp_path / "site"
     run("pip", "install", "--no-deps", "--quiet", "--target", str(site), str(wheels[0]), cwd=tmp_path)
     nlp = spacy.load(project / "training" / "requests" / "model-best")
+    assert nlp.get_pipe("llama_ner").model.get_ref("head").shims[0].module.temperature != 1
     text = "Call Maria at 6 pm on Friday."
     script = f"import en_requests; print([(e.text, e.label_) for e in en_requests.load()({text!r}).ents])"
     done = subprocess.run(

@@ -130,6 +130,8 @@ def check_results(project: Path, name: str) -> None:
     lines = list(srsly.read_jsonl(project / "training" / name / "curve.jsonl"))
     assert [line["step"] for line in lines] == [0, 2, 4]
     assert all(line[split]["loss"] > 0 for line in lines for split in ("train", "dev"))
+    page = (project / "pages" / f"{name}.html").read_text(encoding="utf8")
+    assert page.endswith("</html>\n") and "Learning curves" in page
     nlp = spacy.load(project / "training" / name / "model-best")
     corpus = "requests" if name == "distilbert-lora" else "conll2003-sentences"
     again = nlp.evaluate(list(Corpus(project / "corpus" / corpus / "test.spacy")(nlp)))
@@ -147,7 +149,8 @@ def find(settings: dict[str, Any], path: str) -> Any:
 def test_a_workflow_trains_and_scores_and_does_nothing_the_second_time(
     project: Path, run: Callable[[str], list[str]], name: str
 ) -> None:
-    assert f"--output metrics/{name}.json" in run(name)[-1]
+    *_, evaluate, report = run(name)
+    assert f"--output metrics/{name}.json" in evaluate and f"pages/{name}.html" in report
     check_results(project, name)
     trained = load_config(project / "training" / name / "model-best" / "config.cfg", interpolate=True)
     model = trained["components"]["llama_ner"]["model"]
@@ -178,7 +181,7 @@ def test_every_workflow_ends_with_scores() -> None:
     assert {*WORKFLOWS, "bert-bilstm"} <= set(project["workflows"])
     for name in (*WORKFLOWS, "bert-bilstm"):
         *before, last = (commands[step] for step in project["workflows"][name])
-        assert last["outputs"] == [f"metrics/{name}.json"]
+        assert last["outputs"] == [f"metrics/{name}.json", f"pages/{name}.html"]
         made = {path for command in before for path in command.get("outputs", [])}
         used = {path for command in (*before, last) for path in command.get("deps", [])}
         assert {path for path in used if path.startswith(("corpus/", "training/"))} <= made

@@ -15,7 +15,7 @@ from ..evaluate.table import count_gold, print_scores
 from .app import app
 from .inputs import InputError, load_pipeline, read_examples, use_device
 
-KEYS = ("ents_p", "ents_r", "ents_f", "ents_per_type", "ents_token_acc", "speed")
+KEYS = ("ents_p", "ents_r", "ents_f", "ents_per_type", "ents_token_acc", "ents_ece", "speed")
 
 
 @app.command("evaluate")
@@ -44,8 +44,8 @@ def evaluate(
     """Print a table of scores, write them to `output` as JSON, and return them.
 
     Keys and values are those of `nlp.evaluate`: ents_p, ents_r, ents_f (0 to 1), ents_per_type (p, r, f by
-    label), ents_token_acc, speed (words per second). `output` appears whole or not at all; missing folders
-    are made.
+    label), ents_token_acc, speed (words per second). Where a `llama_ner` gives scores, ents_ece is their expected
+    calibration error (0 to 1). `output` appears whole or not at all; missing folders are made.
 
     Raises: InputError where the device, the pipeline or the corpus is not there or does not fit, OSError
     where `output` cannot be written.
@@ -54,7 +54,7 @@ def evaluate(
     nlp = load_pipeline(model)
     examples = read_examples(nlp, data)
     found = predict_and_score(nlp, examples, batch_size=batch_size)
-    scores = {key: found[key] for key in KEYS}
+    scores = {key: found[key] for key in KEYS if key in found}
     print_scores(scores, count_gold(examples), msg=msg)
     if output is not None:
         with written_whole(output) as partial:

@@ -22,6 +22,7 @@ from spacy.util import resolve_dot_names
 from wasabi.printer import Printer
 
 from ..pipeline import LlamaNER
+from ..pipeline.components import find_components
 from .loss import scores_and_loss
 from .scorer import Scores
 
@@ -133,7 +134,7 @@ class _Curve:
 
 
 def _component(nlp: Language) -> LlamaNER:
-    found = [proc for _, proc in nlp.pipeline if isinstance(proc, LlamaNER)]
+    found = list(find_components(nlp).values())
     if len(found) != 1:
         raise ValueError(
             f"CurveLogger follows one llama_ner component, but the pipeline {nlp.pipe_names} trains {len(found)}. "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from spacy.language import Language
@@ -13,7 +13,8 @@ from spacy.training import Example
 from thinc.util import convert_recursive
 from tqdm import tqdm
 
-from ..pipeline.llama_ner import LlamaNER
+from ..pipeline.components import find_components
+from .calibration import expected_calibration_error, scored_entities
 from .scorer import Scores, seqeval_score
 
 # seconds of work before the progress bar shows
@@ -24,7 +25,8 @@ def predict_and_score(nlp: Language, examples: Sequence[Example], *, batch_size:
     """The scores of `nlp.evaluate`, under a progress bar; `predicted` of every example is filled in.
 
     Where no component scores entities, or it gives no token accuracy, those scores come from `seqeval_score`.
-    `speed` is in words per second, tokenization included.
+    `speed` is in words per second, tokenization included. Where a `llama_ner` has set entities with scores,
+    `ents_ece` is the expected calibration error of these.
     batch_size: docs a batch, by default the pipeline's own.
     """
     start = perf_counter()
@@ -39,15 +41,27 @@ def predict_and_score(nlp: Language, examples: Sequence[Example], *, batch_size:
     scores = Scorer(nlp).score(examples)
     if "ents_f" not in scores or "ents_token_acc" not in scores:
         scores = seqeval_score(examples) | scores
+    probabilities, right = _scored_entities(nlp, examples)
+    if probabilities:
+        scores["ents_ece"] = expected_calibration_error(probabilities, right)
     scores["speed"] = sum(len(eg.predicted) for eg in examples) / seconds
     return _plain(scores)
 
 
 def score_groups(nlp: Language) -> dict[str, str]:
     """Span group that holds the scores, for each `llama_ner` component that keeps them, by its name."""
-    names = [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == "llama_ner"]
-    keys = {name: cast(LlamaNER, nlp.get_pipe(name)).spans_key for name in names}
+    keys = {name: pipe.spans_key for name, pipe in find_components(nlp).items()}
     return {name: key for name, key in keys.items() if key is not None}
+
+
+def _scored_entities(nlp: Language, examples: Sequence[Example]) -> tuple[list[float], list[bool]]:
+    scores: list[float] = []
+    right: list[bool] = []
+    for key in sorted(set(score_groups(nlp).values())):
+        of_group = scored_entities(examples, spans_key=key)
+        scores.extend(of_group[0])
+        right.extend(of_group[1])
+    return scores, right
 
 
 def _plain(scores: dict[str, Any]) -> Scores:

@@ -34,14 +34,12 @@ def score_rows(scores: Mapping[str, Any], gold: Mapping[str, int]) -> list[tuple
 
 
 def print_scores(scores: Mapping[str, Any], gold: Mapping[str, int], *, msg: Printer) -> None:
-    """Print entity scores in total and by label, token accuracy and speed."""
+    """Print entity scores in total and by label, token accuracy, calibration error if there is one, and speed."""
     msg.table(score_rows(scores, gold), header=HEADER, divider=True, aligns=("l", "r", "r", "r", "r"))
-    msg.table(
-        {
-            "Token accuracy": percent(scores["ents_token_acc"]),
-            "Words per second": f"{scores['speed']:,.0f}",
-        }
-    )
+    others = {"Token accuracy": percent(scores["ents_token_acc"])}
+    if "ents_ece" in scores:
+        others["Calibration error (ECE)"] = percent(scores["ents_ece"])
+    msg.table({**others, "Words per second": f"{scores['speed']:,.0f}"})
 
 
 def _row(name: str, prf: Mapping[str, float | None], n_gold: int) -> tuple[str, ...]:

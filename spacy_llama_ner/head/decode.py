@@ -46,14 +46,17 @@ class Posterior:
     steps: Tensor
 
 
-def posterior(crf: CRF, emissions: Tensor, lengths: Tensor) -> Posterior:
+def posterior(crf: CRF, emissions: Tensor, lengths: Tensor, *, temperature: float = 1.0) -> Posterior:
     """Forward-backward, written with conditional probabilities so that long docs lose no precision.
 
     Arguments as of `viterbi`. Backwards, the log-weight of everything behind a word is collected (and shifted at
     each word, which changes no ratio); forwards, the marginals follow the chain from word to word.
+
+    temperature: what all scores are divided by, those of the transitions too. Above 1 the distribution is flatter,
+        below 1 sharper; the best sequence is the same at any.
     """
-    transitions = crf.transitions
-    behind = crf.end_transitions.expand(len(emissions), -1)
+    emissions, transitions = emissions / temperature, crf.transitions / temperature
+    behind = (crf.end_transitions / temperature).expand(len(emissions), -1)
     steps = []
     for t in range(emissions.shape[1] - 1, 0, -1):
         # a word behind the doc's end repeats the last word's tag
@@ -62,7 +65,7 @@ def posterior(crf: CRF, emissions: Tensor, lengths: Tensor) -> Posterior:
         total = joint.logsumexp(dim=2)
         steps.append(joint - total[:, :, None])
         behind = torch.where(inside, total - total.amax(dim=1, keepdim=True), behind)
-    first = (crf.start_transitions + emissions[:, 0] + behind).softmax(dim=1)
+    first = (crf.start_transitions / temperature + emissions[:, 0] + behind).softmax(dim=1)
     if not steps:
         empty = emissions.new_zeros(len(emissions), 0, *transitions.shape)
         return Posterior(first[:, None], empty)

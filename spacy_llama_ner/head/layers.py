@@ -54,11 +54,13 @@ def _make_head(shape: tuple[str, int, int], learn_rate_factor: float) -> HeadMod
 def _build(shape: tuple[Any, int, int], spec: dict[str, Any]) -> Any:
     from .module import Shape, TaggerHead
 
-    return TaggerHead(Shape(*shape), width=spec["width"], labels=spec["labels"])
+    # pipelines of the first versions were saved without a temperature
+    temperature = spec.get("temperature", 1.0)
+    return TaggerHead(Shape(*shape), width=spec["width"], labels=spec["labels"], temperature=temperature)
 
 
 def init(model: HeadModel, X: list[Floats2d] | None = None, Y: list[Floats2d] | None = None) -> None:
-    """Fresh weights for the labels in `model.attrs["labels"]`."""
+    """Fresh weights for the labels in `model.attrs["labels"]`, at temperature 1."""
     shim = cast(TorchShim, model.shims[0])
     spec = {"width": model.get_dim("nI"), "labels": model.attrs["labels"]}
     shim.set_module(_build(model.attrs["shape"], spec))

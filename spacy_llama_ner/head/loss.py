@@ -52,7 +52,7 @@ class Loss:
             return scores.sum() * 0.0
         total = scores.new_zeros(())
         if self.crf:
-            total = total + self.crf * _crf_loss(crf, emissions, tags)
+            total = total + self.crf * crf_loss(crf, emissions, tags)
         if self.cross_entropy or self.label_smoothing:
             total = total + self._word_loss(scores[known], gold[known], labels)
         return total / n_known
@@ -65,8 +65,11 @@ class Loss:
         return (weights * (self.cross_entropy * surprise - self.label_smoothing * log_p.mean(dim=1))).sum()
 
 
-def _crf_loss(crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor]) -> Tensor:
-    """Negative log-likelihood of the known stretches of each doc, summed."""
+def crf_loss(crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor]) -> Tensor:
+    """Negative log-likelihood of the known stretches of each doc, summed; at least one word must be known.
+
+    emissions, tags: as of `Loss`.
+    """
     stretches = [
         (scores[start:end], gold[start:end])
         for scores, gold in zip(emissions, tags, strict=True)

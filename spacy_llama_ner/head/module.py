@@ -24,12 +24,15 @@ class TaggerHead(nn.Module):
     """Dropout, an optional BiLSTM (Huang et al. 2015), a linear layer, and a CRF.
 
     width: size of the word vectors. labels: entity labels, in the order of the tags (`head.scheme`).
+    temperature: what the CRF's scores are divided by where probabilities of entities are asked for. Neither the best
+        tags nor the loss depend on it.
     """
 
-    def __init__(self, shape: Shape, *, width: int, labels: list[str]) -> None:
+    def __init__(self, shape: Shape, *, width: int, labels: list[str], temperature: float = 1.0) -> None:
         super().__init__()
         self.labels = labels
         self.width = width
+        self.temperature = temperature
         self.dropout = nn.Dropout(0.0)
         self.lstm = (
             nn.LSTM(width, shape.hidden, num_layers=shape.layers, bidirectional=True, batch_first=True)
@@ -41,7 +44,7 @@ class TaggerHead(nn.Module):
 
     def spec(self) -> dict[str, Any]:
         """What it takes to build an untrained copy."""
-        return {"width": self.width, "labels": self.labels}
+        return {"width": self.width, "labels": self.labels, "temperature": self.temperature}
 
     def forward(self, words: Tensor, lengths: list[int]) -> Tensor:
         """Emissions [n_words, n_tags] of word vectors [n_words, width]; `lengths` are the words of each doc."""
@@ -62,7 +65,8 @@ class TaggerHead(nn.Module):
 
     def extended(self, shape: Shape, labels: list[str]) -> TaggerHead:
         """A copy with more labels behind the present ones, whose scores stay what they are."""
-        bigger = TaggerHead(shape, width=self.width, labels=labels).to(self.output.weight.device)
+        bigger = TaggerHead(shape, width=self.width, labels=labels, temperature=self.temperature)
+        bigger.to(self.output.weight.device)
         with torch.no_grad():
             for name, target in bigger.named_parameters():
                 source = self.get_parameter(name)

@@ -1,4 +1,4 @@
-"""What a component asks of a `CRFTagger` model: its loss, and entities with their scores."""
+"""What a component asks of a `CRFTagger` model: its loss, entities with their scores, and scores to be trusted."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .architecture import TaggerModel, get_loss_settings
 from .batches import by_length, pad
 from .decode import posterior, span_scores, viterbi
 from .scheme import MISSING, spans
+from .temperature import fit_temperature
 
 if TYPE_CHECKING:
     from .module import TaggerHead
@@ -64,7 +65,7 @@ def mean_loss(model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarr
 
 
 def decode(model: TaggerModel, emissions: list[Floats2d]) -> list[list[Entity]]:
-    """The entities of the most probable legal tag sequence of each doc."""
+    """The entities of the most probable legal tag sequence of each doc, with scores at the head's temperature."""
     head = _head(model)
     device = head.output.weight.device
     entities: list[list[Entity]] = [[] for _ in emissions]
@@ -72,7 +73,8 @@ def decode(model: TaggerModel, emissions: list[Floats2d]) -> list[list[Entity]]:
         for group in by_length([len(doc) for doc in emissions]):
             scores, lengths = pad([xp2torch(emissions[i], device=device) for i in group])
             tags = viterbi(head.crf, scores, lengths)
-            probabilities = span_scores(posterior(head.crf, scores, lengths), tags, lengths)
+            distribution = posterior(head.crf, scores, lengths, temperature=head.temperature)
+            probabilities = span_scores(distribution, tags, lengths)
             rows = zip(group, tags.cpu().numpy(), probabilities.cpu().numpy(), strict=True)
             for index, doc_tags, doc_scores in rows:
                 entities[index] = [
@@ -80,6 +82,20 @@ def decode(model: TaggerModel, emissions: list[Floats2d]) -> list[list[Entity]]:
                     for start, end, label in spans(doc_tags[: len(emissions[index])])
                 ]
     return entities
+
+
+def calibrate(model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarray]) -> float:
+    """Set the temperature of the scores to the one that suits gold tags best, and return it.
+
+    emissions, tags: as of `get_loss`. The temperature is saved with the model. It stays through further training and
+    with new labels until it is fitted again; `initialize` makes it 1.
+    """
+    head = _head(model)
+    device = head.output.weight.device
+    scores = [xp2torch(doc, device=device) for doc in emissions]
+    gold = [torch.from_numpy(doc).to(device) for doc in tags]
+    head.temperature = fit_temperature(head.crf, scores, gold)
+    return head.temperature
 
 
 def _head(model: TaggerModel) -> TaggerHead:

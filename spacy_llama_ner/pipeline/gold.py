@@ -17,10 +17,10 @@ def collect_labels(examples: Iterable[Example]) -> list[str]:
     return sorted({ent.label_ for eg in examples for ent in eg.reference.ents})
 
 
-def gold_tags(example: Example, labels: Sequence[str]) -> np.ndarray:
+def gold_tags(example: Example, labels: Sequence[str], *, strict: bool = True) -> np.ndarray:
     """BIO tags of the predicted doc's words, int64 [n_words]; `MISSING` where nothing is annotated.
 
-    Raises ValueError on an entity whose label the component does not have.
+    strict: raise ValueError on an entity whose label the component does not have. Otherwise its words are `MISSING`.
     """
     number = {label: index for index, label in enumerate(labels)}
     tags = np.full(len(example.predicted), MISSING, dtype="int64")
@@ -30,6 +30,8 @@ def gold_tags(example: Example, labels: Sequence[str]) -> np.ndarray:
         elif biluo:
             prefix, _, label = biluo.partition("-")
             if label not in number:
+                if not strict:
+                    continue
                 raise ValueError(
                     f"The training data holds an entity with the label {label!r}, which this component does not "
                     f"have. Its labels are {list(labels)}. Add it with `add_label`, or remove it from the data."

@@ -14,6 +14,7 @@ from spacy.training import Corpus
 from spacy_llama_ner.evaluate.predict import predict_and_score, score_groups
 from spacy_llama_ner.evaluate.scorer import seqeval_score
 
+from ..pipeline.samples import learn_by_heart, make_examples, make_nlp, scores
 from .sample import GOLD, make_ruler, write_corpus
 
 
@@ -32,6 +33,21 @@ def test_scores_are_those_of_nlp_evaluate(corpus: Corpus, batch_size: int | None
         key: value for key, value in expected.items() if key != "speed"
     }
     assert found["speed"] > 0
+
+
+def test_scores_of_entities_get_a_calibration_error_under_any_key(tiny_llama: Path) -> None:
+    nlp = make_nlp(tiny_llama, spans_key="mine")
+    examples = make_examples(nlp)
+    learn_by_heart(nlp, examples)
+    nlp.select_pipes(disable=["llama_ner"])
+    assert "ents_ece" not in predict_and_score(nlp, examples)
+    nlp.enable_pipe("llama_ner")
+    found = predict_and_score(nlp, examples)
+    # all entities are right, in the bin of the highest scores
+    assert found["ents_f"] == 1
+    sure = [score for eg in examples for score in scores(eg.predicted, "mine")]
+    assert min(sure) > 0.9
+    assert found["ents_ece"] == pytest.approx(1 - sum(sure) / len(sure), abs=1e-6)
 
 
 def test_predictions_are_filled_in(corpus: Corpus) -> None:

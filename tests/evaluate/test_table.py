@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from spacy_llama_ner.evaluate.table import percent, score_rows
+import pytest
+from wasabi.printer import Printer
+
+from spacy_llama_ner.evaluate.table import percent, print_scores, score_rows
 
 SCORES = {
     "ents_p": 0.5,
@@ -27,3 +30,13 @@ def test_a_label_without_scores_still_has_its_row() -> None:
 
 def test_percentages_have_two_decimals() -> None:
     assert percent(0.88973) == "88.97"
+
+
+@pytest.mark.parametrize(("more", "shown"), [({}, False), ({"ents_ece": 0.0312}, True)])
+def test_calibration_error_is_shown_where_there_is_one(
+    more: dict[str, float], shown: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_scores({**SCORES, "ents_token_acc": 0.9, "speed": 1200.0, **more}, {}, msg=Printer())
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Token accuracy 90.00" in printed and "Words per second 1,200" in printed
+    assert ("Calibration error (ECE) 3.12" in printed) is shown

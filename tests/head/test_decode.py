@@ -66,6 +66,27 @@ def test_span_scores_count_the_sequences_with_that_entity(n_labels: int, lengths
                 assert scores[row, start].item() == pytest.approx(expected, rel=1e-3, abs=1e-7)
 
 
+@pytest.mark.parametrize("temperature", [0.3, 1.7, 5.0])
+@each_batch
+def test_a_temperature_divides_every_score(n_labels: int, lengths: list[int], temperature: float) -> None:
+    crf = random_crf(n_labels, seed=5)
+    emissions = random_emissions(len(lengths), max(lengths), 1 + 2 * n_labels, seed=6)
+    marginals = posterior(crf, emissions, torch.tensor(lengths), temperature=temperature).marginals.detach().numpy()
+    with torch.no_grad():
+        for parameter in crf.parameters():
+            parameter /= temperature
+    for doc, n, found in zip(emissions / temperature, lengths, marginals, strict=True):
+        np.testing.assert_allclose(found[:n], BruteForce(crf, doc[:n]).marginals(), atol=1e-6)
+
+
+@each_seed
+def test_a_temperature_of_one_changes_no_bit(seed: int) -> None:
+    crf = random_crf(3, seed)
+    emissions, lengths = random_emissions(3, 30, 7, seed), torch.tensor([30, 1, 17])
+    plain, same = posterior(crf, emissions, lengths), posterior(crf, emissions, lengths, temperature=1.0)
+    assert torch.equal(plain.marginals, same.marginals) and torch.equal(plain.steps, same.steps)
+
+
 def test_what_pads_a_doc_plays_no_part() -> None:
     crf = random_crf(2, seed=1)
     emissions = random_emissions(2, 6, 5, seed=2)
@@ -134,13 +155,15 @@ def test_a_long_entity_has_a_score_above_zero() -> None:
     assert span_scores(posterior(crf, emissions, lengths), tags, lengths)[0, 0].item() == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.parametrize("temperature", [0.1, 1.0, 10.0])
 @pytest.mark.parametrize("scale", [1e2, 1e6, 1e30])
-def test_huge_emissions_give_scores_all_the_same(scale: float) -> None:
+def test_huge_emissions_give_scores_all_the_same(scale: float, temperature: float) -> None:
     crf = random_crf(3, seed=9)
     emissions = scale * random_emissions(8, 30, 7, seed=10)
     lengths = torch.full((8,), 30)
     tags = viterbi(crf, emissions, lengths)
-    scores = span_scores(posterior(crf, emissions, lengths), tags, lengths)[tags % 2 == 1]
+    distribution = posterior(crf, emissions, lengths, temperature=temperature)
+    scores = span_scores(distribution, tags, lengths)[tags % 2 == 1]
     assert len(scores) > 20
     assert ((scores > 0) & (scores <= 1)).all()
 

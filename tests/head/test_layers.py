@@ -8,6 +8,7 @@ from thinc.api import get_current_ops, set_dropout_rate
 
 from spacy_llama_ner.head import BiLSTMHead, LinearHead
 from spacy_llama_ner.head.layers import HeadModel, extend_labels, set_labels
+from spacy_llama_ner.head.module import TaggerHead
 
 WIDTH = 6
 RNG = np.random.default_rng(0)
@@ -111,6 +112,37 @@ def test_bytes_hold_weights_and_labels(kind: str) -> None:
         assert np.array_equal(ours, theirs)
     assert copy.shims[0].module.labels == ["DATE", "NAME"]
     assert copy.attrs["labels"] == ["DATE", "NAME"]
+
+
+@heads
+def test_bytes_hold_the_temperature(kind: str) -> None:
+    head = make_head(kind)
+    assert head.shims[0].module.temperature == 1.0
+    head.shims[0].module.temperature = 1.7
+    assert MAKERS[kind]().from_bytes(head.to_bytes()).shims[0].module.temperature == 1.7
+
+
+@heads
+def test_bytes_from_before_there_was_a_temperature(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    head, words = make_head(kind), make_words()
+    monkeypatch.setattr(TaggerHead, "spec", lambda self: {"width": self.width, "labels": self.labels})
+    # loaded over one that has been calibrated
+    other = make_head(kind)
+    other.shims[0].module.temperature = 1.7
+    other.from_bytes(head.to_bytes())
+    assert other.shims[0].module.temperature == 1.0
+    for ours, theirs in zip(head.predict(words), other.predict(words), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+@heads
+def test_new_labels_keep_the_temperature_and_fresh_weights_do_not(kind: str) -> None:
+    head = make_head(kind)
+    head.shims[0].module.temperature = 1.7
+    extend_labels(head, ["DATE", "NAME", "TIME"])
+    assert head.shims[0].module.temperature == 1.7
+    head.initialize()
+    assert head.shims[0].module.temperature == 1.0
 
 
 def test_one_linear_heads_weights_do_not_fit_a_bilstm() -> None:

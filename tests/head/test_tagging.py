@@ -14,7 +14,7 @@ from spacy_llama_ner.head.architecture import TaggerModel
 from spacy_llama_ner.head.batches import WORDS_PER_GROUP, by_length, pad
 from spacy_llama_ner.head.layers import set_labels
 from spacy_llama_ner.head.scheme import MISSING
-from spacy_llama_ner.head.tagging import decode, get_loss
+from spacy_llama_ner.head.tagging import calibrate, decode, get_loss
 
 from .helpers import LABELS, BruteForce, entities
 
@@ -71,6 +71,32 @@ def test_decoding_in_groups_changes_nothing(tagger: TaggerModel) -> None:
         (alone,) = decode(tagger, [doc])
         assert [entity[:3] for entity in alone] == [entity[:3] for entity in expected]
         assert [entity.score for entity in alone] == pytest.approx([entity.score for entity in expected], rel=1e-4)
+
+
+def test_calibration_changes_scores_and_nothing_else(tagger: TaggerModel) -> None:
+    emissions = make_emissions(4, 0, 6, 1, 5)
+    tags = [np.array([0, 1, 2, 0]), np.zeros(0, dtype="int64"), np.full(6, MISSING), np.array([1]), np.zeros(5, int)]
+    before, loss = decode(tagger, emissions), get_loss(tagger, emissions, tags)[0]
+    temperature = calibrate(tagger, emissions, tags)
+    assert temperature == tagger.get_ref("head").shims[0].module.temperature
+    # these emissions are noise, of which the tagger is far too sure
+    assert temperature > 1.2
+    after = decode(tagger, emissions)
+    assert [[entity[:3] for entity in doc] for doc in after] == [[entity[:3] for entity in doc] for doc in before]
+    assert [entity.score for doc in after for entity in doc] != [entity.score for doc in before for entity in doc]
+    assert get_loss(tagger, emissions, tags)[0] == loss
+    # once more from the same emissions gives the same: what was fitted does not enter the fit
+    assert calibrate(tagger, emissions, tags) == temperature
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.7, 3.0, 10.0])
+def test_the_best_sequence_is_the_same_at_any_temperature(tagger: TaggerModel, temperature: float) -> None:
+    emissions = make_emissions(*range(40))
+    before = decode(tagger, emissions)
+    tagger.get_ref("head").shims[0].module.temperature = temperature
+    after = decode(tagger, emissions)
+    assert [[entity[:3] for entity in doc] for doc in after] == [[entity[:3] for entity in doc] for doc in before]
+    assert sum(map(len, after)) > 100
 
 
 def test_gradient_on_the_emissions_is_a_finite_difference(tagger: TaggerModel) -> None:

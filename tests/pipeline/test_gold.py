@@ -65,6 +65,13 @@ def test_an_unknown_label_is_an_error() -> None:
         tags(make_doc(["a"]), gold)
 
 
+def test_where_it_need_not_be_known_an_unknown_label_is_missing_as_a_whole() -> None:
+    words = ["a", "b", "c", "d"]
+    gold = make_doc(words, [(0, 2, "PLACE"), (3, 4, "NAME")])
+    found = gold_tags(Example(make_doc(words), gold), LABELS, strict=False)
+    assert found.tolist() == [MISSING, MISSING, 0, 3]
+
+
 def test_labels_are_collected_sorted() -> None:
     golds = [make_doc(["a", "b"], spans) for spans in ([(0, 1, "B")], [], None, [(0, 1, "A"), (1, 2, "B")])]
     assert collect_labels(Example(make_doc(["a", "b"]), gold) for gold in golds) == ["A", "B"]

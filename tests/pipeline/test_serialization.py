@@ -16,6 +16,8 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from spacy_llama_ner.head.module import TaggerHead
+
 from .samples import CORPUS, ents, make_examples, make_nlp, scores, train
 
 TEXTS = [*(text for text, _ in CORPUS), "", "Omar\n\nBrook  \u200b🙂", "Did Friday call Mia Brook? " * 30]
@@ -49,6 +51,48 @@ def test_disk_holds_it_all(trained: Language, tmp_path: Path) -> None:
     again.to_disk(tmp_path / "b")
     model = Path("llama_ner") / "model"
     assert (tmp_path / "a" / model).read_bytes() == (tmp_path / "b" / model).read_bytes()
+
+
+def set_temperature(nlp: Language, value: float) -> None:
+    nlp.get_pipe("llama_ner").model.get_ref("head").shims[0].module.temperature = value
+
+
+def test_calibrated_scores_are_in_every_copy(nlp: Language, tiny_llama: Path, tmp_path: Path) -> None:
+    raw = predict(nlp)
+    set_temperature(nlp, 2.0)
+    calibrated = predict(nlp)
+    assert calibrated != raw
+    assert [[ent[:3] for ent in doc] for doc in calibrated] == [[ent[:3] for ent in doc] for doc in raw]
+    nlp.to_disk(tmp_path)
+    assert predict(spacy.load(tmp_path)) == calibrated
+    assert predict(make_nlp(tiny_llama).from_bytes(nlp.to_bytes())) == calibrated
+    assert predict(copy.deepcopy(nlp)) == calibrated
+    docs = [nlp.make_doc(text) for text in TEXTS]
+    ner = nlp.get_pipe("llama_ner")
+    assert pickle.loads(pickle.dumps(ner)).predict(docs) == ner.predict(docs)
+
+
+def test_pipelines_saved_before_there_was_a_temperature(
+    trained: Language, nlp: Language, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(TaggerHead, "spec", lambda self: {"width": self.width, "labels": self.labels})
+        trained.to_disk(tmp_path)
+    assert b"temperature" not in (tmp_path / "llama_ner" / "model").read_bytes()
+    assert predict(spacy.load(tmp_path)) == predict(trained)
+    set_temperature(nlp, 2.0)
+    assert predict(nlp.from_disk(tmp_path)) == predict(trained)
+
+
+def test_a_temperature_stays_through_training_and_new_labels(nlp: Language) -> None:
+    set_temperature(nlp, 2.0)
+    head = nlp.get_pipe("llama_ner").model.get_ref("head")
+    nlp.update(make_examples(nlp), sgd=nlp.resume_training())
+    nlp.get_pipe("llama_ner").add_label("PLACE")
+    nlp.update(make_examples(nlp), sgd=nlp.resume_training())
+    assert head.shims[0].module.temperature == 2.0
+    nlp.initialize(lambda: make_examples(nlp))
+    assert head.shims[0].module.temperature == 1.0
 
 
 def test_an_untrained_pipeline_is_saved_and_loaded_too(blank: Language, tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""Files and folders that are there in full or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spacy_llama_ner.data.files import folder_written_whole, written_whole
+
+
+def fill(folder: Path, **files: str) -> None:
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf8")
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf8") for path in folder.iterdir()}
+
+
+def test_a_file_appears_when_the_block_ends_well(tmp_path: Path) -> None:
+    with written_whole(tmp_path / "new" / "file") as partial:
+        partial.write_text("all", encoding="utf8")
+        assert not (tmp_path / "new" / "file").exists()
+    assert contents(tmp_path / "new") == {"file": "all"}
+
+
+def test_a_file_stays_what_it_was_when_the_block_raises(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old", encoding="utf8")
+    with pytest.raises(RuntimeError), written_whole(tmp_path / "file") as partial:
+        partial.write_text("half", encoding="utf8")
+        raise RuntimeError
+    assert contents(tmp_path) == {"file": "old"}
+
+
+@pytest.mark.parametrize("before", [None, {}, {"a": "old", "stray": "old"}])
+def test_a_folder_takes_the_place_of_another(before: dict[str, str] | None, tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder"
+    target.parent.mkdir()
+    if before is not None:
+        fill(target, **before)
+    with folder_written_whole(target) as partial:
+        fill(partial, a="new", b="new")
+        assert (contents(target) if target.exists() else None) == before
+    assert contents(target) == {"a": "new", "b": "new"}
+    assert [path.name for path in target.parent.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("before", [None, {"a": "old"}])
+def test_a_folder_stays_what_it_was_when_the_block_raises(before: dict[str, str] | None, tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    if before is not None:
+        fill(target, **before)
+    with pytest.raises(RuntimeError), folder_written_whole(target) as partial:
+        fill(partial, a="half")
+        raise RuntimeError
+    assert (contents(target) if target.exists() else None) == before
+    assert len(list(tmp_path.iterdir())) == (before is not None)
+
+
+def test_the_folder_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path / "folder", a="old")
+    monkeypatch.chdir(tmp_path / "folder")
+    with folder_written_whole(Path(".")) as partial:
+        fill(partial, a="new")
+    assert contents(tmp_path / "folder") == {"a": "new"}
