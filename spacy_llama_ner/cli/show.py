@@ -10,7 +10,7 @@ from wasabi import msg
 
 from ..data.files import written_whole
 from ..evaluate.page import render_page
-from ..evaluate.predict import predict_and_score
+from ..evaluate.predict import predict_and_score, score_groups
 from .app import app
 from .inputs import InputError, load_pipeline, read_examples
 
@@ -40,7 +40,9 @@ def show(model: str, data: Path, output: Path, *, limit: int) -> None:
     nlp = load_pipeline(model)
     examples = read_examples(nlp, data)
     scores = predict_and_score(nlp, examples)
-    page = render_page(examples, scores, title=f"{model} on {data}", limit=limit)
+    page = render_page(
+        examples, scores, title=f"{model} on {data}", spans_keys=score_groups(nlp).values(), limit=limit
+    )
     with written_whole(output) as partial:
         partial.write_text(page, encoding="utf8")
     msg.good(f"Wrote {output}: {min(limit, len(examples)):,} of {len(examples):,} docs")

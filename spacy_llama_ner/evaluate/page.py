@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from spacy.training import Example
@@ -17,16 +17,23 @@ from .table import count_gold
 
 
 def render_page(
-    examples: Sequence[Example], scores: Mapping[str, Any], *, title: str, limit: int | None = None
+    examples: Sequence[Example],
+    scores: Mapping[str, Any],
+    *,
+    title: str,
+    spans_keys: Iterable[str] = ("llama_ner",),
+    limit: int | None = None,
 ) -> str:
     """The page, as HTML.
 
     examples: with the pipeline's predictions, all those that `scores` is about.
     scores: what `nlp.evaluate` gives (ents_p, ents_r, ents_f, ents_per_type).
     title: what was run on what.
+    spans_keys: span groups that hold the scores of entities, as far as they are there.
     limit: number of docs shown, those with errors first; by default all.
     """
-    docs = [whole(eg, compare(eg), number=number) for number, eg in enumerate(examples, start=1)]
+    keys = list(spans_keys)
+    docs = [whole(eg, compare(eg, spans_keys=keys), number=number) for number, eg in enumerate(examples, start=1)]
     wrong = [doc for doc in docs if doc.comparison.has_errors]
     shown = [*wrong, *(doc for doc in docs if not doc.comparison.has_errors)][:limit]
     gold = count_gold(examples)

@@ -77,6 +77,13 @@ def test_probabilities_are_shown_where_there_are_any() -> None:
     assert "<small>" not in page_of(WRONG)
 
 
+def test_probabilities_come_from_the_groups_that_are_named() -> None:
+    page = render_page([RIGHT], seqeval_score([RIGHT]), title="a model", spans_keys=["other"])
+    assert "<small>" not in page
+    own = render_page([RIGHT], seqeval_score([RIGHT]), title="a model", spans_keys=["other", "llama_ner"])
+    assert "<small>0.88</small>" in own
+
+
 @pytest.mark.parametrize("name", ["NAME", "TIME"])
 def test_a_label_has_one_colour_on_the_whole_page_and_on_others(name: str) -> None:
     hue = re.compile(rf'--hue: (\d+)[^>]*>(?:[^<]*<span class="label">)?{name}<')

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 
 from ..points import Figures, Point
-from .lines import Line, line_chart
+from .lines import FEW, Line, line_chart
 from .sections import Section, note
 
 TRAIN, DEV = "var(--train)", "var(--dev)"
@@ -79,4 +79,6 @@ def _summary(points: Sequence[Point], best: Point | None) -> str:
     told = f"{evaluations}, the last at step {last.step:,}{passes}{time}."
     if best is not None:
         told += f" Dev F1 is best at step {best.step:,} (ringed): {100 * best.dev.values['ents_f']:.2f}."
+    if len(points) >= FEW:
+        told += " The axes follow what comes after the first quarter of the steps; a climb before it may be cut off."
     return told

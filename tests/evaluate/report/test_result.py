@@ -118,6 +118,12 @@ def test_the_best_evaluation_is_named() -> None:
     assert page.count('class="ring"') == 1
 
 
+def test_axes_that_cut_off_the_beginning_say_so() -> None:
+    few, many = curve(*[0.5] * 7), curve(*[0.5] * 8)
+    assert "cut off" not in section(report_of(RIGHT, points=few), "curves")
+    assert "may be cut off" in section(report_of(RIGHT, points=many), "curves")
+
+
 def test_what_data_brings_is_never_markup() -> None:
     page = evil_report()
     reader = read(page)
