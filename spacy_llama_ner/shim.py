@@ -100,7 +100,8 @@ class TorchShim(PyTorchShim, Generic[M]):
             torch.nn.utils.clip_grad_norm_(parameters, optimizer.grad_clip)
         self._adam(optimizer).step()
         self._adam(optimizer).zero_grad(set_to_none=True)
-        give_back_freed_memory(after_growth=HOLES)
+        # a step takes a gigabyte for a moment, and asks for it again in the next
+        give_back_freed_memory(after_growth=4 * HOLES)
 
     def _adam(self, optimizer: Optimizer) -> Any:
         import torch
