@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar
 
 import srsly
@@ -102,6 +103,11 @@ class TorchShim(PyTorchShim, Generic[M]):
         self._adam(optimizer).zero_grad(set_to_none=True)
         # a step takes a gigabyte for a moment, and asks for it again in the next
         give_back_freed_memory(after_growth=4 * HOLES)
+
+    @contextmanager
+    def use_params(self, params: Any) -> Iterator[None]:
+        """Change nothing, since no averages are kept. `spacy pretrain` gives None where it keeps none either."""
+        yield
 
     def _adam(self, optimizer: Optimizer) -> Any:
         import torch

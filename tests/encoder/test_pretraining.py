@@ -73,7 +73,8 @@ def test_another_layer_is_refused() -> None:
         PretrainMaskedSubwords()(NLP.vocab, Model("other", lambda model, X, is_train: (X, lambda d: d)))
 
 
-def test_spacy_pretrains_and_training_starts_from_there(tiny_llama: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("averages", [True, False])
+def test_spacy_pretrains_and_training_starts_from_there(tiny_llama: Path, tmp_path: Path, averages: bool) -> None:
     nlp = spacy.blank("en")
     encoder = {"base": str(tiny_llama), "lora": {"rank": 4, "alpha": 8.0}, "dtype": "float32"}
     nlp.add_pipe("llama_ner", config={"model": {"tok2vec": encoder}})
@@ -84,6 +85,7 @@ def test_spacy_pretrains_and_training_starts_from_there(tiny_llama: Path, tmp_pa
     config["paths"].update(raw_text=str(tmp_path / "text.jsonl"), init_tok2vec=None)
     objective = {"@architectures": "spacy_llama_ner.PretrainMaskedSubwords.v1"}
     config["pretraining"].update(max_epochs=2, component="llama_ner", layer="tok2vec", objective=objective)
+    config["pretraining"]["optimizer"]["use_averages"] = averages
     config["initialize"]["components"] = {"llama_ner": {"labels": ["NAME"]}}
     config.to_disk(tmp_path / "config.cfg")
     done = CliRunner().invoke(app, ["pretrain", str(tmp_path / "config.cfg"), str(tmp_path / "out")])
