@@ -101,12 +101,12 @@ class TorchShim(PyTorchShim, Generic[M]):
             torch.nn.utils.clip_grad_norm_(parameters, optimizer.grad_clip)
         self._adam(optimizer).step()
         self._adam(optimizer).zero_grad(set_to_none=True)
-        # a step takes a gigabyte for a moment, and asks for it again in the next
+        # each step asks for its gigabyte again
         give_back_freed_memory(after_growth=4 * HOLES)
 
     @contextmanager
     def use_params(self, params: Any) -> Iterator[None]:
-        """Change nothing, since no averages are kept. `spacy pretrain` gives None where it keeps none either."""
+        """Change nothing: there are no averages. `spacy pretrain` may give None."""
         yield
 
     def _adam(self, optimizer: Optimizer) -> Any:
