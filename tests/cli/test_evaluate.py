@@ -13,18 +13,7 @@ from typer.testing import CliRunner, Result
 import spacy_llama_ner.cli.evaluate  # noqa: F401  (registers the command)
 from spacy_llama_ner.cli.app import app
 
-from ..evaluate.sample import make_ruler, write_corpus
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    make_ruler().to_disk(tmp_path / "model")
-    return tmp_path / "model"
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
-    return write_corpus(tmp_path / "gold.spacy")
+from ..evaluate.sample import write_corpus
 
 
 def run(*args: object) -> Result:

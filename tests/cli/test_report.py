@@ -14,20 +14,9 @@ import spacy_llama_ner.cli.report  # noqa: F401  (registers the command)
 from spacy_llama_ner.cli.app import app
 
 from ..evaluate.reader import read
-from ..evaluate.sample import GOLD, make_ruler, write_corpus
+from ..evaluate.sample import GOLD, write_corpus
 
 SECTIONS = ["scores", "confusion", "kinds", "length", "reliability", "sentences"]
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    make_ruler().to_disk(tmp_path / "model")
-    return tmp_path / "model"
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
-    return write_corpus(tmp_path / "gold.spacy")
 
 
 def run(*args: object) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,17 @@ def learn(nlp: Language, *, learn_rate: float = 0.01) -> dict[str, float]:
     return losses[-1]
 
 
+def saved_and_kept(nlp: Language, folder: Path) -> Iterator[tuple[Any, Any]]:
+    """Emissions of each text, from `nlp` saved to `folder` and loaded again, and from `nlp` itself."""
+    nlp.to_disk(folder)
+    loaded = spacy.load(folder)
+    for text, _ in TEXTS:
+        emissions, expected = (
+            each.get_pipe("llama_ner").model.predict([each.make_doc(text)])[0] for each in (loaded, nlp)
+        )
+        yield emissions, expected
+
+
 @pytest.mark.parametrize(
     "head",
     [
@@ -91,12 +103,7 @@ def test_over_a_bert_by_spacy_transformers(tiny_bert: Path, tmp_path: Path) -> N
     head = {"@architectures": "spacy_llama_ner.BiLSTMHead.v1", "hidden": 16, "learn_rate_factor": 3.0}
     nlp.add_pipe("llama_ner", config={"model": {"tok2vec": bert, "head": head}})
     learn(nlp, learn_rate=0.003)
-    nlp.to_disk(tmp_path / "pipeline")
-    loaded = spacy.load(tmp_path / "pipeline")
-    for text, _ in TEXTS:
-        emissions, expected = (
-            each.get_pipe("llama_ner").model.predict([each.make_doc(text)])[0] for each in (loaded, nlp)
-        )
+    for emissions, expected in saved_and_kept(nlp, tmp_path / "pipeline"):
         np.testing.assert_allclose(emissions, expected, atol=1e-5)
 
 
@@ -107,12 +114,7 @@ def test_over_an_encoder_with_lora(tmp_path: Path, kind: str) -> None:
     encoder = {"@architectures": "spacy_llama_ner.TransformerEncoder.v1", "base": base, "dtype": "float32"}
     nlp.add_pipe("llama_ner", config={"model": {"tok2vec": encoder}})
     learn(nlp, learn_rate=0.003)
-    nlp.to_disk(tmp_path / "pipeline")
-    loaded = spacy.load(tmp_path / "pipeline")
-    for text, _ in TEXTS:
-        emissions, expected = (
-            each.get_pipe("llama_ner").model.predict([each.make_doc(text)])[0] for each in (loaded, nlp)
-        )
+    for emissions, expected in saved_and_kept(nlp, tmp_path / "pipeline"):
         np.testing.assert_array_equal(emissions, expected)
 
 
