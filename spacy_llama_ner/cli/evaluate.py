@@ -5,17 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import srsly
 from typer import Argument, Option
 from wasabi import msg
 
-from ..data.files import written_whole
 from ..evaluate.predict import predict_and_score
-from ..evaluate.table import count_gold, print_scores
 from .app import app
 from .inputs import InputError, load_pipeline, read_examples, use_device
-
-KEYS = ("ents_p", "ents_r", "ents_f", "ents_per_type", "ents_token_acc", "ents_ece", "speed")
+from .scores import tell_scores
 
 
 @app.command("evaluate")
@@ -53,11 +49,4 @@ def evaluate(
     use_device(gpu_id)
     nlp = load_pipeline(model)
     examples = read_examples(nlp, data)
-    found = predict_and_score(nlp, examples, batch_size=batch_size)
-    scores = {key: found[key] for key in KEYS if key in found}
-    print_scores(scores, count_gold(examples), msg=msg)
-    if output is not None:
-        with written_whole(output) as partial:
-            srsly.write_json(partial, scores)
-        msg.good(f"Scores are in {output}")
-    return scores
+    return tell_scores(predict_and_score(nlp, examples, batch_size=batch_size), examples, output=output)

@@ -15,6 +15,7 @@ from ..evaluate.report import render_corpora, render_report
 from ..evaluate.splits import describe
 from .app import app
 from .inputs import InputError, corpus_files, load_pipeline, read_docs, read_examples, use_device
+from .scores import tell_scores
 
 SENTENCES = 100
 
@@ -32,6 +33,9 @@ def report_cli(
         Path | None, Option("--train", "-t", help="Training data, to tell seen entities from unseen ones")
     ] = None,
     curve: Annotated[Path | None, Option("--curve", "-c", help="JSONL file of learning curves")] = None,
+    scores: Annotated[
+        Path | None, Option("--scores", "-s", help="JSON file for the scores, as `evaluate` writes it")
+    ] = None,
     limit: Annotated[
         int | None,
         Option("--limit", "-l", min=1, help=f"Sentences to show, the worst first; {SENTENCES} if not given"),
@@ -46,7 +50,7 @@ def report_cli(
     """
     try:
         if data:
-            if len(places) != 1 or train or curve or limit or gpu_id >= 0:
+            if len(places) != 1 or train or curve or scores or limit or gpu_id >= 0:
                 raise InputError(
                     "With --data the report is about a corpus, without a pipeline. Give OUTPUT alone besides, as in\n"
                     "    report --data train.spacy --data dev.spacy OUTPUT.html"
@@ -54,7 +58,16 @@ def report_cli(
             report_data(data, Path(places[0]))
         elif len(places) == 3:
             model, gold, output = places
-            report(model, Path(gold), Path(output), train=train, curve=curve, limit=limit or SENTENCES, gpu_id=gpu_id)
+            report(
+                model,
+                Path(gold),
+                Path(output),
+                train=train,
+                curve=curve,
+                scores=scores,
+                limit=limit or SENTENCES,
+                gpu_id=gpu_id,
+            )
         else:
             raise InputError(
                 f"There are {len(places)} arguments: {' '.join(places)}. Give MODEL DATA OUTPUT for a report on a "
@@ -71,17 +84,21 @@ def report(
     *,
     train: Path | None = None,
     curve: Path | None = None,
+    scores: Path | None = None,
     limit: int = SENTENCES,
     gpu_id: int = -1,
 ) -> None:
-    """Run a pipeline on gold data and write a page about what came out to `output`, whole or not at all.
+    """Run a pipeline on gold data, print its scores, and write a page about what came out to `output`.
 
     train: the training data, to tell seen entities from unseen ones.
     curve: JSONL of learning curves (see `read_curve`).
+    scores: JSON file for the scores.
     limit: sentences on the page, the worst first; all else is about all sentences.
 
+    Files appear whole or not at all.
+
     Raises: InputError where the device, the pipeline or a corpus is not there or does not fit, CurveError where the
-    curves are damaged, OSError where `output` cannot be written.
+    curves are damaged, OSError where a file cannot be written.
     """
     # what is quick comes first, so that its errors do not have to be waited for
     points = None if curve is None else read_curve(curve)
@@ -93,10 +110,11 @@ def report(
     use_device(gpu_id)
     nlp = load_pipeline(model)
     examples = read_examples(nlp, data)
-    scores = predict_and_score(nlp, examples)
+    found = predict_and_score(nlp, examples)
+    tell_scores(found, examples, output=scores)
     page = render_report(
         examples,
-        scores,
+        found,
         title=f"{model} on {data}",
         limit=limit,
         groups=score_groups(nlp),

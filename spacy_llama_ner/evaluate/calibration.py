@@ -38,7 +38,11 @@ def expected_calibration_error(scores: Sequence[float], right: Sequence[bool], *
 
     Raises: ValueError where there is no score, one that is no probability, or another number of verdicts.
     """
-    table = calibration_bins(scores, right, bins=bins)
+    return error_of_bins(calibration_bins(scores, right, bins=bins))
+
+
+def error_of_bins(table: Sequence[Bin]) -> float:
+    """The `expected_calibration_error` of entities that are in bins already; at least one bin holds some."""
     apart = [
         row.count * abs(row.confidence - row.accuracy)
         for row in table

@@ -6,8 +6,8 @@ https://arxiv.org/abs/1706.04599
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from math import exp, log, sqrt
+from collections.abc import Sequence
+from math import exp, log
 
 import torch
 from torch import Tensor
@@ -30,6 +30,9 @@ def fit_temperature(crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor
     emissions: fp32 [n_words, n_tags] for each doc. tags: int64 [n_words], `MISSING` where the tag is not known. Docs
     without a known tag play no part. Neither `crf` nor its gradients are changed.
     """
+    # scipy is slow to import, and only this needs it
+    from scipy.optimize import minimize_scalar
+
     groups = list(by_length([len(gold) if (gold != MISSING).any() else 0 for gold in tags]))
 
     def cost(log_temperature: float) -> float:
@@ -42,7 +45,10 @@ def fit_temperature(crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor
         return surprise
 
     with torch.no_grad():
-        return exp(golden_section(cost, log(LOWEST), log(HIGHEST), tolerance=TOLERANCE))
+        found = minimize_scalar(
+            cost, bounds=(log(LOWEST), log(HIGHEST)), method="bounded", options={"xatol": TOLERANCE}
+        )
+    return exp(found.x)
 
 
 def _divided(crf: CRF, temperature: float) -> CRF:
@@ -50,20 +56,3 @@ def _divided(crf: CRF, temperature: float) -> CRF:
     for parameter in divided.parameters():
         parameter /= temperature
     return divided
-
-
-def golden_section(cost: Callable[[float], float], low: float, high: float, *, tolerance: float) -> float:
-    """Where `cost`, a function with one valley, is lowest between `low` and `high` (Kiefer 1953), to `tolerance`."""
-    ratio = (sqrt(5) - 1) / 2
-    left, right = high - ratio * (high - low), low + ratio * (high - low)
-    at_left, at_right = cost(left), cost(right)
-    while high - low > tolerance:
-        if at_left < at_right:
-            high, right, at_right = right, left, at_left
-            left = high - ratio * (high - low)
-            at_left = cost(left)
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + ratio * (high - low)
-            at_right = cost(right)
-    return (low + high) / 2

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 import spacy_llama_ner.cli.report  # noqa: F401  (registers the command)
 from spacy_llama_ner.cli.app import app
+from spacy_llama_ner.cli.evaluate import evaluate
 
 from ..evaluate.reader import read
 from ..evaluate.sample import GOLD, write_corpus
@@ -57,6 +58,16 @@ def test_training_data_and_curves_add_their_sections(model: Path, corpus: Path, 
     assert page.count("<article") == 1
 
 
+def test_scores_are_those_that_evaluate_writes(model: Path, corpus: Path, tmp_path: Path) -> None:
+    result = run(model, corpus, tmp_path / "page.html", "--scores", tmp_path / "new" / "report.json")
+    assert result.exit_code == 0, result.output
+    assert "66.67" in result.output
+    evaluate(str(model), corpus, output=tmp_path / "evaluate.json")
+    reported, evaluated = (json.loads((tmp_path / name).read_text()) for name in ("new/report.json", "evaluate.json"))
+    assert reported.pop("speed") > 0 and evaluated.pop("speed") > 0
+    assert reported == evaluated
+
+
 def test_a_report_on_a_corpus(corpus: Path, tmp_path: Path) -> None:
     other = write_corpus(tmp_path / "other.spacy", GOLD[:1])
     result = run("--data", corpus, "--data", other, tmp_path / "page.html")
@@ -94,6 +105,7 @@ def test_splits_of_one_name_are_told_apart(tmp_path: Path) -> None:
         (["a", "b", "c", "d"], "There are 4 arguments"),
         (["--data", "gold.spacy", "model", "gold.spacy", "page.html"], "Give OUTPUT alone"),
         (["--data", "gold.spacy", "--train", "gold.spacy", "page.html"], "Give OUTPUT alone"),
+        (["--data", "gold.spacy", "--scores", "scores.json", "page.html"], "Give OUTPUT alone"),
         (["--data", "gold.spacy", "--limit", "3", "page.html"], "Give OUTPUT alone"),
         (["--data", "gold.spacy", "--gpu-id", "0", "page.html"], "Give OUTPUT alone"),
         (["--data", "nowhere.spacy", "page.html"], "nowhere.spacy does not exist"),

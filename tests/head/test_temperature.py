@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,7 +12,7 @@ from torchcrf import CRF
 
 from spacy_llama_ner.head.decode import posterior, viterbi
 from spacy_llama_ner.head.scheme import MISSING
-from spacy_llama_ner.head.temperature import HIGHEST, LOWEST, SPREAD, TOLERANCE, fit_temperature, golden_section
+from spacy_llama_ner.head.temperature import HIGHEST, LOWEST, SPREAD, TOLERANCE, fit_temperature
 
 from .helpers import BruteForce, random_crf, random_emissions
 
@@ -106,25 +104,3 @@ def test_the_crf_stays_what_it_is() -> None:
     fit_temperature(crf, list(emissions), sample(crf, emissions, temperature=3.0))
     assert all(torch.equal(a, b) for a, b in zip(before, crf.parameters(), strict=True))
     assert all(parameter.grad is None for parameter in crf.parameters())
-
-
-@pytest.mark.parametrize(
-    ("cost", "lowest"),
-    [
-        (lambda x: (x - 0.3) ** 2, 0.3),
-        (lambda x: abs(x + 1.7), -1.7),
-        (lambda x: np.cosh(x - 1.99), 1.99),
-        (lambda x: x, -2.0),
-        (lambda x: -x, 2.0),
-    ],
-)
-def test_golden_section_finds_the_valley(cost: Callable[[float], float], lowest: float) -> None:
-    calls: list[float] = []
-
-    def counted(x: float) -> float:
-        calls.append(x)
-        return cost(x)
-
-    assert golden_section(counted, -2.0, 2.0, tolerance=1e-3) == pytest.approx(lowest, abs=1e-3)
-    assert all(-2 < x < 2 for x in calls)
-    assert len(calls) < 22

@@ -7,7 +7,7 @@ from html import escape
 
 from spacy.training import Example
 
-from ..calibration import Bin, calibration_bins, expected_calibration_error, scored_entities
+from ..calibration import Bin, calibration_bins, error_of_bins, scored_entities
 from ..markup import table
 from ..table import percent
 from .sections import Section, note
@@ -38,10 +38,9 @@ def _component(name: str, scores: Sequence[float], right: Sequence[bool]) -> str
     if not scores:
         return heading + note("It predicted no entity that can be judged.")
     bins = calibration_bins(scores, right, bins=BINS)
-    error = expected_calibration_error(scores, right, bins=BINS)
     shown = (
         '<dl class="figures"><div class="main"><dt>Expected calibration error, 0 is best</dt>'
-        f"<dd>{error:.4f}</dd></div></dl>"
+        f"<dd>{error_of_bins(bins):.4f}</dd></div></dl>"
     )
     rows = [
         (f"{row.low:.1f} to {row.high:.1f}", f"{row.count:,}", percent(row.confidence), percent(row.accuracy))

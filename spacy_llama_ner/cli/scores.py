@@ -1,0 +1,32 @@
+"""What the commands tell of a pipeline's scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import srsly
+from spacy.training import Example
+from wasabi import msg
+
+from ..data.files import written_whole
+from ..evaluate.table import count_gold, print_scores
+
+KEYS = ("ents_p", "ents_r", "ents_f", "ents_per_type", "ents_token_acc", "ents_ece", "speed")
+
+
+def tell_scores(found: Mapping[str, Any], examples: Sequence[Example], *, output: Path | None) -> dict[str, Any]:
+    """Print a table of scores, write them to `output` as JSON if there is one, and return them.
+
+    found: what `predict_and_score` gives. `output` appears whole or not at all; missing folders are made.
+
+    Raises: OSError where `output` cannot be written.
+    """
+    scores = {key: found[key] for key in KEYS if key in found}
+    print_scores(scores, count_gold(examples), msg=msg)
+    if output is not None:
+        with written_whole(output) as partial:
+            srsly.write_json(partial, scores)
+        msg.good(f"Scores are in {output}")
+    return scores
