@@ -41,7 +41,7 @@ class LlamaNER(TrainablePipe):
         name: str = "llama_ner",
         *,
         spans_key: str | None = "llama_ner",
-        overwrite: bool = False,
+        overwrite: bool | None = False,
         scorer: Scorer | None = None,
     ) -> None:
         """See `factory.make_llama_ner`."""
