@@ -43,9 +43,14 @@ class WordModule(nn.Module):
         self._foundation = foundation
 
     @property
+    def base(self) -> Pretrained:
+        """The base as it is without an adapter, shared with other encoders."""
+        return self._foundation.base
+
+    @property
     def width(self) -> int:
         """Size of a word vector."""
-        return int(self._foundation.base.config.hidden_size)
+        return int(self.base.config.hidden_size)
 
     @property
     def tokenizer(self) -> Tokenizer:
