@@ -27,8 +27,8 @@ FILES = [
 
 What = Literal["base", "adapter"]
 ADVICE: dict[What, str] = {
-    "base": "Fetch it where there is a network with `python -m spacy llama-ner fetch NAME`, or name a local folder or "
-    ".gguf file.",
+    "base": "Fetch it where there is a network with `python -m spacy llama-ner fetch NAME`, or name a local folder "
+    "or .gguf file.",
     "adapter": "Download it where there is a network with `hf download NAME`, or name a local folder.",
 }
 

@@ -11,7 +11,7 @@ from wasabi import msg
 
 from ..data.files import written_whole
 from ..evaluate.predict import predict_and_score
-from ..evaluate.table import count_gold, print_scores
+from ..evaluate.table import count_gold, print_change, print_scores
 from .app import app
 from .inputs import InputError, load_pipeline, read_examples, use_device
 
@@ -25,10 +25,11 @@ def evaluate_cli(
     output: Annotated[Path | None, Option("--output", "-o", help="JSON file for the scores")] = None,
     gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")] = -1,
     batch_size: Annotated[int | None, Option("--batch-size", "-b", min=1, help="Docs a batch")] = None,
+    before: Annotated[str | None, Option(help="Earlier pipeline, to show what has become of each label's F1")] = None,
 ) -> None:
     """Score the entities of a pipeline on gold data, in total and by type."""
     try:
-        evaluate(model, data, output=output, gpu_id=gpu_id, batch_size=batch_size)
+        evaluate(model, data, output=output, gpu_id=gpu_id, batch_size=batch_size, before=before)
     except (InputError, OSError) as error:
         msg.fail("Cannot evaluate", str(error), exits=1)
 
@@ -40,12 +41,14 @@ def evaluate(
     output: Path | None = None,
     gpu_id: int = -1,
     batch_size: int | None = None,
+    before: str | None = None,
 ) -> dict[str, Any]:
     """Print a table of scores, write them to `output` as JSON, and return them.
 
     Keys and values are those of `nlp.evaluate`: ents_p, ents_r, ents_f (0 to 1), ents_per_type (p, r, f by
     label), ents_token_acc, speed (words per second). Where a `llama_ner` gives scores, ents_ece is their expected
     calibration error (0 to 1). `output` appears whole or not at all; missing folders are made.
+    before: an earlier pipeline, whose scores on the same data are shown beside, and returned as `before`.
 
     Raises: InputError where the device, the pipeline or the corpus is not there or does not fit, OSError
     where `output` cannot be written.
@@ -56,6 +59,11 @@ def evaluate(
     found = predict_and_score(nlp, examples, batch_size=batch_size)
     scores = {key: found[key] for key in KEYS if key in found}
     print_scores(scores, count_gold(examples), msg=msg)
+    if before is not None:
+        earlier = load_pipeline(before)
+        found = predict_and_score(earlier, read_examples(earlier, data), batch_size=batch_size)
+        scores["before"] = {key: found[key] for key in KEYS if key in found}
+        print_change(scores["before"], scores, count_gold(examples), msg=msg)
     if output is not None:
         with written_whole(output) as partial:
             srsly.write_json(partial, scores)
