@@ -107,8 +107,15 @@ def init(
 def forward(
     model: Model[list[Doc], list[Floats2d]], docs: list[Doc], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
-    """Vectors of all words of all docs; the callback sends their gradients into the adapter."""
+    """Vectors of all words of all docs; the callback sends their gradients into the adapter.
+
+    Those that a `llama_reader` has read ahead are taken as they are, but for training.
+    """
     shim = cast(TorchShim, model.shims[0])
+    if is_train:
+        shim.module.ahead.clear()
+    elif (vectors := shim.module.ahead.take(docs)) is not None:
+        return vectors, lambda d_words: []
     plan = plan_docs(model, docs)
     flat, backprop_torch = shim(ArgsKwargs((plan,), {}), is_train)
     n_words = [int(n) for n in plan.n_words]
@@ -119,8 +126,8 @@ def forward(
             backprop_torch(ArgsKwargs(((flat,),), {"grad_tensors": (d_flat,)}))
         return []
 
-    vectors = cast(Floats2d, torch2xp(flat.detach()))
-    return split_rows(vectors, n_words), backprop
+    rows = cast(Floats2d, torch2xp(flat.detach()))
+    return split_rows(rows, n_words), backprop
 
 
 def plan_docs(model: Model[list[Doc], list[Floats2d]], docs: list[Doc]) -> Plan:

@@ -4,6 +4,7 @@ from .adapters import add_adapter, export_adapter
 from .callbacks import make_add_labels, make_rehearsal
 from .factory import make_llama_ner
 from .llama_ner import LlamaNER
+from .reader import make_llama_reader
 
 __all__ = [
     "LlamaNER",
@@ -11,5 +12,6 @@ __all__ = [
     "export_adapter",
     "make_add_labels",
     "make_llama_ner",
+    "make_llama_reader",
     "make_rehearsal",
 ]

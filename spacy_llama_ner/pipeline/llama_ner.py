@@ -21,16 +21,13 @@ from .annotations import annotate
 from .gold import collect_labels, gold_tags
 from .loading import told_where
 from .rehearsal import rehearse
-from .stream import gather
+from .stream import WORDS_PER_STEP, gather
 
 if TYPE_CHECKING:
     from ..head.architecture import TaggerModel
     from ..head.tagging import Entity
 
 Scorer = Callable[..., dict[str, Any]]
-
-# Words that are encoded and decoded at a time: enough for full batches of similar length.
-WORDS_PER_STEP = 8192
 
 
 class LlamaNER(TrainablePipe):
