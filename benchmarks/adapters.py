@@ -105,7 +105,7 @@ def costs(base: str, count: int, *, rounds: int, clock: Clock, how: str) -> Tabl
         memory = []
         for number in (1, count):
             make_recognisers(base, number).to_disk(Path(folder) / str(number))
-            memory.append(median(_memory(Path(folder) / str(number)) for _ in range(min(rounds, 3))))
+            memory.append(median(memory_of(Path(folder) / str(number)) for _ in range(min(rounds, 3))))
     one, several = (each / 2**20 for each in memory)
     rows = [
         ["an adapter with its head, on disk", f"{size:.1f} MiB"],
@@ -141,7 +141,8 @@ def _together(nlp: Language, sentences: Sentences) -> Callable[[], object]:
     return lambda: list(nlp.pipe(make_docs(nlp, sentences)))
 
 
-def _memory(folder: Path) -> float:
+def memory_of(folder: Path) -> float:
+    """Bytes that a process takes in memory with the pipeline in `folder`, after 20 docs."""
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, str(folder)], capture_output=True, encoding="utf8", check=True
     )

@@ -182,7 +182,9 @@ def test_new_labels_for_a_trained_recogniser(project: Path, run: Callable[[str],
     assert "--before training/continual/old/model-best" in evaluate
     scores = srsly.read_json(project / "metrics" / "continual.json")
     assert scores["before"].keys() <= scores.keys()
-    old, new = (spacy.load(project / "training" / "continual" / name) for name in ("old/model-best", "new/model-last"))
+    old, new = (
+        spacy.load(project / "training" / "continual" / name) for name in ("old/model-best", "new/model-last")
+    )
     assert old.get_pipe("llama_ner").labels == ("EMAIL", "NAME")
     assert new.get_pipe("llama_ner").labels == ("EMAIL", "NAME", "DATE", "TIME")
 
