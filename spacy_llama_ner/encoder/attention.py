@@ -74,7 +74,7 @@ def attend_in_windows(
     """
     settings: dict[str, Any] = {"causal": bool(module.is_causal), "scaling": scaling, "dropout": dropout}
     rows = [
-        _attend(*(states.transpose(0, 1) for states in row), windows, softcap=softcap, **settings)
+        _attend(*(states.transpose(0, 1) for states in row), windows=windows, softcap=softcap, **settings)
         for row in zip(query, key, value, strict=True)
     ]
     return (rows[0][None] if len(rows) == 1 else torch.stack(rows)), None
@@ -87,8 +87,8 @@ def _attend(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    windows: list[Group],
     *,
+    windows: list[Group],
     causal: bool,
     scaling: float,
     dropout: float,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from spacy.language import Language
 from spacy.training import Example
+from spacy.util import logger
 from thinc.api import Config
 
 from ..base.hub import HUB_ID, download
@@ -81,6 +82,8 @@ def add_adapter(
     """
     folder = adapter_folder(source, revision=revision)
     adapter, head = read_adapter(folder), read_head(folder)
+    if adapter.left_aside:
+        logger.warning("The adapter in %s brings a head that is left out: %s", folder, ", ".join(adapter.left_aside))
     labels = _labels(folder, head, labels)
     settings = _settings(adapter, head, config or {})
     if settings.get("overwrite", False) is not None:
@@ -93,7 +96,7 @@ def add_adapter(
     except Exception:
         nlp.remove_pipe(name)
         raise
-    return ner  # type: ignore[no-any-return]
+    return ner
 
 
 def adapter_folder(source: str | Path, *, revision: str | None = None) -> Path:
@@ -160,7 +163,7 @@ def _fill(ner: LlamaNER, adapter: Adapter, head: Head | None) -> None:
 
 def _encoder(ner: LlamaNER) -> WordModule:
     module: Any = ner.model.get_ref("tok2vec").shims[0]
-    return module.module  # type: ignore[no-any-return]
+    return module.module
 
 
 def _head(ner: LlamaNER) -> TaggerHead:

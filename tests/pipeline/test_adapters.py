@@ -85,7 +85,9 @@ def test_it_is_saved_with_the_pipeline_and_learns_on(exported: Path, tmp_path: P
     assert again.update(make_examples(again), sgd=again.resume_training())["llama_ner"] < 0.5
 
 
-def test_an_adapter_of_pefts_gets_a_fresh_head(tiny_llama: Path, tmp_path: Path) -> None:
+def test_an_adapter_of_pefts_gets_a_fresh_head(
+    tiny_llama: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = peft_adapter(tiny_llama, tmp_path / "peft", target_modules=["q_proj", "v_proj"])
     nlp, bare = spacy.blank("en"), make_nlp(tiny_llama, tok2vec={"lora": None})
     ner = add_adapter(nlp, folder, labels=["DATE", "NAME"], config={"model": {"tok2vec": ENCODER}})
@@ -93,9 +95,20 @@ def test_an_adapter_of_pefts_gets_a_fresh_head(tiny_llama: Path, tmp_path: Path)
     assert ner.model.get_ref("tok2vec").attrs["settings"].base == str(tiny_llama)
     train(bare, make_examples(bare), steps=1)
     mine, plain = (each.get_pipe("llama_ner").model.get_ref("tok2vec") for each in (nlp, bare))
+    assert caplog.text == ""
     doc = nlp.make_doc(TEXTS[0])
     assert abs(mine.predict([doc])[0] - plain.predict([doc])[0]).max() > 0.01
     assert nlp.update(make_examples(nlp), sgd=nlp.resume_training())["llama_ner"] > 0
+
+
+def test_another_head_is_left_out_and_said_to_be(
+    tiny_llama: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = peft_adapter(tiny_llama, tmp_path / "peft", kind="token_classification", target_modules=["q_proj"])
+    nlp = spacy.blank("en")
+    with caplog.at_level("WARNING", logger="spacy"):
+        add_adapter(nlp, folder, labels=["NAME"], config={"model": {"tok2vec": ENCODER}})
+    assert "brings a head that is left out: base_model.model.score" in caplog.text
 
 
 def test_settings_of_the_component_may_be_changed(exported: Path) -> None:
@@ -139,11 +152,11 @@ def test_a_base_that_is_nowhere_is_refused(folder: Path, tmp_path: Path) -> None
 
 
 def test_another_rank_is_refused(folder: Path) -> None:
+    lora = {"model": {"tok2vec": {"lora": {"rank": 16}}}}
+    refused(folder, r"lora = .*16.* was given, but the adapter has its own shape", config=lora)
     config = json.loads((folder / CONFIG).read_text(encoding="utf8"))
     (folder / CONFIG).write_text(json.dumps(config | {"r": 16}), encoding="utf8")
     refused(folder, r"says r = 16, but the weights beside it have the ranks \[4\]")
-    lora = {"model": {"tok2vec": {"lora": {"rank": 16}}}}
-    refused(folder, r"lora = .*16.* was given, but the adapter has its own shape", config=lora)
 
 
 def test_labels_that_are_not_its_own_are_refused(folder: Path, tiny_llama: Path, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from spacy.training import Example
 
 from spacy_llama_ner.pipeline.callbacks import make_add_labels, make_rehearsal
 
-from .samples import CORPUS, ents
-from .test_rehearsal import NEW, f1, found_places, new_examples, raw_examples
+from .samples import CORPUS
+from .test_rehearsal import f1, found_places, new_examples, raw_examples
 
 CONTINUAL = """
 [nlp]
@@ -74,13 +74,12 @@ def config(trained_folder: Path, trained: Language, tmp_path: Path) -> Path:
     return filled
 
 
-def test_a_config_adds_labels_and_keeps_the_old_ones(config: Path, trained: Language, tmp_path: Path) -> None:
+def test_a_config_adds_labels_and_keeps_the_old_ones(config: Path, tmp_path: Path) -> None:
     train(config, tmp_path / "out")
     nlp = spacy.load(tmp_path / "out" / "model-last")
     assert nlp.get_pipe("llama_ner").labels == ("DATE", "NAME", "PLACE")
     assert found_places(nlp) == ["Oslo", "Turin", "Lima"]
     assert f1(nlp) > 0.8
-    assert ents(trained(NEW[0][0]))[-1] == ("Friday", "DATE")
 
 
 def rehearsed(nlp: Language, words: int, monkeypatch: pytest.MonkeyPatch, steps: int) -> list[list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,13 @@ def test_one_that_is_switched_off_disturbs_nobody(nlp: Language, apart: Language
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_two_processes(nlp: Language, apart: Language) -> None:
     assert_same(found(nlp.pipe(TEXTS, n_process=2, batch_size=3)), found(apart.pipe(TEXTS)))
+
+
+def test_threads_find_their_own(nlp: Language, apart: Language) -> None:
+    expected = found(apart.pipe(TEXTS))
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for docs in pool.map(lambda _: list(nlp.pipe(TEXTS)), range(20)):
+            assert_same(found(docs), expected)
 
 
 def test_an_error_reaches_the_error_handler(nlp: Language, monkeypatch: pytest.MonkeyPatch) -> None:
