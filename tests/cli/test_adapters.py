@@ -62,9 +62,7 @@ def test_a_pipeline_becomes_an_adapter_and_the_other_way(adapter: Path, tmp_path
 def test_it_is_added_to_a_pipeline(adapter: Path, tiny_llama: Path, tmp_path: Path) -> None:
     days, output = tmp_path / "days", tmp_path / "both"
     make_recogniser(tiny_llama, "DATE").to_disk(days)
-    assert "Name 'llama_ner' already exists" in fails("import-adapter", adapter, output, "--into", days).replace(
-        '"', "'"
-    )
+    assert "'llama_ner' already exists in pipeline" in fails("import-adapter", adapter, output, "--into", days)
     assert not output.exists()
     assert run("import-adapter", adapter, output, "--into", days, "--name", "people").exit_code == 0
     nlp = spacy.load(output)
@@ -82,11 +80,8 @@ def test_one_of_pefts_gets_a_head_for_the_labels_given(tiny_llama: Path, tmp_pat
     ner = nlp.get_pipe("llama_ner")
     assert (nlp.lang, ner.labels) == ("de", ("DATE", "NAME"))
     settings = ner.model.get_ref("tok2vec").attrs["settings"]
-    assert (settings.attention, settings.base, settings.lora.target_modules) == (
-        "causal",
-        str(tiny_llama),
-        ["v_proj"],
-    )
+    assert (settings.attention, settings.base) == ("causal", str(tiny_llama))
+    assert settings.lora.target_modules == ["v_proj"]
 
 
 def test_what_is_not_there(adapter: Path, people: Path, tmp_path: Path) -> None:
