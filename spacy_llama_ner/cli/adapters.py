@@ -46,7 +46,7 @@ def import_adapter_cli(
     attention: Annotated[
         Literal["bidirectional", "causal"] | None, Option(help="Mask, if not as it was trained here")
     ] = None,
-    lang: Annotated[str, Option(help="Language of a new pipeline")] = "en",
+    lang: Annotated[str | None, Option(help="Language, if not the one it was trained with")] = None,
 ) -> None:
     """Make a pipeline of an adapter, or add it to one.
 
@@ -78,19 +78,23 @@ def import_adapter(
     revision: str | None = None,
     labels: list[str] | None = None,
     encoder: dict[str, Any] | None = None,
-    lang: str = "en",
+    lang: str | None = None,
 ) -> None:
     """Write a pipeline with the recogniser in `adapter` to the folder `output`, whole or not at all.
 
-    into: folder or package name of a pipeline to which it is added; else it stands alone in one for `lang`.
+    into: folder or package name of a pipeline to which it is added; else it stands alone in a new one.
+    lang: of a new pipeline; by default that of the pipeline the adapter comes from, or English if it does not say.
     encoder: settings of the encoder that differ from those it was trained with.
     Everything else as of `pipeline.add_adapter`, errors too; InputError where `into` or `output` does not fit.
     """
-    from ..pipeline import add_adapter
+    from ..pipeline.adapters import adapter_folder, add_adapter
+    from ..pipeline.head_file import read_head
 
     check_output(output)
-    nlp = spacy.blank(lang) if into is None else load_pipeline(into)
+    folder = adapter_folder(adapter, revision=revision)
+    head = read_head(folder)
+    nlp = spacy.blank(lang or (head.lang if head else "en")) if into is None else load_pipeline(into)
     config = {"model": {"tok2vec": encoder}} if encoder else {}
-    add_adapter(nlp, adapter, name=name, revision=revision, labels=labels or [], config=config)
+    add_adapter(nlp, folder, name=name, labels=labels or [], config=config)
     with folder_written_whole(output) as partial:
         nlp.to_disk(partial)

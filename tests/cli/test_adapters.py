@@ -56,7 +56,8 @@ def test_a_pipeline_becomes_an_adapter_and_the_other_way(adapter: Path, tmp_path
     result = run("import-adapter", adapter, output, "--name", "people")
     assert result.exit_code == 0, result.output
     nlp = spacy.load(output)
-    assert nlp.pipe_names == ["people"] and ents(nlp(TEXT)) == NAMES
+    assert (nlp.lang, nlp.pipe_names) == ("en", ["people"])
+    assert ents(nlp(TEXT)) == NAMES
 
 
 def test_it_is_added_to_a_pipeline(adapter: Path, tiny_llama: Path, tmp_path: Path) -> None:
@@ -82,6 +83,16 @@ def test_one_of_pefts_gets_a_head_for_the_labels_given(tiny_llama: Path, tmp_pat
     settings = ner.model.get_ref("tok2vec").attrs["settings"]
     assert (settings.attention, settings.base) == ("causal", str(tiny_llama))
     assert settings.lora.target_modules == ["v_proj"]
+
+
+def test_the_language_is_that_of_the_pipeline_it_comes_from(people: Path, tmp_path: Path) -> None:
+    german = spacy.blank("de")
+    german.add_pipe("llama_ner", source=spacy.load(people))
+    german.to_disk(tmp_path / "german")
+    assert run("export-adapter", tmp_path / "german", tmp_path / "adapter").exit_code == 0
+    for options, lang in (([], "de"), (["--lang", "fr"], "fr")):
+        assert run("import-adapter", tmp_path / "adapter", tmp_path / lang, *options).exit_code == 0
+        assert spacy.load(tmp_path / lang).lang == lang
 
 
 def test_what_is_not_there(adapter: Path, people: Path, tmp_path: Path) -> None:
