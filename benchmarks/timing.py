@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
 
+Clock = Callable[[], float]
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -24,7 +26,7 @@ class Timing:
         return n / self.median
 
 
-def in_turns(runs: dict[str, Callable[[], object]], *, rounds: int) -> dict[str, Timing]:
+def in_turns(runs: dict[str, Callable[[], object]], *, rounds: int, clock: Clock = perf_counter) -> dict[str, Timing]:
     """Time each of `runs` once a round, after one round that does not count.
 
     The machine's speed drifts; taken in turns, the ratios of the medians do not.
@@ -32,8 +34,8 @@ def in_turns(runs: dict[str, Callable[[], object]], *, rounds: int) -> dict[str,
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(rounds + 1):
         for name, run in runs.items():
-            start = perf_counter()
+            start = clock()
             run()
             if turn:
-                seconds[name].append(perf_counter() - start)
+                seconds[name].append(clock() - start)
     return {name: Timing(values) for name, values in seconds.items()}

@@ -14,6 +14,8 @@ from thinc.util import get_torch_default_device
 from .distributed import average_gradients
 from .fork import single_thread_after_fork
 from .memory import HOLES, give_back_freed_memory, keep_freed_memory
+from .rates import Rates
+from .state import copy_state, fill, trained
 
 
 class Rebuildable(Protocol):
@@ -36,6 +38,8 @@ class TorchShim(PyTorchShim, Generic[M]):
     thinc's own shim updates tensor by tensor; this one runs one fused Adam over all of them, and reads every
     setting from the thinc optimizer at each step. It keeps no moving averages: leave `use_averages` off.
     """
+
+    _rates: Rates | None = None
 
     def __init__(self, build: Callable[[dict[str, Any]], M], *, learn_rate_factor: float = 1.0) -> None:
         super().__init__(None)
@@ -92,15 +96,17 @@ class TorchShim(PyTorchShim, Generic[M]):
         """Take one step with the gradients collected so far (by all processes that train together); clear them."""
         import torch
 
-        trainable = [p for p in self.module.parameters() if p.requires_grad]
+        trainable = list(trained(self.module).values())
         average_gradients(trainable)
         parameters = [p for p in trainable if p.grad is not None]
         if not parameters:
             return
-        if optimizer.grad_clip:
-            torch.nn.utils.clip_grad_norm_(parameters, optimizer.grad_clip)
-        self._adam(optimizer).step()
-        self._adam(optimizer).zero_grad(set_to_none=True)
+        self._rates = Rates.of(optimizer, last=self._rates)
+        if self._rates.grad_clip:
+            torch.nn.utils.clip_grad_norm_(parameters, self._rates.grad_clip)
+        adam = self._adam(self._rates)
+        adam.step()
+        adam.zero_grad(set_to_none=True)
         # each step asks for its gigabyte again
         give_back_freed_memory(after_growth=4 * HOLES)
 
@@ -109,12 +115,12 @@ class TorchShim(PyTorchShim, Generic[M]):
         """Change nothing: there are no averages. `spacy pretrain` may give None."""
         yield
 
-    def _adam(self, optimizer: Optimizer) -> Any:
+    def _adam(self, rates: Rates) -> Any:
         import torch
 
         if self._optimizer is None:
-            trainable = [p for p in self.module.parameters() if p.requires_grad]
-            adam = torch.optim.AdamW if optimizer.L2_is_weight_decay else torch.optim.Adam
+            trainable = trained(self.module).values()
+            adam = torch.optim.AdamW if rates.L2_is_weight_decay else torch.optim.Adam
             self._optimizer = adam(
                 [
                     {"params": [p for p in trainable if p.ndim > 1], "decay": True},
@@ -123,10 +129,10 @@ class TorchShim(PyTorchShim, Generic[M]):
                 fused=True,
             )
         for group in self._optimizer.param_groups:
-            group["lr"] = optimizer.learn_rate * self._learn_rate_factor
-            group["betas"] = (optimizer.b1, optimizer.b2)
-            group["eps"] = optimizer.eps
-            group["weight_decay"] = optimizer.L2 if group["decay"] else 0.0
+            group["lr"] = rates.learn_rate * self._learn_rate_factor
+            group["betas"] = (rates.b1, rates.b2)
+            group["eps"] = rates.eps
+            group["weight_decay"] = rates.L2 if group["decay"] else 0.0
         return self._optimizer
 
     def to_bytes(self) -> bytes:
@@ -135,12 +141,10 @@ class TorchShim(PyTorchShim, Generic[M]):
 
         if self._model is None:
             return srsly.msgpack_dumps({})
-        state = {name: p.detach().cpu().contiguous() for name, p in self.module.named_parameters() if p.requires_grad}
-        return srsly.msgpack_dumps({"spec": self.module.spec(), "state": save(state)})
+        return srsly.msgpack_dumps({"spec": self.module.spec(), "state": save(copy_state(self.module))})
 
     def from_bytes(self, bytes_data: bytes) -> TorchShim[M]:
         """Rebuild the module and load its parameters. Raises ValueError where they do not fit each other."""
-        import torch
         from safetensors import SafetensorError
         from safetensors.torch import load
 
@@ -152,14 +156,7 @@ class TorchShim(PyTorchShim, Generic[M]):
         if not saved:
             return self
         module = self._build(saved["spec"])
-        parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
-        check_state(
-            {name: tuple(p.shape) for name, p in parameters.items()},
-            {name: tuple(tensor.shape) for name, tensor in state.items()},
-        )
-        with torch.no_grad():
-            for name, parameter in parameters.items():
-                parameter.copy_(state[name])
+        fill(module, state)
         self.set_module(module)
         return self
 
@@ -176,17 +173,3 @@ class TorchShim(PyTorchShim, Generic[M]):
 
 def _unpickle(build: Callable[[dict[str, Any]], Any], factor: float, data: bytes) -> TorchShim[Any]:
     return TorchShim(build, learn_rate_factor=factor).from_bytes(data)
-
-
-def check_state(expected: dict[str, tuple[int, ...]], given: dict[str, tuple[int, ...]]) -> None:
-    """Raise ValueError unless both name the same parameters with the same shapes."""
-    wrong = sorted(name for name in expected.keys() & given.keys() if tuple(expected[name]) != tuple(given[name]))
-    missing = sorted(expected.keys() - given.keys())
-    unexpected = sorted(given.keys() - expected.keys())
-    if wrong or missing or unexpected:
-        raise ValueError(
-            "The saved weights do not fit this pipeline's config: "
-            f"{len(missing)} missing {missing[:2]}, {len(unexpected)} unexpected {unexpected[:2]}, "
-            f"{len(wrong)} of another shape {wrong[:2]}. "
-            "Load the pipeline with the config.cfg it was saved with (the same base, lora and labels)."
-        )

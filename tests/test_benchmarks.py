@@ -9,6 +9,7 @@ import pytest
 from spacy.tokens import DocBin
 
 from benchmarks import __main__ as benchmarks
+from benchmarks import adapters
 from benchmarks.corpus import made_up
 from benchmarks.setting import make_pipeline
 from benchmarks.timing import in_turns
@@ -29,6 +30,16 @@ def test_everything_is_measured_and_written_down(
     for title in ("Prediction", "Stages", "Operations", "Training", "Start, latency, memory", "Growth", "Levers"):
         assert f"## {title}\n" in text
     assert "| nlp.pipe |" in text and "Trainer + peft" in text
+
+
+def test_adapters_are_measured(tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "adapters.md"
+    options = ["--base", str(tiny_llama), "--adapters", "2", "--sentences", "1", "3", "--rounds", "1"]
+    monkeypatch.setattr(sys, "argv", ["adapters", *options, "--output", str(output)])
+    adapters.main()
+    text = output.read_text(encoding="utf8")
+    assert "## One pass for several adapters\n" in text and "| the upper half | 2 | 3 |" in text
+    assert "## One recogniser more\n" in text and "with 2 on the same base" in text
 
 
 def test_things_are_timed_in_turns_after_a_round_that_does_not_count() -> None:

@@ -79,7 +79,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "columns" / f"{split}.txt").write_text(made_up(size, seed), encoding="utf8")
         path = folder / "assets" / "requests" / f"{'dev' if split == 'valid' else split}.json"
         srsly.write_json(path, srsly.read_json(path)[:size])
-    for name in SYSTEMS:
+    for name in (*SYSTEMS, "requests", "continual"):
         config = load_config(folder / "configs" / f"{name}.cfg", interpolate=False)
         shrink(config)
         config.to_disk(folder / "configs" / f"{name}.cfg")
@@ -92,6 +92,8 @@ def shrink(section: dict[str, Any]) -> None:
             shrink(value)
         elif key == "layer" and value is not None:
             section[key] = 2
+        elif key == "attention" and isinstance(value, list):
+            section[key] = [-1]
         elif key in FEW:
             section[key] = FEW[key]
 
@@ -173,6 +175,18 @@ def test_bert_without_spacy_transformers_names_the_package(run: Callable[[str], 
     with pytest.raises(RegistryError, match="make sure the package is installed") as raised:
         run("bert-bilstm")
     assert "'spacy-transformers.Tok2VecTransformer.v3'" in str(raised.value)
+
+
+def test_new_labels_for_a_trained_recogniser(project: Path, run: Callable[[str], list[str]]) -> None:
+    *_, evaluate = run("continual")
+    assert "--before training/continual/old/model-best" in evaluate
+    scores = srsly.read_json(project / "metrics" / "continual.json")
+    assert scores["before"].keys() <= scores.keys()
+    old, new = (
+        spacy.load(project / "training" / "continual" / name) for name in ("old/model-best", "new/model-last")
+    )
+    assert old.get_pipe("llama_ner").labels == ("EMAIL", "NAME")
+    assert new.get_pipe("llama_ner").labels == ("EMAIL", "NAME", "DATE", "TIME")
 
 
 def test_every_workflow_ends_with_scores() -> None:

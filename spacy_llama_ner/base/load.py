@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from .check import read_config
 from .kinds import WITH_POOLER
+from .quantize import Quantization, quantize
 
 if TYPE_CHECKING:
     import torch
@@ -33,17 +34,21 @@ def load_shared(
     *,
     dtype: torch.dtype,
     device: torch.device,
+    quantization: Quantization | None = None,
 ) -> Pretrained:
-    """The base in `folder`, frozen. All who ask for the same fingerprint, dtype and device get the same object.
+    """The base in `folder`, frozen. All who ask for the same by the last four arguments get the same object.
 
-    Raises OSError where the weights are incomplete or cannot be read.
+    Raises OSError where the weights are incomplete or cannot be read, BaseModelError where they cannot be quantised.
     """
-    key = (fingerprint, dtype, str(device))
+    key = (fingerprint, dtype, str(device), quantization)
     with _LOCK:
         model = _LOADED.get(key)
         if model is None:
-            model = _load(folder, dtype=dtype).to(device)
+            model = _load(folder, dtype=dtype)
             model.requires_grad_(False)
+            if quantization is not None:
+                quantize(layers_of(model)[1], quantization, dtype=dtype, device=device)
+            model.to(device)
             _LOADED[key] = model
     return model
 

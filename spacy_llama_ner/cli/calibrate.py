@@ -15,7 +15,7 @@ from ..evaluate.table import percent
 from ..evaluate.temperature import Calibration, CalibrationError, calibrate_component
 from ..pipeline.components import find_components
 from .app import app
-from .inputs import InputError, load_pipeline, read_examples, use_device
+from .inputs import InputError, check_output, load_pipeline, read_examples, use_device
 
 HEADER = ("", "temperature", "ECE before", "ECE after", "entities")
 
@@ -53,7 +53,7 @@ def calibrate(
     """
     use_device(gpu_id)
     nlp = load_pipeline(model)
-    target = _check_output(nlp, model, output)
+    target = _target(nlp, model, output)
     names = _choose(nlp, model, pipe)
     examples = read_examples(nlp, data)
     found = {name: calibrate_component(nlp, name, examples) for name in names}
@@ -67,15 +67,12 @@ def calibrate(
     return found
 
 
-def _check_output(nlp: Language, model: str, output: Path | None) -> Path:
+def _target(nlp: Language, model: str, output: Path | None) -> Path:
     if output is None:
         if not _is_home(nlp, Path(model)):
             raise InputError(f"{model!r} is an installed package, which is not to be changed. Give an output folder.")
         return Path(model)
-    if output.is_file():
-        raise InputError(f"The output {output} is a file. Give a folder.")
-    if output.is_dir() and any(output.iterdir()) and not (output / "meta.json").is_file():
-        raise InputError(f"The output folder {output} holds other things than a pipeline. Give a new folder.")
+    check_output(output)
     return output
 
 

@@ -1,4 +1,4 @@
-"""What the commands that run a pipeline on gold data read."""
+"""What the commands read, and where they may write."""
 
 from __future__ import annotations
 
@@ -43,6 +43,14 @@ def load_pipeline(model: str) -> Language:
             "Give a pipeline with a `llama_ner` (or another component that assigns doc.ents)."
         )
     return nlp
+
+
+def check_output(output: Path) -> None:
+    """Raise InputError where a pipeline saved in `output` would replace something that is none."""
+    if output.is_file():
+        raise InputError(f"The output {output} is a file. Give a folder.")
+    if output.is_dir() and any(output.iterdir()) and not (output / "meta.json").is_file():
+        raise InputError(f"The output folder {output} holds other things than a pipeline. Give a new folder.")
 
 
 def corpus_files(data: Path) -> list[Path]:

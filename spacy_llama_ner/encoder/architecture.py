@@ -11,6 +11,7 @@ from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
 from thinc.types import Floats2d
 
 from ..arrays import split_rows
+from ..base.quantize import Quantization
 from ..shim import TorchShim
 from .alignment import align
 from .batching import Plan, Pooling, make_plan
@@ -33,6 +34,7 @@ def LlamaEncoder(
     dtype: DType = "auto",
     merge: bool = False,
     save_base: bool = False,
+    quantization: Quantization | None = None,
 ) -> Model[list[Doc], list[Floats2d]]:
     """A decoder with the Llama layout that reads words from both sides and gives each a vector.
 
@@ -48,6 +50,9 @@ def LlamaEncoder(
     dtype: "float32", "bfloat16", or "auto": bf16 where the hardware multiplies it natively.
     merge: predict with the adapter merged into a copy of the base: faster, but the copy is not shared.
     save_base: put the base into the saved pipeline, which then needs nothing else.
+    quantization: keep the base's weights in fewer bits, from when it is loaded: "bitsandbytes-4bit",
+        "bitsandbytes-8bit" or "torchao-int8" (see `base.quantize`). Adapters are trained as ever; merge and
+        unfreeze_layers are not possible.
 
     Gives fp32 vectors [n_words, hidden] for each doc; a word without a subword gets zeros. Nothing is loaded
     before `initialize` or `from_bytes`. Raises ValueError on settings that make no sense.
@@ -65,6 +70,7 @@ def LlamaEncoder(
         dtype=dtype,
         merge=merge,
         save_base=save_base,
+        quantization=quantization,
     )
     return make_layer("llama_encoder", settings)
 
@@ -101,8 +107,15 @@ def init(
 def forward(
     model: Model[list[Doc], list[Floats2d]], docs: list[Doc], is_train: bool
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
-    """Vectors of all words of all docs; the callback sends their gradients into the adapter."""
+    """Vectors of all words of all docs; the callback sends their gradients into the adapter.
+
+    Those that a `llama_reader` has read ahead are taken as they are, but for training.
+    """
     shim = cast(TorchShim, model.shims[0])
+    if is_train:
+        shim.module.ahead.clear()
+    elif (vectors := shim.module.ahead.take(docs)) is not None:
+        return vectors, lambda d_words: []
     plan = plan_docs(model, docs)
     flat, backprop_torch = shim(ArgsKwargs((plan,), {}), is_train)
     n_words = [int(n) for n in plan.n_words]
@@ -113,8 +126,8 @@ def forward(
             backprop_torch(ArgsKwargs(((flat,),), {"grad_tensors": (d_flat,)}))
         return []
 
-    vectors = cast(Floats2d, torch2xp(flat.detach()))
-    return split_rows(vectors, n_words), backprop
+    rows = cast(Floats2d, torch2xp(flat.detach()))
+    return split_rows(rows, n_words), backprop
 
 
 def plan_docs(model: Model[list[Doc], list[Floats2d]], docs: list[Doc]) -> Plan:

@@ -66,27 +66,46 @@ def attend_in_windows(
     softcap: float | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Attention of each window to itself: [1, n_subwords, n_heads, head_dim].
+    """Attention of each window to itself: [n_rows, n_subwords, n_heads, head_dim].
 
-    query: [1, n_heads, n_subwords, head_dim]; key, value: the same with `n_kv_heads`, of which each serves
-        several query heads. `windows` says which subwords belong together; `module.is_causal`, whether they see
-        their right side. The other arguments are as transformers gives them; it has no mask to give.
+    query: [n_rows, n_heads, n_subwords, head_dim]; key, value: the same with `n_kv_heads`, of which each serves
+        several query heads. `windows` says which subwords belong together, in all rows alike; `module.is_causal`,
+        whether they see their right side. The other arguments are as transformers gives them; it has no mask to give.
     """
-    rows = [states[0].transpose(0, 1) for states in (query, key, value)]
+    settings: dict[str, Any] = {"causal": bool(module.is_causal), "scaling": scaling, "dropout": dropout}
+    rows = [
+        _attend(*(states.transpose(0, 1) for states in row), windows=windows, softcap=softcap, **settings)
+        for row in zip(query, key, value, strict=True)
+    ]
+    return (rows[0][None] if len(rows) == 1 else torch.stack(rows)), None
+
+
+AttentionInterface.register(PACKED, attend_in_windows)
+
+
+def _attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    windows: list[Group],
+    causal: bool,
+    scaling: float,
+    dropout: float,
+    softcap: float | None,
+) -> Tensor:
+    """The same for one row, without its dimension."""
     seen = []
     for group in windows:
-        q, k, v = (group.pad(states) for states in rows)
-        mask = _mask(group, causal=bool(module.is_causal), dtype=q.dtype)
+        q, k, v = (group.pad(states) for states in (query, key, value))
+        mask = _mask(group, causal=causal, dtype=q.dtype)
         fused = softcap is None and (q.device.type != "cpu" or group.width >= FUSED_FROM)
         if fused:
             padded = _fused(q, k, v, mask, scaling=scaling, dropout=dropout)
         else:
             padded = _products(q, k, v, mask, scaling=scaling, dropout=dropout, softcap=softcap)
         seen.append(group.unpad(padded))
-    return torch.cat(seen)[None], None
-
-
-AttentionInterface.register(PACKED, attend_in_windows)
+    return torch.cat(seen)
 
 
 def _mask(group: Group, *, causal: bool, dtype: torch.dtype) -> Tensor | None:

@@ -32,8 +32,9 @@ def build_saved(settings: Settings, spec: dict[str, Any]) -> WordModule:
 def _build(settings: Settings, origin: Origin) -> WordModule:
     device = torch.device(get_torch_default_device())
     dtype = compute_dtype(settings.dtype, device)
+    quantization = settings.quantization if isinstance(settings, DecoderSettings) else None
     with origin.folder() as folder:
-        shared = load_shared(folder, origin.fingerprint, dtype=dtype, device=device)
+        shared = load_shared(folder, origin.fingerprint, dtype=dtype, device=device, quantization=quantization)
     _check_window(shared, settings.window)
     model = own_copy(shared)
     if isinstance(settings, DecoderSettings):

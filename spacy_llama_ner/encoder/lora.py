@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -54,7 +55,10 @@ def add_lora(model: Pretrained, lora: LoRA) -> None:
         lora_dropout=lora.dropout,
         target_modules=_targets(model, lora),
     )
-    inject_adapter_in_model(config, model)
+    with warnings.catch_warnings():
+        # of weights quantised by torchao, which are never merged here
+        warnings.filterwarnings("ignore", message=".*get_apply_tensor_subclass")
+        inject_adapter_in_model(config, model)
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()

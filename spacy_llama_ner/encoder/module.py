@@ -65,6 +65,10 @@ class WordEncoder(WordModule):
 
     def hidden_states(self, batch: Batch, device: torch.device) -> Tensor:
         """Hidden states of all subwords of `batch`, [n_subwords, width]."""
+        return self.read_rows(batch, device)[0]
+
+    def read_rows(self, batch: Batch, device: torch.device) -> Tensor:
+        """The same as a row, [1, n_subwords, width]."""
         states: Tensor = self._reader()(
             input_ids=torch.from_numpy(batch.ids).to(device)[None],
             position_ids=positions(batch).to(device)[None],
@@ -72,5 +76,5 @@ class WordEncoder(WordModule):
             attention_mask=torch.zeros(1, 1, 1, 1, dtype=self.dtype, device=device),
             use_cache=False,
             windows=make_groups(batch, device),
-        ).last_hidden_state[0]
+        ).last_hidden_state
         return states

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 from spacy.util import logger
 
 from ..base import DECODER, ENCODER, Kind
+from ..base.quantize import Quantization
 from .batching import Pooling
 from .lora import LoRA
 
@@ -56,9 +57,17 @@ class DecoderSettings(Settings):
     attention: Attention
     layer: int | None
     merge: bool
+    quantization: Quantization | None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.quantization is not None:
+            _check_choice("quantization", self.quantization, get_args(Quantization))
+            if self.merge or self.unfreeze_layers:
+                raise ValueError(
+                    f"quantization = {self.quantization!r} leaves no weights to train in full or to merge with: set "
+                    "unfreeze_layers = 0 and merge = false, or quantization = null."
+                )
         if isinstance(self.attention, str):
             _check_choice("attention", self.attention, ("bidirectional", "causal"))
         if self.layer is not None and self.layer < 1:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.load import Pretrained
+from .ahead import Ahead
 from .batching import Batch, Format, Plan
 
 if TYPE_CHECKING:
@@ -40,22 +41,28 @@ class WordModule(nn.Module):
 
     def __init__(self, foundation: Foundation) -> None:
         super().__init__()
-        self._foundation = foundation
+        self.foundation = foundation
+        self.ahead = Ahead()
+
+    @property
+    def base(self) -> Pretrained:
+        """The base as it is without an adapter, shared with other encoders."""
+        return self.foundation.base
 
     @property
     def width(self) -> int:
         """Size of a word vector."""
-        return int(self._foundation.base.config.hidden_size)
+        return int(self.base.config.hidden_size)
 
     @property
     def tokenizer(self) -> Tokenizer:
         """Cuts text into the subwords that the base knows."""
-        return self._foundation.tokenizer
+        return self.foundation.tokenizer
 
     @property
     def dtype(self) -> torch.dtype:
         """Number format of matrix products."""
-        return self._foundation.dtype
+        return self.foundation.dtype
 
     @property
     def form(self) -> Format:
@@ -69,7 +76,7 @@ class WordModule(nn.Module):
 
     def spec(self) -> dict[str, Any]:
         """Which base this is and how text is cut into its subwords."""
-        return self._foundation.saved
+        return self.foundation.saved
 
     def forward(self, plan: Plan) -> Tensor:
         """Word vectors of all docs in `plan`, one after the other, fp32 [n_words, width]."""

@@ -42,5 +42,32 @@ def print_scores(scores: Mapping[str, Any], gold: Mapping[str, int], *, msg: Pri
     msg.table({**others, "Words per second": f"{scores['speed']:,.0f}"})
 
 
+def change_rows(
+    before: Mapping[str, Any], after: Mapping[str, Any], gold: Mapping[str, int]
+) -> list[tuple[str, ...]]:
+    """What has become of F1, in total and by label: name, before, after, difference, number of gold entities."""
+    earlier, later = (each["ents_per_type"] or {} for each in (before, after))
+    return [
+        _change(TOTAL, before["ents_f"], after["ents_f"], sum(gold.values())),
+        *(
+            _change(label, earlier.get(label, {}).get("f"), later.get(label, {}).get("f"), gold.get(label, 0))
+            for label in sorted({*earlier, *later, *gold})
+        ),
+    ]
+
+
+def print_change(
+    before: Mapping[str, Any], after: Mapping[str, Any], gold: Mapping[str, int], *, msg: Printer
+) -> None:
+    """Print what has become of the F1 of each label."""
+    header = ("F1", "before", "after", "change", "gold")
+    msg.table(change_rows(before, after, gold), header=header, divider=True, aligns=("l", "r", "r", "r", "r"))
+
+
 def _row(name: str, prf: Mapping[str, float | None], n_gold: int) -> tuple[str, ...]:
     return (name, *(percent(prf.get(key)) for key in "prf"), f"{n_gold:,}")
+
+
+def _change(name: str, before: float | None, after: float | None, n_gold: int) -> tuple[str, ...]:
+    change = "-" if before is None or after is None else f"{100 * (after - before):+.2f}"
+    return (name, percent(before), percent(after), change, f"{n_gold:,}")

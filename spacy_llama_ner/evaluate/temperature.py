@@ -10,10 +10,10 @@ from spacy.training import Example
 from thinc.types import Floats2d
 from tqdm import tqdm
 
+from ..pipeline import LlamaNER
 from ..pipeline.components import find_components
 from ..pipeline.gold import gold_tags
-from ..pipeline.llama_ner import WORDS_PER_STEP, LlamaNER
-from ..pipeline.stream import gather
+from ..pipeline.stream import WORDS_PER_STEP, gather
 from .calibration import expected_calibration_error, scored_entities
 from .predict import PATIENCE
 

@@ -66,6 +66,11 @@ def init(model: HeadModel, X: list[Floats2d] | None = None, Y: list[Floats2d] | 
     shim.set_module(_build(model.attrs["shape"], spec))
 
 
+def has_weights(tagger: Model) -> bool:
+    """Whether the head of a `CRFTagger` has been initialized or loaded."""
+    return cast(TorchShim, tagger.get_ref("head").shims[0]).has_module
+
+
 def set_labels(model: HeadModel, labels: list[str]) -> None:
     """Tell a head that has not been initialized yet, or is about to be again, what its labels are."""
     model.attrs["labels"] = list(labels)

@@ -36,7 +36,7 @@ def get_loss(model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarra
     tags: int64 [n_words] for each doc, `MISSING` where the gold tag is not known. The gradient on the CRF's own
     parameters is added to them, as backpropagation does to those of the layers below.
     """
-    head = _head(model)
+    head = get_head(model)
     device = head.output.weight.device
     lengths = [len(doc) for doc in emissions]
     scores = xp2torch(model.ops.xp.concatenate(emissions), requires_grad=True, device=device)
@@ -51,7 +51,7 @@ def mean_loss(model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarr
 
     Arguments as of `get_loss`.
     """
-    head, settings = _head(model), get_loss_settings(model)
+    head, settings = get_head(model), get_loss_settings(model)
     device = head.output.weight.device
     total, n_words = 0.0, 0
     with torch.inference_mode():
@@ -66,7 +66,7 @@ def mean_loss(model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarr
 
 def decode(model: TaggerModel, emissions: list[Floats2d]) -> list[list[Entity]]:
     """The entities of the most probable legal tag sequence of each doc, with scores at the head's temperature."""
-    head = _head(model)
+    head = get_head(model)
     device = head.output.weight.device
     entities: list[list[Entity]] = [[] for _ in emissions]
     with torch.inference_mode():
@@ -90,7 +90,7 @@ def calibrate(model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarr
     emissions, tags: as of `get_loss`. The temperature is saved with the model. It stays through further training and
     with new labels until it is fitted again; `initialize` makes it 1.
     """
-    head = _head(model)
+    head = get_head(model)
     device = head.output.weight.device
     scores = [xp2torch(doc, device=device) for doc in emissions]
     gold = [torch.from_numpy(doc).to(device) for doc in tags]
@@ -98,5 +98,6 @@ def calibrate(model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarr
     return head.temperature
 
 
-def _head(model: TaggerModel) -> TaggerHead:
+def get_head(model: TaggerModel) -> TaggerHead:
+    """The torch side of the head."""
     return cast("TaggerHead", cast(TorchShim, model.get_ref("head").shims[0]).module)

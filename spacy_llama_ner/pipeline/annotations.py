@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,24 +11,45 @@ from spacy.tokens import Doc, Span, SpanGroup
 if TYPE_CHECKING:
     from ..head.tagging import Entity
 
+Scored = tuple[Span, float]
 
-def annotate(doc: Doc, entities: Iterable[Entity], *, spans_key: str | None, overwrite: bool) -> None:
+
+def annotate(doc: Doc, entities: Iterable[Entity], *, spans_key: str | None, overwrite: bool | None) -> None:
     """Set the entities of `doc`. As everywhere in spaCy, none starts or ends with white space.
 
-    The span group holds the predictions that `doc.ents` got, in order, and their scores, float32.
+    The span group holds what `doc.ents` got from the components that write to it, in order, and the scores, float32.
+    With `overwrite` null it holds all of `entities`, and nothing else.
     """
-    kept = [] if overwrite else list(doc.ents)
+    found = [(span, entity.score) for entity in entities if (span := _trimmed(doc, entity)) is not None]
+    if overwrite is None:
+        _set_group(doc, spans_key, found)
+        return
+    kept: Sequence[Span] = [] if overwrite else doc.ents
     taken = {i for ent in kept for i in range(ent.start, ent.end)}
-    spans, scores = [], []
-    for entity in entities:
-        span = _trimmed(doc, entity)
-        if span is not None and taken.isdisjoint(range(span.start, span.end)):
-            spans.append(span)
-            scores.append(entity.score)
-    doc.set_ents([*kept, *spans])
-    if spans_key is not None:
-        attrs = {"scores": np.asarray(scores, dtype="float32")}
-        doc.spans[spans_key] = SpanGroup(doc, name=spans_key, spans=spans, attrs=attrs)
+    new = [(span, score) for span, score in found if taken.isdisjoint(range(span.start, span.end))]
+    doc.set_ents([*kept, *(span for span, _ in new)])
+    places = {_place(ent) for ent in kept}
+    _set_group(doc, spans_key, [*(old for old in _group(doc, spans_key) if _place(old[0]) in places), *new])
+
+
+def _group(doc: Doc, spans_key: str | None) -> list[Scored]:
+    if spans_key not in doc.spans:
+        return []
+    group = doc.spans[spans_key]
+    scores = group.attrs.get("scores", ())
+    return list(zip(group, map(float, scores), strict=False))
+
+
+def _set_group(doc: Doc, spans_key: str | None, entries: list[Scored]) -> None:
+    if spans_key is None:
+        return
+    entries = sorted(entries, key=lambda entry: entry[0].start)
+    attrs = {"scores": np.asarray([score for _, score in entries], dtype="float32")}
+    doc.spans[spans_key] = SpanGroup(doc, name=spans_key, spans=[span for span, _ in entries], attrs=attrs)
+
+
+def _place(span: Span) -> tuple[int, int, int]:
+    return span.start, span.end, span.label
 
 
 def _trimmed(doc: Doc, entity: Entity) -> Span | None:

@@ -6,6 +6,7 @@ from spacy.language import Language
 from spacy.util import load_config_from_str
 from thinc.api import Model
 
+from .components import check_group
 from .llama_ner import LlamaNER, Scorer
 
 DEFAULT_CONFIG = """
@@ -44,15 +45,19 @@ base = "smollm2-135m"
     },
 )
 def make_llama_ner(
-    nlp: Language, name: str, model: Model, spans_key: str | None, overwrite: bool, scorer: Scorer | None
+    nlp: Language, name: str, model: Model, spans_key: str | None, overwrite: bool | None, scorer: Scorer | None
 ) -> LlamaNER:
     """Create a `llama_ner` component.
 
     model: a `spacy_llama_ner.CRFTagger.v1`.
     spans_key: span group that gets the entities with their scores, `doc.spans[spans_key].attrs["scores"]`;
-        null for none.
-    overwrite: whether entities that a doc already has are replaced; otherwise they stay, and predictions that
-        overlap with them are left out.
+        null for none. Components with the same one share the group.
+    overwrite: whether all entities that a doc already has are replaced; otherwise they stay, and predictions that
+        overlap with them are left out. null leaves `doc.ents` alone: all predictions stand in the span group, which
+        has to be the component's own.
     scorer: by default seqeval's strict scores.
+
+    Raises ValueError where a component with `overwrite` null has no span group of its own.
     """
+    check_group(nlp, name, spans_key=spans_key, overwrite=overwrite)
     return LlamaNER(nlp.vocab, model, name, spans_key=spans_key, overwrite=overwrite, scorer=scorer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from spacy.language import Language
@@ -13,22 +13,21 @@ from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Model
+from thinc.api import Model, Optimizer
 from thinc.types import Floats2d
 
 from ..memory import HOLES, give_back_freed_memory
-from ..shim import TorchShim
 from .annotations import annotate
 from .gold import collect_labels, gold_tags
-from .stream import gather
+from .loading import told_where
+from .rehearsal import rehearse
+from .stream import WORDS_PER_STEP, gather
 
 if TYPE_CHECKING:
+    from ..head.architecture import TaggerModel
     from ..head.tagging import Entity
 
 Scorer = Callable[..., dict[str, Any]]
-
-# Words that are encoded and decoded at a time: enough for full batches of similar length.
-WORDS_PER_STEP = 8192
 
 
 class LlamaNER(TrainablePipe):
@@ -41,7 +40,7 @@ class LlamaNER(TrainablePipe):
         name: str = "llama_ner",
         *,
         spans_key: str | None = "llama_ner",
-        overwrite: bool = False,
+        overwrite: bool | None = False,
         scorer: Scorer | None = None,
     ) -> None:
         """See `factory.make_llama_ner`."""
@@ -52,6 +51,8 @@ class LlamaNER(TrainablePipe):
         self.overwrite = overwrite
         self.scorer = scorer
         self.cfg: dict[str, Any] = {"labels": []}
+        # by this name, `nlp.resume_training` gives a component a copy of its model
+        self._rehearsal_model: TaggerModel | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -79,7 +80,14 @@ class LlamaNER(TrainablePipe):
     @property
     def is_initialized(self) -> bool:
         """Whether the model has weights."""
-        return cast(TorchShim, self.model.get_ref("head").shims[0]).has_module
+        from ..head.layers import has_weights
+
+        return has_weights(self.model)
+
+    @property
+    def can_rehearse(self) -> bool:
+        """Whether there is an earlier state of the model, of the last `nlp.resume_training`, to stay close to."""
+        return self._rehearsal_model is not None
 
     def initialize(
         self,
@@ -96,6 +104,7 @@ class LlamaNER(TrainablePipe):
         from ..head.layers import set_labels
 
         validate_get_examples(get_examples, "LlamaNER.initialize")
+        self._rehearsal_model = None
         found = labels if labels is not None else collect_labels(get_examples())
         self.cfg["labels"] = list(dict.fromkeys([*self.labels, *found]))
         if not self.labels:
@@ -144,35 +153,41 @@ class LlamaNER(TrainablePipe):
         tags: list[np.ndarray] = [gold_tags(eg, self.labels) for eg in examples]
         return get_loss(self.model, scores, tags)
 
-    def rehearse(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, float]:
-        """Not supported; says so."""
-        raise NotImplementedError(
-            f"{self.name!r} cannot rehearse. To keep what it knows while it learns something new, mix old examples "
-            "(or its own predictions on old texts) into the new training data."
-        )
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn to say of these texts what the model said when `nlp.resume_training` was called.
+
+        It keeps what it knows so while it learns something new, such as an added label. Only the texts count. The
+        loss is that of `head.rehearsal`, per word. Raises ValueError where training has not been resumed.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        losses[self.name] += rehearse(self, list(examples), drop=drop)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        return losses
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> LlamaNER:
         """Load from a bytestring. Raises ValueError where it is damaged or does not fit the config."""
-        self._guard(lambda: TrainablePipe.from_bytes(self, bytes_data, exclude=exclude), "the bytes given")
+        with told_where(self.name, "the bytes given"):
+            TrainablePipe.from_bytes(self, bytes_data, exclude=exclude)
+            self._check_labels()
+        give_back_freed_memory()
         return self
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> LlamaNER:
         """Load from a folder. Raises ValueError where it is damaged or does not fit the config."""
-        self._guard(lambda: TrainablePipe.from_disk(self, path, exclude=exclude), str(path))
-        return self
-
-    def _guard(self, load: Callable[[], Any], source: str) -> None:
-        try:
-            load()
+        with told_where(self.name, path):
+            TrainablePipe.from_disk(self, path, exclude=exclude)
             self._check_labels()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            kind = OSError if isinstance(error, OSError) else ValueError
-            told = str(error) if isinstance(error, (OSError, ValueError)) else repr(error)
-            raise kind(
-                f"[{self.name}] cannot be loaded from {source}: {told} "
-                "If its files are incomplete, damaged or from two pipelines, copy the whole folder again."
-            ) from error
         give_back_freed_memory()
+        return self
 
     def _check_labels(self) -> None:
         known = self.model.get_ref("head").attrs["labels"]

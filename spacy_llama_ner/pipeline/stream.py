@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from spacy.tokens import Doc
 
+# Words that are encoded and decoded at a time: enough for full batches of similar length.
+WORDS_PER_STEP = 8192
+
 
 def gather(stream: Iterable[Doc], *, n_words: int) -> Iterator[list[Doc]]:
     """Lists of docs, in order, of at most `n_words` words together; a longer doc comes alone.

@@ -111,3 +111,21 @@ def test_output_that_cannot_be_written_keeps_what_was_there(model: Path, corpus:
 
 def test_a_gpu_that_is_not_there(model: Path, corpus: Path) -> None:
     assert "--gpu-id -1" in fails(model, corpus, "--gpu-id", 77)
+
+
+def test_beside_an_earlier_pipeline(model: Path, corpus: Path, tmp_path: Path) -> None:
+    earlier, output = spacy.blank("en"), tmp_path / "metrics.json"
+    earlier.add_pipe("entity_ruler").add_patterns([{"label": "EMAIL", "pattern": "ida@holm.example"}])
+    earlier.to_disk(tmp_path / "earlier")
+    result = run(model, corpus, "--before", tmp_path / "earlier", "--output", output)
+    rows = [line.split() for line in result.output.splitlines()]
+    assert ["F1", "before", "after", "change", "gold"] in rows
+    assert ["EMAIL", "100.00", "0.00", "-100.00", "1"] in rows
+    assert ["NAME", "0.00", "100.00", "+100.00", "2"] in rows
+    written = json.loads(output.read_text(encoding="utf8"))
+    assert written["before"]["ents_per_type"]["EMAIL"]["f"] == 1
+    assert written["ents_per_type"]["EMAIL"]["f"] == 0
+
+
+def test_an_earlier_pipeline_that_is_not_there(model: Path, corpus: Path, tmp_path: Path) -> None:
+    assert "cannot be loaded" in fails(model, corpus, "--before", tmp_path / "nowhere")

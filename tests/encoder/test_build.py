@@ -152,3 +152,22 @@ def test_windows_that_layers_cannot_span_are_refused(tiny: Callable[[str], Path]
     with pytest.raises(ValueError, match="window = 65, but layers of this base see no farther than 64 subwords"):
         make_encoder(folder, window=65, stride=40)
     make_encoder(folder, window=64, stride=40)
+
+
+def test_the_base_stays_a_causal_model_for_others(tiny_llama: Path) -> None:
+    """Someone who generates text may stand on it too."""
+    ids = torch.tensor([[5, 6, 7, 8]])
+
+    def states(base: Any) -> torch.Tensor:
+        with torch.inference_mode():
+            return base(input_ids=ids).last_hidden_state
+
+    model = make_encoder(tiny_llama)
+    base = model.shims[0].module.base
+    before = states(base)
+    train(model)
+    model.predict(DOCS)
+    assert torch.equal(states(base), before)
+    ids[0, 3] = 9
+    after = states(base)
+    assert torch.equal(after[:, :3], before[:, :3]) and not torch.equal(after[:, 3], before[:, 3])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from wasabi.printer import Printer
 
-from spacy_llama_ner.evaluate.table import percent, print_scores, score_rows
+from spacy_llama_ner.evaluate.table import change_rows, percent, print_scores, score_rows
 
 SCORES = {
     "ents_p": 0.5,
@@ -40,3 +40,14 @@ def test_calibration_error_is_shown_where_there_is_one(
     printed = " ".join(capsys.readouterr().out.split())
     assert "Token accuracy 90.00" in printed and "Words per second 1,200" in printed
     assert ("Calibration error (ECE) 3.12" in printed) is shown
+
+
+def test_what_has_become_of_each_label() -> None:
+    before = {"ents_f": 0.5, "ents_per_type": {"NAME": {"f": 0.9}, "DATE": {"f": 0.4}}}
+    after = {"ents_f": 0.75, "ents_per_type": {"NAME": {"f": 0.85}, "all": {"f": 1.0}}}
+    assert change_rows(before, after, {"NAME": 1000, "all": 2}) == [
+        ("all", "50.00", "75.00", "+25.00", "1,002"),
+        ("DATE", "40.00", "-", "-", "0"),
+        ("NAME", "90.00", "85.00", "-5.00", "1,000"),
+        ("all", "-", "100.00", "-", "2"),
+    ]

@@ -8,6 +8,7 @@ import pytest
 import spacy
 from spacy.language import Language
 
+from .recognisers import make_recogniser
 from .samples import learn_by_heart, make_examples, make_nlp
 
 
@@ -37,3 +38,12 @@ def nlp(trained_folder: Path) -> Language:
 def blank(tiny_llama: Path) -> Language:
     """An untrained pipeline."""
     return make_nlp(tiny_llama)
+
+
+@pytest.fixture(scope="session")
+def recognisers(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of two pipelines on one base: `people` knows the NAMEs of the corpus, `days` its DATEs."""
+    folder = tmp_path_factory.mktemp("recognisers")
+    for name, label in (("people", "NAME"), ("days", "DATE")):
+        make_recogniser(tiny_llama, label).to_disk(folder / name)
+    return {name: folder / name for name in ("people", "days")}

@@ -112,11 +112,6 @@ def test_another_tokenization_trains_on_the_words_that_match(blank: Language) ->
     assert [(ent.text, ent.label_) for ent in doc.ents if ent.start < 6] == [("Mia Brook", "NAME")]
 
 
-def test_refuses_to_rehearse(nlp: Language) -> None:
-    with pytest.raises(NotImplementedError, match=r"'llama_ner' cannot rehearse\. To keep what it knows"):
-        nlp.get_pipe("llama_ner").rehearse(make_examples(nlp))
-
-
 def test_scores_are_seqevals_and_spacys(trained: Language) -> None:
     examples = make_examples(trained)
     # one gold entity that it does not find, so that no score is 1 by chance

@@ -1,0 +1,56 @@
+"""The linear modules of bitsandbytes, made to be shared by encoders that train and predict beside each other."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import Any
+
+import torch
+from bitsandbytes import MatmulLtState
+from bitsandbytes.nn import Int8Params, Linear4bit, Linear8bitLt, Params4bit
+
+# columns of activations with a larger value are multiplied unquantised, as the paper found it best
+OUTLIER = 6.0
+
+# it would speak of a cast to fp16 at each product
+logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+
+
+class _SharedState(MatmulLtState):
+    """What a module keeps from product to product, beside its weights. A copy shares the weights and nothing else."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _SharedState:
+        return copy.copy(self)
+
+
+def convert(layers: Any, *, four: bool, dtype: torch.dtype, device: torch.device) -> None:
+    """Replace every linear module within `layers` by one of 4 bits, else of 8."""
+    found = [
+        (parent, name, child)
+        for parent in layers.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, torch.nn.Linear)
+    ]
+    for parent, name, linear in found:
+        setattr(parent, name, _four_bits(linear, dtype, device) if four else _eight_bits(linear, device))
+
+
+def _four_bits(linear: torch.nn.Linear, dtype: torch.dtype, device: torch.device) -> Linear4bit:
+    new = Linear4bit(linear.in_features, linear.out_features, bias=False, compute_dtype=dtype, device="meta")
+    new.weight = Params4bit(linear.weight.data, quant_type="nf4").to(device)
+    new.bias = linear.bias
+    # else prediction would repack the weights that others share
+    new.support_avx512bf16_for_cpu = False
+    return new
+
+
+def _eight_bits(linear: torch.nn.Linear, device: torch.device) -> Linear8bitLt:
+    new = Linear8bitLt(linear.in_features, linear.out_features, bias=False, has_fp16_weights=False, device="meta")
+    new.weight = Int8Params(linear.weight.data, requires_grad=False).to(device)
+    new.bias = linear.bias
+    new.state = _SharedState()
+    new.state.has_fp16_weights = False
+    new.state.threshold = OUTLIER
+    new.init_8bit_state()
+    return new

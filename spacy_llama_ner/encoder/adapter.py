@@ -1,0 +1,135 @@
+"""Adapters on disk in the layout of peft: adapter_config.json and adapter_model.safetensors.
+
+https://huggingface.co/docs/peft/developer_guides/checkpoint
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..base.load import LAYERS
+from .lora import LoRA
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+FACTOR = re.compile(
+    rf"(?:^|.*\.)(?P<path>{'|'.join(map(re.escape, LAYERS))})\.(?P<layer>\d+)\.(?P<module>.+)"
+    r"\.lora_(?P<factor>[AB])\.weight"
+)
+# What cannot be a head's.
+INSIDE = re.compile(r"lora_|layer|embed|norm")
+# Settings of peft that change nothing in what was trained, or that are read below. Whatever else is switched on in a
+# config makes an adapter that this package would compute wrongly.
+KNOWN = {
+    "peft_type", "task_type", "peft_version", "base_model_name_or_path", "revision", "inference_mode", "auto_mapping",
+    "runtime_config", "megatron_core", "qalora_group_size", "ensure_weight_tying", "r", "lora_alpha", "lora_dropout",
+    "use_rslora", "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "modules_to_save",
+    "init_lora_weights", "bias",
+}  # fmt: skip
+PLAIN = {"bias": ("none",), "init_lora_weights": (True, False, "gaussian", "orthogonal")}
+
+
+class AdapterError(ValueError):
+    """An adapter that is not there, is damaged, or does not fit. The message says what to do."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An adapter apart from its base.
+
+    lora: its shape. base: name of the base that it was trained on, as far as it says so.
+    state: its factors, such as `layers.0.self_attn.q_proj.lora_A.weight`.
+    left_aside: names of weights that belong to a head of transformers' own, which has no place here.
+    """
+
+    lora: LoRA
+    base: str | None
+    state: dict[str, Tensor]
+    left_aside: list[str]
+
+
+def read_adapter(folder: Path) -> Adapter:
+    """The adapter in `folder`, written by peft or by `write_adapter`. Raises AdapterError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    config = _read_config(folder)
+    if not (folder / WEIGHTS).is_file():
+        raise AdapterError(
+            f"{folder} has a {CONFIG} but no {WEIGHTS}. Pickles (adapter_model.bin) are never loaded: save it again "
+            "with a newer peft (`model.save_pretrained(FOLDER)`), or copy the whole folder."
+        )
+    try:
+        tensors = load_file(folder / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise AdapterError(f"{folder / WEIGHTS} is damaged ({error}). Copy the adapter again.") from error
+    state, left_aside = _sort(tensors, folder)
+    rank = int(config["r"])
+    ranks = {tensor.shape[0 if ".lora_A." in name else 1] for name, tensor in state.items()}
+    if ranks != {rank}:
+        raise AdapterError(
+            f"{folder / CONFIG} says r = {rank}, but the weights beside it have the ranks {sorted(ranks)}. Copy the "
+            "adapter again; adapters whose rank differs between modules are not supported."
+        )
+    places = [FACTOR.fullmatch(name) for name in state]
+    found = {(int(place["layer"]), place["module"].rpartition(".")[2]) for place in places if place}
+    scale = float(config["lora_alpha"]) / (rank**0.5 if config.get("use_rslora") else rank)
+    lora = LoRA(
+        rank=rank,
+        alpha=scale * rank,
+        dropout=float(config.get("lora_dropout") or 0.0),
+        target_modules=sorted({module for _, module in found}),
+        layers=sorted({layer for layer, _ in found}),
+    )
+    return Adapter(lora, config.get("base_model_name_or_path"), state, left_aside)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf8"))
+    except OSError as error:
+        raise AdapterError(
+            f"There is no adapter in {folder}: it has no {CONFIG}. Give a folder or Hub repository that peft or "
+            "`llama-ner export-adapter` wrote."
+        ) from error
+    except ValueError as error:
+        raise AdapterError(f"{path} is not valid JSON ({error}). Copy the adapter again.") from error
+    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
+        given = config.get("peft_type") if isinstance(config, dict) else type(config).__name__
+        raise AdapterError(f"The adapter in {folder} is of the kind {given!r}. Expected is LORA; train one of those.")
+    strange = {key: value for key, value in config.items() if value and key not in KNOWN}
+    strange |= {key: config[key] for key, plain in PLAIN.items() if config.get(key, plain[0]) not in plain}
+    if strange:
+        raise AdapterError(
+            f"The adapter in {folder} is more than plain LoRA: {strange}. It would be computed wrongly here. Train "
+            "one without biases, patterns, DoRA or other variants, and with a plain start (init_lora_weights)."
+        )
+    if not all(isinstance(config.get(key), int | float) and config[key] > 0 for key in ("r", "lora_alpha")):
+        raise AdapterError(f"{path} lacks r or lora_alpha, numbers above 0. Copy the adapter again.")
+    return config
+
+
+def _sort(tensors: dict[str, Tensor], folder: Path) -> tuple[dict[str, Tensor], list[str]]:
+    """The factors by their names within the base, and the names of a head's weights."""
+    state, others = {}, []
+    for name, tensor in tensors.items():
+        place = FACTOR.fullmatch(name)
+        if place:
+            state["{path}.{layer}.{module}.lora_{factor}.weight".format(**place.groupdict())] = tensor
+        else:
+            others.append(name)
+    inner = [name for name in others if INSIDE.search(name)]
+    if inner or not state:
+        raise AdapterError(
+            f"{folder / WEIGHTS} holds {'weights of the base itself: ' + str(inner[:3]) if inner else 'no adapter'}. "
+            "Expected are LoRA factors of linear modules in the layers, and at most a head besides."
+        )
+    return state, others

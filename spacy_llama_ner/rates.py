@@ -1,0 +1,33 @@
+"""What a step of training needs to know of the optimizer that asks for it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from thinc.api import Adam, Optimizer
+
+
+class Rates(NamedTuple):
+    """The settings of a thinc `Optimizer`, by its own names."""
+
+    learn_rate: float
+    b1: float
+    b2: float
+    eps: float
+    L2: float
+    L2_is_weight_decay: bool
+    grad_clip: float
+
+    @classmethod
+    def of(cls, optimizer: Any, *, last: Rates | None) -> Rates:
+        """The settings as they are now.
+
+        `nlp.rehearse` of spaCy hands its components a function in place of its optimizer, which has a learning rate
+        and momenta and nothing else. What it lacks is as in `last`, the step before, or thinc's default.
+        """
+        known = last or cls._read(Adam(0.0))
+        return known._replace(**{name: getattr(optimizer, name, getattr(known, name)) for name in cls._fields})
+
+    @classmethod
+    def _read(cls, optimizer: Optimizer) -> Rates:
+        return cls(*(getattr(optimizer, name) for name in cls._fields))

@@ -1,0 +1,57 @@
+"""Quantisation that cannot be had says so."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from spacy_llama_ner.base import BaseModelError
+from spacy_llama_ner.base import quantize as module
+from spacy_llama_ner.base.quantize import Quantization, quantize
+from spacy_llama_ner.encoder import LlamaEncoder
+
+CPU = torch.device("cpu")
+
+
+def make_layers() -> nn.ModuleList:
+    return nn.ModuleList([nn.Sequential(nn.Linear(8, 8, bias=False))])
+
+
+@pytest.mark.parametrize(
+    ("how", "package"),
+    [("bitsandbytes-4bit", "bitsandbytes"), ("bitsandbytes-8bit", "bitsandbytes"), ("torchao-int8", "torchao")],
+)
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, how: Quantization, package: str) -> None:
+    for name in ("bitsandbytes", "torchao", "torchao.quantization"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "spacy_llama_ner.base.bits", raising=False)
+    with pytest.raises(BaseModelError, match=rf"needs the package {package}, .*spacy_llama_ner\[quantized\]"):
+        quantize(make_layers(), how, dtype=torch.float32, device=CPU)
+
+
+def test_hardware_that_cannot_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any) -> None:
+        raise NotImplementedError("no kernel for this backend")
+
+    monkeypatch.setattr(module, "_torchao", fail)
+    message = r"does not run on this cpu \(NotImplementedError: no kernel .* set quantization to null"
+    with pytest.raises(BaseModelError, match=message):
+        quantize(make_layers(), "torchao-int8", dtype=torch.float32, device=CPU)
+
+
+def test_products_that_are_no_numbers_are_not_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spoil(layers: nn.ModuleList, device: torch.device) -> None:
+        nn.init.constant_(layers[0][0].weight, float("nan"))
+
+    monkeypatch.setattr(module, "_torchao", spoil)
+    with pytest.raises(BaseModelError, match="its products are not finite numbers"):
+        quantize(make_layers(), "torchao-int8", dtype=torch.float32, device=CPU)
+
+
+def test_another_word_for_it_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"quantization = '4bit' is not known. Choose one of 'bitsandbytes-4bit', "):
+        LlamaEncoder(quantization="4bit")  # type: ignore[arg-type]

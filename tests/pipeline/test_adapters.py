@@ -1,0 +1,218 @@
+"""Recognisers that leave and enter pipelines as a folder of a few MB."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pytest
+import spacy
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from spacy.language import Language
+
+from spacy_llama_ner.encoder.adapter import CONFIG, WEIGHTS, AdapterError
+from spacy_llama_ner.pipeline.adapters import add_adapter, export_adapter
+from spacy_llama_ner.pipeline.head_file import HEAD
+
+from ..conftest import build_tiny_llama
+from ..encoder.peft_samples import peft_adapter
+from .recognisers import addresses, module
+from .samples import CORPUS, ents, make_examples, make_nlp, scores, train
+
+TEXTS = [text for text, _ in CORPUS]
+ENCODER = {"dtype": "float32", "window": 64, "stride": 48}
+
+
+@pytest.fixture(scope="session")
+def exported(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The recogniser of `trained_folder` as an adapter."""
+    folder = tmp_path_factory.mktemp("exported") / "adapter"
+    nlp = spacy.load(trained_folder)
+    nlp.get_pipe("llama_ner").model.get_ref("head").shims[0].module.temperature = 1.5
+    export_adapter(nlp, folder)
+    return folder
+
+
+@pytest.fixture
+def folder(exported: Path, tmp_path: Path) -> Path:
+    return Path(copytree(exported, tmp_path / "adapter"))
+
+
+def found(nlp: Language) -> list[list[tuple[str, str, float]]]:
+    return [
+        [(*entity, score) for entity, score in zip(ents(doc), scores(doc), strict=True)] for doc in nlp.pipe(TEXTS)
+    ]
+
+
+def change_head(folder: Path, **changes: Any) -> None:
+    with safe_open(folder / HEAD, framework="pt") as file:
+        told = json.loads(file.metadata()["llama_ner"]) | changes
+    save_file(load_file(folder / HEAD), folder / HEAD, {"llama_ner": json.dumps(told)})
+
+
+def refused(folder: Path | str, match: str, **settings: Any) -> None:
+    """Adding it is an error, and leaves the pipeline as it is."""
+    nlp = spacy.blank("en")
+    with pytest.raises(ValueError, match=match):
+        add_adapter(nlp, folder, **settings)
+    assert nlp.pipe_names == []
+
+
+def test_out_and_in_it_says_the_same(exported: Path, trained_folder: Path) -> None:
+    nlp, source = spacy.blank("en"), spacy.load(trained_folder)
+    source.get_pipe("llama_ner").model.get_ref("head").shims[0].module.temperature = 1.5
+    ner = add_adapter(nlp, exported, name="people")
+    assert found(nlp) == found(source)
+    assert ner.labels == ("DATE", "NAME")
+    assert addresses(module(nlp, "people"), trained=False) == addresses(module(source), trained=False)
+
+
+def test_it_holds_no_base_and_three_files(exported: Path, tiny_llama: Path) -> None:
+    assert {path.name for path in exported.iterdir()} == {CONFIG, WEIGHTS, HEAD}
+    weights = sum(path.stat().st_size for path in exported.iterdir())
+    assert weights < (tiny_llama / "model.safetensors").stat().st_size
+
+
+def test_it_is_saved_with_the_pipeline_and_learns_on(exported: Path, tmp_path: Path) -> None:
+    nlp = spacy.blank("en")
+    add_adapter(nlp, exported)
+    nlp.to_disk(tmp_path)
+    again = spacy.load(tmp_path)
+    assert found(again) == found(nlp)
+    assert again.update(make_examples(again), sgd=again.resume_training())["llama_ner"] < 0.5
+
+
+def test_an_adapter_of_pefts_gets_a_fresh_head(
+    tiny_llama: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = peft_adapter(tiny_llama, tmp_path / "peft", target_modules=["q_proj", "v_proj"])
+    nlp, bare = spacy.blank("en"), make_nlp(tiny_llama, tok2vec={"lora": None})
+    ner = add_adapter(nlp, folder, labels=["DATE", "NAME"], config={"model": {"tok2vec": ENCODER}})
+    assert ner.labels == ("DATE", "NAME") and ner.is_initialized
+    assert ner.model.get_ref("tok2vec").attrs["settings"].base == str(tiny_llama)
+    train(bare, make_examples(bare), steps=1)
+    mine, plain = (each.get_pipe("llama_ner").model.get_ref("tok2vec") for each in (nlp, bare))
+    assert caplog.text == ""
+    doc = nlp.make_doc(TEXTS[0])
+    assert abs(mine.predict([doc])[0] - plain.predict([doc])[0]).max() > 0.01
+    assert nlp.update(make_examples(nlp), sgd=nlp.resume_training())["llama_ner"] > 0
+
+
+def test_another_head_is_left_out_and_said_to_be(
+    tiny_llama: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = peft_adapter(tiny_llama, tmp_path / "peft", kind="token_classification", target_modules=["q_proj"])
+    nlp = spacy.blank("en")
+    with caplog.at_level("WARNING", logger="spacy"):
+        add_adapter(nlp, folder, labels=["NAME"], config={"model": {"tok2vec": ENCODER}})
+    assert "brings a head that is left out: base_model.model.score" in caplog.text
+
+
+def test_settings_of_the_component_may_be_changed(exported: Path) -> None:
+    nlp = spacy.blank("en")
+    config = {"spans_key": "people", "model": {"tok2vec": {"merge": True}}}
+    ner = add_adapter(nlp, exported, name="people", config=config)
+    assert ner.spans_key == "people"
+    assert ner.model.get_ref("tok2vec").attrs["settings"].merge
+    assert nlp.config["components"]["people"]["model"]["tok2vec"]["merge"] is True
+
+
+def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    refused(tmp_path / "nowhere", "There is no adapter in .*nowhere")
+    refused("acme/pii", "The adapter 'acme/pii' cannot be had: HF_HUB_OFFLINE")
+    refused("acme/pii", "The adapter 'acme/pii' at revision 'v2' cannot be had.* `hf download", revision="v2")
+
+
+def test_a_revision_of_a_folder_is_refused(folder: Path) -> None:
+    refused(folder, "revision = 'v2' is for a Hub repository", revision="v2")
+
+
+def test_another_base_is_refused(folder: Path, tmp_path: Path) -> None:
+    """One of the same shape, and one of another."""
+    twin = build_tiny_llama(tmp_path / "twin", rope_theta=500.0)
+    small = build_tiny_llama(tmp_path / "small", hidden_size=16)
+    for base in (twin, small):
+        config = {"model": {"tok2vec": {"base": str(base)}}}
+        refused(folder, r"was trained on .* with the fingerprint \w{12}\. The base here has \w{12}", config=config)
+
+
+def test_a_copy_of_the_base_elsewhere_is_not(folder: Path, tiny_llama: Path, tmp_path: Path) -> None:
+    base = copytree(tiny_llama, tmp_path / "copy")
+    nlp = spacy.blank("en")
+    add_adapter(nlp, folder, config={"model": {"tok2vec": {"base": str(base)}}})
+    assert ents(nlp(TEXTS[0])) == CORPUS[0][1]
+
+
+def test_a_base_that_is_nowhere_is_refused(folder: Path, tmp_path: Path) -> None:
+    config = {"model": {"tok2vec": {"base": str(tmp_path / "gone")}}}
+    refused(folder, "There is no base .*gone", config=config)
+
+
+def test_another_rank_is_refused(folder: Path) -> None:
+    lora = {"model": {"tok2vec": {"lora": {"rank": 16}}}}
+    refused(folder, r"lora = .*16.* was given, but the adapter has its own shape", config=lora)
+    config = json.loads((folder / CONFIG).read_text(encoding="utf8"))
+    (folder / CONFIG).write_text(json.dumps(config | {"r": 16}), encoding="utf8")
+    refused(folder, r"says r = 16, but the weights beside it have the ranks \[4\]")
+
+
+def test_labels_that_are_not_its_own_are_refused(folder: Path, tiny_llama: Path, tmp_path: Path) -> None:
+    refused(folder, r"a head for the labels \['DATE', 'NAME'\], but \['NAME'\] were given", labels=["NAME"])
+    refused(
+        peft_adapter(tiny_llama, tmp_path / "peft", target_modules=["q_proj"]), "comes without a head .* Give the"
+    )
+
+
+def test_labels_that_another_component_sets_are_refused(folder: Path, nlp: Language) -> None:
+    with pytest.raises(AdapterError, match=r"'llama_ner' sets entities with the labels \['DATE', 'NAME'\] already"):
+        add_adapter(nlp, folder, name="second")
+    assert nlp.pipe_names == ["llama_ner"]
+    add_adapter(nlp, folder, name="second", config={"overwrite": None, "spans_key": "second"})
+    doc = nlp(TEXTS[0])
+    assert [(span.text, span.label_) for span in doc.spans["second"]] == ents(doc) == CORPUS[0][1]
+
+
+@pytest.mark.parametrize("keep", [0, 9, 200])
+def test_a_damaged_head_is_refused(folder: Path, keep: int) -> None:
+    (folder / HEAD).write_bytes((folder / HEAD).read_bytes()[:keep])
+    refused(folder, r"llama_ner.safetensors is damaged .* Copy the adapter again")
+
+
+def test_a_head_that_does_not_fit_is_refused(folder: Path) -> None:
+    change_head(folder, labels=["NAME"])
+    refused(folder, "of another shape")
+
+
+@pytest.mark.parametrize("name", ["tagger", "sentencizer"])
+def test_what_is_no_trained_recogniser_cannot_be_exported(blank: Language, tmp_path: Path, name: str) -> None:
+    blank.add_pipe("sentencizer")
+    with pytest.raises(AdapterError, match=rf"'{name}' is no trained `llama_ner`. The pipeline has \['llama_ner'\]"):
+        export_adapter(blank, tmp_path / "out", pipe=name)
+    with pytest.raises(AdapterError, match="'llama_ner' is no trained"):
+        export_adapter(blank, tmp_path / "out")
+
+
+def test_other_word_vectors_cannot_be_exported(tmp_path: Path) -> None:
+    nlp = spacy.blank("en")
+    config = {"@architectures": "spacy.HashEmbedCNN.v2", "width": 8, "depth": 1, "embed_size": 10, "window_size": 1}
+    settings = {"maxout_pieces": 2, "subword_features": False, "pretrained_vectors": None}
+    nlp.add_pipe("llama_ner", config={"model": {"tok2vec": {**config, **settings}}})
+    train(nlp, make_examples(nlp), steps=1)
+    with pytest.raises(AdapterError, match="which has no adapter. Expected is LlamaEncoder.v1"):
+        export_adapter(nlp, tmp_path / "out")
+
+
+def test_an_output_that_is_something_else_stays_as_it_is(trained: Language, folder: Path, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "note.txt").write_text("mine", encoding="utf8")
+    for output in (taken, taken / "note.txt"):
+        with pytest.raises(AdapterError, match="is there and is no adapter"):
+            export_adapter(trained, output)
+    assert (taken / "note.txt").read_text(encoding="utf8") == "mine"
+    # an adapter is replaced
+    export_adapter(trained, folder)
+    assert {path.name for path in folder.iterdir()} == {CONFIG, WEIGHTS, HEAD}
