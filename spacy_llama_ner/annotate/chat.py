@@ -62,16 +62,33 @@ class Reply:
 class TryAgain(Exception):  # noqa: N818
     """There was no reply this time (too many requests, server error, time-out, cut connection).
 
+    reason: its kind, in words that are the same for all such requests, so that they can be counted.
     after: seconds that the server asks to wait, if it says.
     """
 
-    def __init__(self, reason: str, *, after: float | None = None) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str, detail: str = "", *, after: float | None = None) -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
         self.after = after
+
+
+class NoAnswer(Exception):  # noqa: N818
+    """This question gets no reply however often it is asked (too long for the model, say); others may."""
 
 
 class Refused(ValueError):  # noqa: N818
     """No question will be answered (bad key, unknown model, no such server): the run stops; the message says why."""
+
+
+class Reject(ValueError):  # noqa: N818
+    """A reply that cannot be used.
+
+    reason: its kind, in words that are the same for all such replies, so that they can be counted.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
 
 
 class Backend(Protocol):
@@ -86,7 +103,7 @@ class Backend(Protocol):
         """One reply, which may be empty.
 
         Called many times at once, by as many tasks as the run is allowed. A backend does not retry on its own.
-        Raises: TryAgain or Refused.
+        Raises: TryAgain, NoAnswer or Refused.
         """
 
     async def close(self) -> None:
