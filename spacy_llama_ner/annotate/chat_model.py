@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from thinc.util import get_torch_default_device
 from torch import Tensor
 from transformers import AutoTokenizer, LogitsProcessor, StoppingCriteria
@@ -16,7 +17,7 @@ from transformers.generation.configuration_utils import GenerationConfig
 
 from ..base import locate
 from ..base.load import load_generator
-from .chat import Message
+from .chat import Message, Refused
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,27 @@ class ChatModel:
         # what else a base's own settings say (temperatures, penalties) is left aside
         self._model.generation_config = GenerationConfig()
 
-    def encode(self, messages: Iterable[Message]) -> list[int]:
-        """The subwords of a chat, up to where the reply begins."""
-        said = [{"role": message.role, "content": message.content} for message in messages]
-        text = self._tokenizer.apply_chat_template(said, add_generation_prompt=True, tokenize=False)
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        """The subwords of a chat, up to where the reply begins.
+
+        Where the template takes no system turn, as Gemma's, its content goes in front of the turn behind it.
+        Raises: Refused where it does not take the chat even so.
+        """
+        try:
+            text = self._in_template(messages)
+        except TemplateError:
+            try:
+                text = self._in_template(_without_system(messages))
+            except TemplateError as error:
+                raise Refused(f"The chat template of this base does not take the prompt: {error}") from error
         # the template brings the special subwords
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
+
+    def _in_template(self, messages: Sequence[Message]) -> str:
+        said = [{"role": message.role, "content": message.content} for message in messages]
+        text: str = self._tokenizer.apply_chat_template(said, add_generation_prompt=True, tokenize=False)
+        return text
 
     @torch.inference_mode()
     def reply(self, prompts: Sequence[Prompt]) -> list[tuple[str, int, bool]]:
@@ -128,6 +143,13 @@ class _Draw(LogitsProcessor):
                 waits = torch.empty(row.shape, dtype=row.dtype).exponential_(generator=generator)
                 row.div_(temperature).sub_(waits.log().to(row.device))
         return scores
+
+
+def _without_system(messages: Sequence[Message]) -> Sequence[Message]:
+    match messages:
+        case [Message("system", said), Message(role, asked), *others]:
+            return [Message(role, f"{said}\n\n{asked}"), *others]
+    return messages
 
 
 def _number(seed: str) -> int:

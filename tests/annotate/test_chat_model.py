@@ -9,14 +9,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from spacy_llama_ner.annotate.chat import Message
+from spacy_llama_ner.annotate.chat import Message, Refused
 from spacy_llama_ner.annotate.chat_model import ChatModel, Prompt
 from spacy_llama_ner.base import fingerprint
 from spacy_llama_ner.base.load import load_shared
 from spacy_llama_ner.encoder import LlamaEncoder
 
 from ..conftest import build_tiny_llama
-from .bases import build_chat_llama
+from .bases import STRICT, build_chat_llama
 
 TEXTS = (
     "Anna called Peter.",
@@ -47,6 +47,16 @@ def test_a_chat_is_put_into_the_template_up_to_the_reply(chat: ChatModel, folder
     assert tokenizer.decode(ids) == "system: Find names.</s>user: Anna called.</s>assistant: "
     # the mark behind a message is one subword, not four
     assert ids.count(tokenizer.eos_token_id) == 2
+
+
+def test_a_template_without_system_turns(tmp_path: Path) -> None:
+    folder = build_chat_llama(tmp_path / "base", template=STRICT)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    strict = ChatModel(str(folder))
+    ids = strict.encode([Message("system", "Find names."), Message("user", "Anna called.")])
+    assert tokenizer.decode(ids) == "user: Find names.\n\nAnna called.</s>assistant: "
+    with pytest.raises(Refused, match="does not take the prompt: roles must alternate"):
+        strict.encode([Message("user", "Anna called."), Message("user", "Who?")])
 
 
 def test_a_reply_is_the_likeliest_subword_each_time(chat: ChatModel, folder: Path) -> None:

@@ -57,10 +57,11 @@ def test_questions_asked_at_once_are_one_batch(backend: LocalBackend, monkeypatc
     assert all(reply.input_tokens > len("Anna has") / 2 for reply in replies)
 
 
-def test_replies_do_not_depend_on_what_is_asked_besides(backend: LocalBackend) -> None:
+def test_replies_do_not_depend_on_what_is_asked_besides(backend: LocalBackend, folder: Path) -> None:
     questions = [question("It rained " * n + ".", temperature=n % 2) for n in range(1, 5)]
     together = [reply.text for reply in ask(backend, questions)]
-    assert together == [ask(backend, [each])[0].text for each in questions]
+    another = LocalBackend(str(folder))
+    assert together == [ask(another, [each])[0].text for each in questions]
     assert len(set(together)) > 1
 
 
@@ -82,7 +83,7 @@ def test_a_reply_ends_where_the_base_ends(tmp_path: Path) -> None:
     small = LocalBackend(str(build_chat_llama(tmp_path / "small", max_position_embeddings=32)))
     (reply,) = ask(small, [question("Hi.", max_tokens=500)])
     assert reply.input_tokens + reply.output_tokens <= 32
-    with pytest.raises(NoAnswer, match=r"the prompt has \d\d subwords, and local:.*small reads 32 with the reply"):
+    with pytest.raises(NoAnswer, match=r"the prompt has \d+ subwords, and local:.*small reads 32 with the reply"):
         ask(small, [question("a b c d e f " * 10)])
 
 
