@@ -14,6 +14,8 @@ from .chat import NoAnswer, Question, Refused, Reply
 if TYPE_CHECKING:
     from .chat_model import ChatModel, Prompt
 
+# what the names of these models begin with
+LOCAL = "local:"
 # questions, and subwords with their replies, that are answered together at most
 MOST_QUESTIONS = 32
 MOST_SUBWORDS = 16_384
@@ -41,7 +43,7 @@ class LocalBackend:
     def __init__(self, model: str) -> None:
         from .chat_model import ChatModel
 
-        self.model = f"local:{model}"
+        self.model = f"{LOCAL}{model}"
         self._chat: ChatModel | None = ChatModel(model)
         self._waiting: list[_Asked] = []
         self._drawn: Counter[str] = Counter()
