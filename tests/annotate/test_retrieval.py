@@ -9,7 +9,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, Span
 
-from spacy_llama_ner.annotate.examples import Examples, choose_examples
+from spacy_llama_ner.annotate.retrieval import Examples, choose_examples
 
 NLP = spacy.blank("en")
 
@@ -63,7 +63,7 @@ def test_many_get_the_same_as_each_alone(by: str, tiny_llama: Path, monkeypatch:
     texts = [labelled("Mia sailed to Oslo"), labelled(""), *POOL]
     alone = [(doc, examples.examples_for(doc)) for doc in texts]
     assert list(examples.with_examples(iter(texts))) == alone
-    monkeypatch.setattr("spacy_llama_ner.annotate.examples.BATCH", 2)
+    monkeypatch.setattr("spacy_llama_ner.annotate.retrieval.BATCH", 2)
     assert list(examples.with_examples(iter(texts))) == alone
     assert [found for _, found in alone] == [
         found for _, found in choose(by, tiny_llama, shots=3).with_examples(texts)
