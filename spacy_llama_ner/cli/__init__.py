@@ -1,6 +1,18 @@
 """`python -m spacy llama-ner COMMAND`."""
 
-from . import apply, calibrate, conll2003, convert, evaluate, fetch, report, show
+from . import apply, calibrate, conll2003, convert, difference, evaluate, fetch, pair, report, show
 from .app import app
 
-__all__ = ["app", "apply", "calibrate", "conll2003", "convert", "evaluate", "fetch", "report", "show"]
+__all__ = [
+    "app",
+    "apply",
+    "calibrate",
+    "conll2003",
+    "convert",
+    "difference",
+    "evaluate",
+    "fetch",
+    "pair",
+    "report",
+    "show",
+]
