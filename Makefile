@@ -34,7 +34,7 @@ lint: $(TEST)/installed
 unit: $(TEST)/installed
 	$(TEST)/bin/python -m pytest
 
-# The newest transformers, without spacy-transformers; what needs the real weights has run above.
+# The newest transformers, without spacy-transformers; what is marked `real` has run above, on the same weights.
 newest: $(NEWEST)/installed
 	$(NEWEST)/bin/python -m pytest -m "not real"
 
@@ -50,7 +50,7 @@ $(TEST)/installed: setup.cfg pyproject.toml constraints.txt
 
 $(NEWEST)/installed: setup.cfg pyproject.toml constraints-newest.txt
 	$(PYTHON) -m venv $(NEWEST)
-	$(NEWEST)/bin/python -m pip install -q -c constraints-newest.txt -e ".[project,dev]"
+	$(NEWEST)/bin/python -m pip install -q -c constraints-newest.txt -e ".[project,llm,serve,dev]"
 	touch $@
 
 clean:

@@ -18,7 +18,7 @@ SAYINGS = {
 class Dialect:
     """How to put a question to one server.
 
-    Servers differ: `transformers serve` refuses a schema, newer models of OpenAI want the limit under another
+    Servers differ: some refuse a schema, newer models of OpenAI want the limit under another
     name and no temperature, Gemma has no system role.
     """
 

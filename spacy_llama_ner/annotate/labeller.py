@@ -77,6 +77,8 @@ class Labeller:
         return Labelled(doc, report.problems)
 
     def _spelled(self, piece: Piece, note: Callable[[str, str], None]) -> Piece:
+        # what cannot be written to a file is no label
+        piece = replace(piece, tag=piece.tag.encode("utf8", "replace").decode())
         parts = split_tag(piece.tag)
         known = self._spellings.get(parts[1].casefold()) if parts else None
         if parts is None or known is None or known == parts[1]:

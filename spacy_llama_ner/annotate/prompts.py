@@ -41,7 +41,9 @@ def load_template(name: str) -> Template:
     """
     path = FOLDER / f"{name}{SUFFIX}" if (FOLDER / f"{name}{SUFFIX}").is_file() else Path(name)
     if not path.is_file():
-        raise PromptError(f"There is no prompt {name!r}. Give one of {', '.join(prompt_names())}, or a {SUFFIX} file.")
+        raise PromptError(
+            f"There is no prompt {name!r}. Give one of {', '.join(prompt_names())}, or a {SUFFIX} file."
+        )
     loader = FileSystemLoader([path.parent, FOLDER])
     environment = SandboxedEnvironment(
         loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False

@@ -19,7 +19,13 @@ from typing import Any
 from .chat import Reply
 
 START = b'{"key": "'
-FIELDS: dict[str, Any] = {"text": str, "input_tokens": int, "output_tokens": int, "seconds": (int, float), "cut": bool}
+FIELDS: dict[str, Any] = {
+    "text": str,
+    "input_tokens": int,
+    "output_tokens": int,
+    "seconds": (int, float),
+    "cut": bool,
+}
 
 
 class ReplyLog:

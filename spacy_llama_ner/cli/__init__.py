@@ -1,9 +1,10 @@
 """`python -m spacy llama-ner COMMAND`."""
 
-from . import apply, calibrate, conll2003, convert, difference, evaluate, fetch, pair, report, show
+from . import annotate, apply, calibrate, conll2003, convert, difference, evaluate, fetch, generate, pair, report, show
 from .app import app
 
 __all__ = [
+    "annotate",
     "app",
     "apply",
     "calibrate",
@@ -12,6 +13,7 @@ __all__ = [
     "difference",
     "evaluate",
     "fetch",
+    "generate",
     "pair",
     "report",
     "show",

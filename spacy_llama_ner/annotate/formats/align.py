@@ -31,7 +31,7 @@ class Alignment:
     _match: dict[int, int]
 
     def place(self, start: int, end: int) -> tuple[int, int] | None:
-        """The characters of the text for `start` to `end` of the reply's; None where its first or last word has none."""
+        """The characters of the text for `start` to `end` of the reply's; None where an end of it has none."""
         first, last = bisect_right(self._ends, start), bisect_left(self._starts, end) - 1
         if first > last or first not in self._match or last not in self._match:
             return None
