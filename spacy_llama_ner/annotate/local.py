@@ -14,8 +14,8 @@ from .chat import NoAnswer, Question, Refused, Reply
 if TYPE_CHECKING:
     from .chat_model import ChatModel, Prompt
 
-# what the names of these models begin with
-LOCAL = "local:"
+# what stands for the address of a server, and what the names of these models begin with
+IN_PROCESS, LOCAL = "local", "local:"
 # questions, and subwords with their replies, that are answered together at most
 MOST_QUESTIONS = 32
 MOST_SUBWORDS = 16_384

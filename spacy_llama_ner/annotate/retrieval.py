@@ -56,7 +56,7 @@ def choose_examples(
         raise ValueError(f"shots = {shots}; give 1 or more examples, or no pool at all.")
     distinct: dict[tuple[str, ...], Doc] = {}
     for doc in pool:
-        distinct.setdefault(_key(doc), _with_labels(doc, labels))
+        distinct.setdefault(_key(doc), with_labels(doc, labels))
     docs = list(distinct.values())
     if not any(doc.ents for doc in docs):
         said = "" if labels is None else f" with a label among {', '.join(sorted(labels))}"
@@ -154,7 +154,8 @@ def _worth(doc: Doc, shown: Counter[str]) -> float:
     return sum(1 / (1 + shown[label]) for label in sorted({ent.label_ for ent in doc.ents}))
 
 
-def _with_labels(doc: Doc, labels: Collection[str] | None) -> Doc:
+def with_labels(doc: Doc, labels: Collection[str] | None) -> Doc:
+    """`doc` itself where it has no entity with another label, else a copy without those. None: all labels."""
     kept = [ent for ent in doc.ents if labels is None or ent.label_ in labels]
     if len(kept) == len(doc.ents):
         return doc

@@ -81,6 +81,7 @@ def _terms(doc: Doc | None) -> Iterator[str]:
     if doc is None:
         yield ""
         return
-    words = [token.lower_ for token in doc if not token.is_space]
+    # a bare vocabulary, as of docs from a file, knows no `lower_`
+    words = [token.text.lower() for token in doc if not token.text.isspace()]
     yield from words
     yield from (f"{left} {right}" for left, right in pairwise(words))

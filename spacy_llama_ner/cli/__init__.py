@@ -1,6 +1,20 @@
 """`python -m spacy llama-ner COMMAND`."""
 
-from . import annotate, apply, calibrate, conll2003, convert, difference, evaluate, fetch, generate, pair, report, show
+from . import (
+    annotate,
+    apply,
+    calibrate,
+    compare_prompts,
+    conll2003,
+    convert,
+    difference,
+    evaluate,
+    fetch,
+    generate,
+    pair,
+    report,
+    show,
+)
 from .app import app
 
 __all__ = [
@@ -8,6 +22,7 @@ __all__ = [
     "app",
     "apply",
     "calibrate",
+    "compare_prompts",
     "conll2003",
     "convert",
     "difference",

@@ -11,12 +11,12 @@ import srsly
 from typer import Argument, Option
 from wasabi import msg
 
-from ..annotate.examples import fixed_examples, keep_labels
 from ..annotate.labeller import Labeller
 from ..annotate.labels import read_labels
 from ..annotate.openai_backend import KEY_VARIABLE
 from ..annotate.progress import Progress
 from ..annotate.prompts import Prompt, prompt_names
+from ..annotate.retrieval import WAYS, WORDS, choose_examples
 from ..annotate.silver import account, label_texts
 from ..annotate.texts import count_texts, read_texts
 from ..data.docbin import write_docbin
@@ -40,7 +40,8 @@ def annotate_cli(
     base_url: options.BaseUrl = None,
     prompt: Annotated[str, Option(help=f"A .jinja file, or one of: {', '.join(prompt_names())}")] = "brackets",
     examples: Annotated[Path | None, Option(help="A .spacy file of gold docs to take solved examples from")] = None,
-    shots: Annotated[int, Option(min=1, help="How many examples the model gets to see")] = 5,
+    shots: options.Shots = 5,
+    choose: Annotated[str, Option(help=f"How examples are chosen: {WAYS}")] = WORDS,
     lang: Annotated[str, Option(help="Language whose tokenizer cuts texts that are not tokenised")] = "en",
     text_key: Annotated[str, Option(help="Field of a record that holds the text")] = "text",
     key_variable: options.KeyVariable = KEY_VARIABLE,
@@ -50,6 +51,7 @@ def annotate_cli(
     retries: options.Retries = 6,
     max_tokens: Annotated[int | None, Option(min=1, help="Longest reply; fits the text if not given")] = None,
     max_failed: options.MaxFailed = 0.05,
+    prices: options.Prices = None,
     replies: Annotated[Path | None, Option(help="Log of replies [OUTPUT.replies.jsonl]")] = None,
 ) -> None:
     """Let a language model label texts, and write them as a silver corpus that `spacy train` takes.
@@ -58,7 +60,7 @@ def annotate_cli(
     given again, and asks nothing twice. What was wrong is counted here and in OUTPUT.report.json, and listed in
     OUTPUT.problems.jsonl.
     """
-    asking = Asking(model, base_url, key_variable, timeout, concurrency, attempts, retries)
+    asking = Asking(model, base_url, key_variable, timeout, concurrency, attempts, retries, prices)
     try:
         failure = annotate(
             texts,
@@ -68,6 +70,7 @@ def annotate_cli(
             prompt=prompt,
             examples=examples,
             shots=shots,
+            choose=choose,
             lang=lang,
             text_key=text_key,
             max_tokens=max_tokens,
@@ -89,6 +92,7 @@ def annotate(
     prompt: str = "brackets",
     examples: Path | None = None,
     shots: int = 5,
+    choose: str = WORDS,
     lang: str = "en",
     text_key: str = "text",
     max_tokens: int | None = None,
@@ -105,11 +109,13 @@ def annotate(
     if output.suffix != ".spacy" or output.is_dir():
         raise ValueError(f"The output {output} is no .spacy file. Give the name of one.")
     nlp = spacy.blank(lang)
-    pool = None if examples is None else keep_labels(read_docs(examples), labels)
+    pool = None
+    if examples is not None:
+        pool = choose_examples(read_docs(examples), shots=shots, by=choose, labels=labels)
     labeller = Labeller(
         Prompt(prompt),
         labels,
-        examples_for=None if pool is None else fixed_examples(pool, shots),
+        examples_for=None if pool is None else pool.examples_for,
         max_tokens=max_tokens,
     )
     report = Report(str(texts), "line" if texts.suffix in (".txt", ".jsonl") else "record")

@@ -12,6 +12,7 @@ from typer import Option
 from wasabi import msg
 
 from ..annotate.backends import open_backend
+from ..annotate.cost import read_prices
 from ..annotate.jobs import Patience
 from ..annotate.openai_backend import KEY_VARIABLE
 from ..annotate.progress import Progress
@@ -20,13 +21,19 @@ from ..annotate.run import Run
 
 Model = Annotated[str, Option("--model", "-m", help="Model, by the name that the server has for it")]
 BaseUrl = Annotated[
-    str | None, Option(help="OpenAI-compatible server, such as http://localhost:8000/v1; OpenAI's own if not given")
+    str | None,
+    Option(
+        help="OpenAI-compatible server, such as http://localhost:8000/v1, or `local` for a base in this process; "
+        "OpenAI's own if not given"
+    ),
 ]
 KeyVariable = Annotated[str, Option(help="Environment variable with the server's key, if it wants one")]
 Timeout = Annotated[float, Option(min=0.1, help="Seconds to wait for a reply")]
 Concurrency = Annotated[int, Option(min=1, help="Requests under way at a time")]
 Attempts = Annotated[int, Option(min=1, help="Replies that one question may cost, where they cannot be used")]
 Retries = Annotated[int, Option(min=0, help="Requests made again where there was no reply, with growing waits")]
+Shots = Annotated[int, Option(min=1, help="How many examples the model gets to see")]
+Prices = Annotated[Path | None, Option(help="Price list, such as assets/prices.yml; without it no cost is told")]
 MaxFailed = Annotated[
     float, Option(min=0, max=1, help="Share of questions without a usable reply above which the command fails")
 ]
@@ -43,6 +50,7 @@ class Asking:
     concurrency: int = 8
     attempts: int = 3
     retries: int = 6
+    prices: Path | None = None
 
 
 @contextmanager
@@ -51,6 +59,8 @@ def open_run(asking: Asking, log: Path, progress: Progress) -> Iterator[Run]:
     backend = open_backend(
         asking.model, base_url=asking.base_url, key_variable=asking.key_variable, timeout=asking.timeout
     )
+    if asking.prices is not None:
+        progress.prices = read_prices(asking.prices).of(backend.model)
     patience = Patience(attempts=asking.attempts, retries=asking.retries)
     with ReplyLog(log) as replies:
         if replies.dropped:

@@ -36,13 +36,14 @@ def generate_cli(
     attempts: options.Attempts = 3,
     retries: options.Retries = 6,
     max_failed: options.MaxFailed = 0.05,
+    prices: options.Prices = None,
 ) -> None:
     """Let a language model write labelled texts, as records that `convert` takes.
 
     Each text is checked; what was rejected is in rejects.jsonl, with the reason. Each reply is logged before it is
     used: a run that was stopped goes on where it was when the same command is given again, and asks nothing twice.
     """
-    asking = Asking(model, base_url, key_variable, timeout, concurrency, attempts, retries)
+    asking = Asking(model, base_url, key_variable, timeout, concurrency, attempts, retries, prices)
     try:
         failure = write_data_set(read_recipe(config), output, asking=asking, max_failed=max_failed)
     except (ValueError, OSError, ImportError) as error:

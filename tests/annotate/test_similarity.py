@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import spacy
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 from spacy_llama_ner.annotate.similarity import Index, VectorIndex, WordIndex
 
@@ -50,6 +51,12 @@ def test_words_count_by_how_rare_they_are_and_not_by_case() -> None:
     (scores,) = index.scores(docs("The SEAL sang to the moon"))
     assert scores[0] > 2 * scores[1] > 0
     assert scores[1] == scores[2] == scores[3]
+
+
+def test_docs_from_a_file_have_words_too() -> None:
+    """Their vocabulary has no functions for attributes of words."""
+    seal, dog = (Doc(Vocab(), words=["The", name]) for name in ("Seal", "dog"))
+    assert WordIndex([seal, dog]).scores(docs("SEAL")).argmax() == 0
 
 
 def test_neighbouring_words_count_together() -> None:

@@ -13,25 +13,24 @@ from ...evaluate.groups import Tally
 from ...evaluate.interval import f1_interval
 from ...evaluate.scorer import seqeval_score
 from ...evaluate.table import TOTAL
-from ..cost import ModelPrice
 from ..jobs import Outcome
 from ..labeller import Labelled, Labeller
 from ..run import Run
 from .result import Result, Variant
 
 
-def measure(
-    variant: Variant, gold: Sequence[Doc], *, labeller: Labeller, run: Run, price: ModelPrice | None = None
-) -> Result:
+def measure(variant: Variant, gold: Sequence[Doc], *, labeller: Labeller, run: Run) -> Result:
     """Ask about each text of `gold`, which keeps its entities, and score the replies.
 
-    Words are scored as they are in `gold`. A text without a usable reply counts as one without entities.
+    Words are scored as they are in `gold`. A text without a usable reply counts as one without entities. The cost is
+    by the prices of the run.
 
     Raises: as `Run.answers`.
     """
     outcomes = list(run.answers(labeller.job(_bare(doc), at) for at, doc in enumerate(gold, start=1)))
     examples = list(_examples(gold, outcomes))
     scores = seqeval_score(examples)
+    prices = run.progress.prices
     low, high = f1_interval([tally_labels(example).get(TOTAL, Tally()) for example in examples])
     replies = [reply for outcome in outcomes for reply in outcome.replies]
     n_in, n_out = sum(reply.input_tokens for reply in replies), sum(reply.output_tokens for reply in replies)
@@ -50,7 +49,7 @@ def measure(
         seconds=round(sum(reply.seconds for reply in replies), 3),
         input_tokens=n_in,
         output_tokens=n_out,
-        cost=None if price is None else price.cost(n_in, n_out),
+        cost=None if prices is None else prices.cost(n_in, n_out),
     )
 
 

@@ -13,7 +13,8 @@ from ...evaluate.table import percent
 from .best import Best
 from .charts import CSS, measure_charts, score_charts, spread_chart
 from .money import Money
-from .result import NONE, Result, short_names
+from .result import Result, short_names
+from .table import HEADER, result_rows, show_interval
 
 
 def render_comparison(results: Sequence[Result], best: Best | None, *, title: str, words: int, money: Money) -> str:
@@ -43,7 +44,7 @@ def _best(results: Sequence[Result], best: Best | None, *, words: int, money: Mo
         zip((id(result) for result in results), short_names([each.variant for each in results]), strict=True)
     )
     rows = [
-        (escape(what), escape(names[id(result)]), percent(result.f), _interval(result), money.of(result))
+        (escape(what), escape(names[id(result)]), percent(result.f), show_interval(result), money.of(result))
         for what, result in (("Highest F1", best.by_f1), ("Best F1 for its cost", best.for_cost))
     ]
     told = (
@@ -52,29 +53,15 @@ def _best(results: Sequence[Result], best: Best | None, *, words: int, money: Mo
     )
     expert = money.beside_expert(best.by_f1, words=words)
     said = note(told) + ("" if expert is None else note(escape(expert)))
-    return table(("", "variant", "F1", "95% interval", money.name), rows) + said
+    return table(("", "variant", "F1", "95% interval", escape(money.name)), rows) + said
 
 
 def _variants(results: Sequence[Result], money: Money) -> str:
     rows = [
-        (
-            str(number),
-            escape(each.variant.model),
-            escape(each.variant.prompt),
-            "zero-shot" if each.variant.examples == NONE else escape(each.variant.examples),
-            *(percent(share) for share in (each.p, each.r, each.f)),
-            _interval(each),
-            _unusable(each),
-            f"{each.lost:,}",
-            f"{each.seconds / each.texts:,.2f}",
-            f"{each.input_tokens:,}",
-            f"{each.output_tokens:,}",
-            money.of(each),
-        )
-        for number, each in enumerate(results, start=1)
+        (str(number), *map(escape, cells), escape(_reasons(each)))
+        for number, (each, cells) in enumerate(zip(results, result_rows(results, money), strict=True), start=1)
     ]
-    header = ["", "model", "prompt", "examples", "P", "R", "F1", "95% interval", "unusable replies, %", "texts lost"]
-    header += ["seconds a text", "tokens in", "tokens out", money.name]
+    header = ["", *HEADER, *([] if money.prices is None else [escape(money.name)]), "why unusable"]
     told = (
         "An entity is right if its first word, its last word and its label are gold. Unusable replies could not be "
         "parsed, or were about another text; they were asked for again. A text that is lost got no usable reply at "
@@ -83,11 +70,5 @@ def _variants(results: Sequence[Result], money: Money) -> str:
     return table(header, rows) + note(told)
 
 
-def _interval(result: Result) -> str:
-    return f"{percent(result.low)} to {percent(result.high)}"
-
-
-def _unusable(result: Result) -> str:
-    share = percent(result.unusable)
-    reasons = ", ".join(f"{reason}: {count:,}" for reason, count in result.rejected.items())
-    return f'<span title="{escape(reasons)}">{share}</span>' if reasons else share
+def _reasons(result: Result) -> str:
+    return ", ".join(f"{reason}: {count:,}" for reason, count in result.rejected.items())
