@@ -49,7 +49,7 @@ def annotate_cli(
     concurrency: options.Concurrency = 8,
     attempts: options.Attempts = 3,
     retries: options.Retries = 6,
-    max_tokens: Annotated[int | None, Option(min=1, help="Longest reply; fits the text if not given")] = None,
+    max_tokens: options.MaxTokens = None,
     max_failed: options.MaxFailed = 0.05,
     prices: options.Prices = None,
     replies: Annotated[Path | None, Option(help="Log of replies [OUTPUT.replies.jsonl]")] = None,

@@ -33,6 +33,7 @@ Concurrency = Annotated[int, Option(min=1, help="Requests under way at a time")]
 Attempts = Annotated[int, Option(min=1, help="Replies that one question may cost, where they cannot be used")]
 Retries = Annotated[int, Option(min=0, help="Requests made again where there was no reply, with growing waits")]
 Shots = Annotated[int, Option(min=1, help="How many examples the model gets to see")]
+MaxTokens = Annotated[int | None, Option(min=1, help="Longest reply; fits the text if not given")]
 Prices = Annotated[Path | None, Option(help="Price list, such as assets/prices.yml; without it no cost is told")]
 MaxFailed = Annotated[
     float, Option(min=0, max=1, help="Share of questions without a usable reply above which the command fails")

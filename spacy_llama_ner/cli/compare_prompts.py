@@ -69,6 +69,7 @@ def compare_prompts_cli(
     concurrency: options.Concurrency = 8,
     attempts: options.Attempts = 3,
     retries: options.Retries = 6,
+    max_tokens: options.MaxTokens = None,
     prices: options.Prices = None,
 ) -> None:
     """Ask with each prompt, each choice of examples and each model about the same gold texts, and name the best.
@@ -90,6 +91,7 @@ def compare_prompts_cli(
             shots=shots,
             labels=None if labels is None else read_labels(labels),
             limit=limit,
+            max_tokens=max_tokens,
             asking=asking,
         )
     except (ValueError, OSError, ImportError) as error:
@@ -108,6 +110,7 @@ def compare_prompts(
     shots: int = 5,
     labels: Mapping[str, str] | None = None,
     limit: int = 100,
+    max_tokens: int | None = None,
 ) -> list[Result]:
     """Measure each variant, print them, and write comparison.json and comparison.html to `output`.
 
@@ -131,6 +134,7 @@ def compare_prompts(
         pool=[] if examples is None else _read(examples),
         shots=shots,
         limit=limit,
+        max_tokens=max_tokens,
     )
     results: list[Result] = []
     for name, model in names.items():

@@ -23,12 +23,14 @@ class Plan:
     sample: gold docs, with entities of `labels` alone.
     labels: descriptions, which may be empty, by label.
     examples: by how they are chosen; None stands for zero-shot.
+    max_tokens: see `Labeller`.
     """
 
     sample: Sequence[Doc]
     labels: Mapping[str, str]
     prompts: Sequence[Prompt]
     examples: Mapping[str, ExamplesFor | None]
+    max_tokens: int | None
 
     @property
     def questions(self) -> int:
@@ -44,7 +46,7 @@ class Plan:
         """One for each prompt and choice of examples. model: its name in the log. Raises: as `Run.answers`."""
         for prompt in self.prompts:
             for by, examples_for in self.examples.items():
-                labeller = Labeller(prompt, self.labels, examples_for=examples_for)
+                labeller = Labeller(prompt, self.labels, examples_for=examples_for, max_tokens=self.max_tokens)
                 yield measure(Variant(prompt.name, by, model), self.sample, labeller=labeller, run=run)
 
 
@@ -57,6 +59,7 @@ def make_plan(
     pool: Sequence[Doc],
     shots: int,
     limit: int,
+    max_tokens: int | None = None,
 ) -> Plan:
     """Read the prompts, draw a stratified sample of at most `limit` docs, and find examples for it in `pool`.
 
@@ -77,7 +80,7 @@ def make_plan(
             continue
         found = dict(choose_examples(pool, shots=shots, by=by, labels=labels).with_examples(sample))
         examples[by] = _of_text({doc.text: shown for doc, shown in found.items()})
-    return Plan(sample, labels, loaded, examples)
+    return Plan(sample, labels, loaded, examples, max_tokens)
 
 
 def take_sample(docs: Sequence[Doc], limit: int) -> list[Doc]:
