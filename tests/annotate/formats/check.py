@@ -5,7 +5,7 @@ from __future__ import annotations
 import spacy
 from spacy.tokens import Doc
 
-from spacy_llama_ner.annotate.chat import Message, Reply
+from spacy_llama_ner.annotate.chat import Reply
 from spacy_llama_ner.annotate.formats import FORMATS
 from spacy_llama_ner.annotate.labeller import Labeller
 from spacy_llama_ner.annotate.prompts import Prompt

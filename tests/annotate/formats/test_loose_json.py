@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -97,7 +98,5 @@ def test_the_loose_reader_reads_strict_json_as_it_is(value: Any) -> None:
 @settings(deadline=None, max_examples=50)
 @given(st.text(alphabet="[]{}\"':, \\\nabu0"))
 def test_nothing_makes_it_fail_in_another_way(text: str) -> None:
-    try:
+    with suppress(Reject):
         assert isinstance(read_json("[" + text).value, list | dict)
-    except Reject:
-        pass
