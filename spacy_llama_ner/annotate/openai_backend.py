@@ -63,6 +63,8 @@ class OpenAIBackend:
                 "there, or give the address of another server."
             )
         try:
+            if base_url is not None and not base_url.startswith(("http://", "https://")):
+                raise ValueError("it does not begin with http:// or https://")
             self._client = openai.AsyncOpenAI(
                 api_key=os.environ.get(key_variable, "").strip() or "none",
                 base_url=base_url,
@@ -74,39 +76,46 @@ class OpenAIBackend:
 
     async def ask(self, question: Question) -> Reply:
         """See `Backend.ask`. What the server does not understand is left out, and not said again to this server."""
-        left_out = self._dialect.left_out
-        while True:
-            try:
-                reply = await self._request(self._dialect.body(question, left_out), question)
-            except self._openai.APIStatusError as error:
-                complaint = self._hide(error.message)
-                also = self._dialect.understand(complaint, question, left_out)
-                if error.status_code not in FAULTY or also is None:
-                    raise self._judge(error, complaint) from None
-                left_out |= {also}
-            else:
-                self._dialect.learn(question, left_out)
-                return reply
+        answer = await self._answer(question)
+        # raised here, where nothing is at hand of what the server said: it may repeat the key
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def _request(self, body: dict[str, Any], question: Question) -> Reply:
+    async def _answer(self, question: Question) -> Reply | Exception:
+        left_out = self._dialect.left_out
+        while True:
+            try:
+                answer = await self._exchange(self._dialect.body(question, left_out))
+            except self._openai.APIStatusError as error:
+                complaint = self._hide(error.message)
+                also = self._dialect.understand(complaint, question, left_out)
+                if error.status_code not in FAULTY or also is None:
+                    return self._judge(error, complaint)
+                left_out |= {also}
+            else:
+                self._dialect.learn(question, left_out)
+                return answer
+
+    async def _exchange(self, body: dict[str, Any]) -> Reply | Exception:
         start = perf_counter()
         try:
             # the typed method takes twice as long, to check what needs no check
             request = self._client.post(PATH, cast_to=str, body={"model": self.model, **body})
             said = await asyncio.wait_for(request, self._timeout)
         except (asyncio.TimeoutError, self._openai.APITimeoutError):
-            raise TryAgain("time-out", f"no whole reply within {self._timeout:g} s") from None
+            return TryAgain("time-out", f"no whole reply within {self._timeout:g} s")
         except self._openai.APIConnectionError as error:
-            raise self._no_connection(error) from None
+            return self._no_connection(error)
         self._heard = True
         try:
             return _reply(json.loads(said), perf_counter() - start)
         except (ValueError, TypeError, LookupError, AttributeError):
-            raise TryAgain("no chat completion", repr(self._hide(said))) from None
+            return TryAgain("no chat completion", repr(self._hide(said)))
 
     def _no_connection(self, error: Exception) -> Exception:
         cause = error.__cause__

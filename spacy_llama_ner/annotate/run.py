@@ -136,7 +136,7 @@ class Run:
             try:
                 value = _read(job, replies[len(rejects)])
             except Reject as reject:
-                rejects.append(reject)
+                rejects.append(reject.with_traceback(None))
                 if is_first:
                     self.progress.rejected(reject)
             else:

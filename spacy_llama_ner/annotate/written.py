@@ -19,6 +19,7 @@ from .near import NearDuplicates
 
 NO_LIST = "no list of texts"
 EMPTY = "empty text"
+NOT_UNICODE = "half a surrogate pair, not Unicode"
 TOO_LONG = "text too long"
 HALF_A_MARK = "half a mark"
 PLACEHOLDER = "label in place of an entity"
@@ -90,6 +91,8 @@ class Checker:
             return text, [replace(piece, tag=self._spelled(piece.tag)) for piece in pieces]
         if not isinstance(given, str):
             raise Reject(NO_LIST, repr(given)[:80])
+        if any(0xD800 <= ord(sign) < 0xE000 for sign in given):
+            raise Reject(NOT_UNICODE)
         plain, marks = unmark(given.strip(), text=None, labels=self._spellings)
         if HALF.search(plain):
             raise Reject(HALF_A_MARK)

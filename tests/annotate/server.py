@@ -34,17 +34,19 @@ class ScriptedServer:
 
     answer: makes the reply from what the user said last.
     faults: by a part of what the user said last, what the first requests get instead.
-    refuse: sees the body of a request, and may give a status and a message to refuse it with.
+    refuse: sees the body of a request, and may give a status, a message and a code to refuse it with.
+    raw: what every body of an answer is, instead of a completion.
     delay: seconds that each reply takes.
     """
 
     answer: Callable[[str], str] = mark_capitals
     faults: Mapping[str, Sequence[Fault]] = field(default_factory=dict)
-    refuse: Callable[[dict[str, Any]], tuple[int, str] | None] = lambda body: None
+    refuse: Callable[[dict[str, Any]], tuple[Any, ...] | None] = lambda body: None
+    raw: Any = None
     delay: float = 0.0
     retry_after: str = "0.05"
     bodies: list[dict[str, Any]] = field(default_factory=list)
-    headers: list[str] = field(default_factory=list)
+    headers: list[str] = field(default_factory=list, repr=False)
     asked: Counter[str] = field(default_factory=Counter)
     most_at_once: int = 0
 
@@ -76,7 +78,7 @@ class ScriptedServer:
         try:
             while await self._exchange(reader, writer):
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
@@ -99,7 +101,11 @@ class ScriptedServer:
         self.asked[text] += 1
         await asyncio.sleep(self.delay)
         if refusal := self.refuse(body):
-            writer.write(_http(refusal[0], {"error": {"message": refusal[1], "code": None}}))
+            status, message, code = (*refusal, None)[:3]
+            writer.write(_http(status, {"error": {"message": message, "code": code}}))
+            return True
+        if self.raw is not None:
+            writer.write(_http(200, self.raw))
             return True
         fault = next((self._fault(part, text) for part in self.faults if part in text), None)
         if fault == HANG:

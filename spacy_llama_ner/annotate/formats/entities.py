@@ -46,7 +46,7 @@ class Entities:
     def parse(self, reply: str, doc: Doc, *, labels: Collection[str], note: Note) -> list[Piece]:
         """See `Format.parse`."""
         value = read_whole_json(reply)
-        if isinstance(value, dict) and isinstance(said := value.get("text"), str) and len(value) > 1:
+        if isinstance(value, dict) and isinstance(said := value.get("text"), str) and not value.keys() & {*LABELS}:
             require_same(align(said, doc.text), said)
         pieces = []
         for text, label in _rows(value, labels):
