@@ -8,7 +8,6 @@ import pytest
 import spacy
 
 from spacy_llama_ner.annotate.chat import Reject, Reply
-from spacy_llama_ner.annotate.examples import ExampleError, fixed_examples, keep_labels
 from spacy_llama_ner.annotate.labeller import Labeller
 from spacy_llama_ner.annotate.prompts import Prompt
 
@@ -63,21 +62,6 @@ def test_what_cannot_be_written_to_a_file_is_no_label() -> None:
     labelled = Labeller(Prompt("entities"), LABELS).read(reply, NLP("Call Ida"))
     assert [problem.problem for problem in labelled.problems] == ["label not allowed"]
     labelled.problems[0].detail.encode()
-
-
-def test_fixed_examples_show_every_label_as_early_as_they_can() -> None:
-    pool = keep_labels([gold_doc(NLP, *row) for row in GOLD], ["NAME", "DATE", "EMAIL"])
-    assert [ent.label_ for doc in pool for ent in doc.ents] == ["NAME", "DATE", "EMAIL", "NAME"]
-    chosen = fixed_examples(pool, 2)(NLP("x"))
-    assert [doc.text for doc in chosen] == [GOLD[0][0], GOLD[1][0]]
-    assert len(fixed_examples(pool, 9)(NLP("x"))) == 3
-    # the text that is asked about is not given away
-    assert [doc.text for doc in fixed_examples(pool, 2)(NLP(GOLD[0][0]))] == [GOLD[1][0]]
-
-
-def test_examples_without_any_of_the_labels_are_refused() -> None:
-    with pytest.raises(ExampleError, match="no entity with one of the labels PLACE"):
-        keep_labels([gold_doc(NLP, *GOLD[0])], ["PLACE"])
 
 
 def test_a_reply_in_another_format_is_rejected() -> None:
