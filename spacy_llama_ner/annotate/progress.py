@@ -48,11 +48,15 @@ class Progress:
     def __init__(self, *, total: int | None = None, unit: str | None = None, prices: Prices | None = None) -> None:
         self.tally = Tally()
         self.prices = prices
+        self._total, self._unit = total, unit
         self._bar: Any = None
-        if unit is not None:
+
+    def start(self) -> None:
+        """Show the bar, where there is to be one."""
+        if self._unit is not None:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, unit=f" {unit}", desc="Asking", mininterval=0.5)
+            self._bar = tqdm(total=self._total, unit=f" {self._unit}", desc="Asking", mininterval=0.5)
 
     @property
     def cost(self) -> float | None:

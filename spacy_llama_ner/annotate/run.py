@@ -59,6 +59,7 @@ class Run:
 
     def __enter__(self) -> Run:
         self._loop = asyncio.new_event_loop()
+        self.progress.start()
         return self
 
     def __exit__(
