@@ -34,7 +34,8 @@ lint: $(TEST)/installed
 unit: $(TEST)/installed
 	$(TEST)/bin/python -m pytest
 
-# The newest transformers, with quantised bases and without spacy-transformers; what needs the real weights has run above.
+# The newest transformers, with quantised bases and a server of models, without spacy-transformers; what is marked
+# `real` has run above, on the same weights.
 newest: $(NEWEST)/installed
 	$(NEWEST)/bin/python -m pytest -m "not real"
 
@@ -50,7 +51,7 @@ $(TEST)/installed: setup.cfg pyproject.toml constraints.txt
 
 $(NEWEST)/installed: setup.cfg pyproject.toml constraints-newest.txt
 	$(PYTHON) -m venv $(NEWEST)
-	$(NEWEST)/bin/python -m pip install -q -c constraints-newest.txt -e ".[project,quantized,dev]"
+	$(NEWEST)/bin/python -m pip install -q -c constraints-newest.txt -e ".[project,llm,serve,quantized,dev]"
 	touch $@
 
 clean:

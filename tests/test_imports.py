@@ -18,8 +18,9 @@ PACKAGE = Path(spacy_llama_ner.__file__).parent
 NAME = PACKAGE.name
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "transformers", "peft", "sklearn", "seqeval", "torchcrf", "datasets", "matplotlib", "gguf")
+HEAVY += ("openai",)
 # a package may import from those before it
-LAYERS = [("data", "base"), ("encoder", "head"), ("pipeline",), ("evaluate", "apply"), ("cli",)]
+LAYERS = [("data", "base"), ("encoder", "head"), ("pipeline",), ("evaluate", "apply"), ("annotate",), ("cli",)]
 MAX_BYTES = 8 * 1024
 
 # other packages' factories may cost what they like

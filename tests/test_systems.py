@@ -25,7 +25,7 @@ from weasel.util import load_project_config, split_command
 ROOT = Path(__file__).parent.parent
 FEW = {"total_steps": 4, "warmup_steps": 1, "eval_frequency": 2, "train_sample": 20, "window": 64, "stride": 48}
 SPLITS = {"train": 40, "valid": 8, "test": 8}
-SYSTEMS = ("linear-crf", "bidirectional-lora", "bilstm-crf", "bert-bilstm", "distilbert-lora")
+SYSTEMS = ("linear-crf", "bidirectional-lora", "bilstm-crf", "bert-bilstm", "distilbert-lora", "silver")
 # workflow → what makes it what it is
 WORKFLOWS: dict[str, dict[str, Any]] = {
     "linear-crf": {"tok2vec.lora": None, "tok2vec.unfreeze_layers": 0, "loss.label_weights": None},
@@ -67,6 +67,15 @@ def made_up(n_sentences: int, seed: int) -> str:
     return "\n".join(lines)
 
 
+def as_a_model_would(columns: str) -> str:
+    """Two columns: the first 30 sentences with other labels for ORG, a tag that is none, and an I- without a B-."""
+    sentences = [block.split("\n") for block in columns.replace("-DOCSTART- -X- -X- O\n", "").split("\n\n")]
+    rows = [[(line.split()[0], line.split()[-1]) for line in lines if line] for lines in sentences[:30]]
+    rows[1][0] = (rows[1][0][0], "[CLS]")
+    lines = [[f"{word} {tag.replace('B-ORG', 'I-LOC')}" for word, tag in sentence] for sentence in rows]
+    return "\n\n".join("\n".join(each) for each in lines) + "\n\nNobody O\nknows O\nthis O\n"
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project with little data and few steps."""
@@ -79,6 +88,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "columns" / f"{split}.txt").write_text(made_up(size, seed), encoding="utf8")
         path = folder / "assets" / "requests" / f"{'dev' if split == 'valid' else split}.json"
         srsly.write_json(path, srsly.read_json(path)[:size])
+    columns = (folder / "columns" / "train.txt").read_text(encoding="utf8")
+    (folder / "silver.txt").write_text(as_a_model_would(columns), encoding="utf8")
     for name in (*SYSTEMS, "requests", "continual"):
         config = load_config(folder / "configs" / f"{name}.cfg", interpolate=False)
         shrink(config)
@@ -93,7 +104,7 @@ def shrink(section: dict[str, Any]) -> None:
         elif key == "layer" and value is not None:
             section[key] = 2
         elif key == "attention" and isinstance(value, list):
-            section[key] = [-1]
+            section[key] = value[-1:]
         elif key in FEW:
             section[key] = FEW[key]
 
@@ -118,6 +129,7 @@ def run(
     monkeypatch.setattr(weasel.cli.run, "run_commands", run_here)
     monkeypatch.setenv("SPACY_LLAMA_NER_CACHE", str(project / "cache"))
     names = {"base": tiny_llama, "bert": tiny_bert, "distilbert": tiny_distilbert, "conll2003": "columns"}
+    names["silver"] = "silver.txt"
 
     def run(workflow: str) -> list[str]:
         ran.clear()
@@ -160,6 +172,34 @@ def test_a_workflow_trains_and_scores_and_does_nothing_the_second_time(
         assert find(model, path) == value
     # whether a base is in its cache is looked up each time
     assert all(" fetch " in script for script in run(name))
+
+
+def test_silver_labels_are_set_beside_gold_ones_of_the_same_sentences(
+    project: Path, run: Callable[[str], list[str]]
+) -> None:
+    run("silver")
+    agreement = srsly.read_json(project / "metrics" / "silver-labels.json")
+    assert (agreement["docs"], agreement["unmatched"]) == (30, 1)
+    assert agreement["ents_per_type"]["PER"]["f"] == 1
+    assert agreement["ents_per_type"]["ORG"]["f"] == 0 < agreement["ents_f"] < 1
+    nlp = spacy.blank("en")
+    silver, gold = (
+        [eg.reference for eg in Corpus(project / "corpus" / "silver" / f"{name}.spacy")(nlp)]
+        for name in ("silver", "gold")
+    )
+    assert [doc.text for doc in silver] == [doc.text for doc in gold]
+    assert [doc.ents for doc in silver] != [doc.ents for doc in gold]
+
+    found = srsly.read_json(project / "metrics" / "silver.json")["data"]
+    assert list(found) == [f"corpus/conll2003-sentences/{split}.spacy" for split in ("dev", "test")]
+    for name, side in (("silver", "first"), ("gold", "second")):
+        nlp = spacy.load(project / "training" / "silver" / name / "model-best")
+        for data, labels in found.items():
+            scores = nlp.evaluate(list(Corpus(project / data)(nlp)))
+            assert labels["all"][side]["f"] == pytest.approx(scores["ents_f"], abs=1e-6)
+    page = (project / "pages" / "silver.html").read_text(encoding="utf8")
+    assert "<h1>silver beside gold</h1>" in page and page.endswith("</html>\n")
+    assert all(" fetch " in script for script in run("silver"))
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")

@@ -53,6 +53,15 @@ def load_shared(
     return model
 
 
+def load_generator(folder: Path, *, dtype: torch.dtype, device: torch.device) -> Pretrained:
+    """The decoder in `folder` with its causal mask and its output layer, to generate text with; nobody shares it.
+
+    Raises OSError where the weights are incomplete or cannot be read.
+    """
+    model = _load(folder, dtype=dtype, kind="AutoModelForCausalLM", attention="sdpa").to(device)
+    return model.requires_grad_(False).eval()
+
+
 def own_copy(model: Pretrained) -> Pretrained:
     """A module tree of its own over the same tensors: hooks and adapters put into it stay in it."""
     tensors = [*model.parameters(), *model.buffers()]
@@ -67,7 +76,7 @@ def layers_of(model: Pretrained) -> tuple[str, Any]:
     raise ValueError(f"{type(model).__name__} has its layers in none of {', '.join(LAYERS)}; name another base.")
 
 
-def _load(folder: Path, *, dtype: torch.dtype) -> Pretrained:
+def _load(folder: Path, *, dtype: torch.dtype, kind: str = "AutoModel", attention: str = "eager") -> Pretrained:
     import transformers
     from packaging.version import Version
     from safetensors import SafetensorError
@@ -77,10 +86,10 @@ def _load(folder: Path, *, dtype: torch.dtype) -> Pretrained:
         how["add_pooling_layer"] = False
     try:
         with _quiet():
-            model, info = transformers.AutoModel.from_pretrained(
+            model, info = getattr(transformers, kind).from_pretrained(
                 folder,
                 **how,
-                attn_implementation="eager",
+                attn_implementation=attention,
                 use_safetensors=True,
                 local_files_only=True,
                 trust_remote_code=False,

@@ -1,17 +1,38 @@
 """`python -m spacy llama-ner COMMAND`."""
 
-from . import adapters, apply, calibrate, conll2003, convert, evaluate, fetch, push, report, show
+from . import (
+    adapters,
+    annotate,
+    apply,
+    calibrate,
+    compare_prompts,
+    conll2003,
+    convert,
+    difference,
+    evaluate,
+    fetch,
+    generate,
+    pair,
+    push,
+    report,
+    show,
+)
 from .app import app
 
 __all__ = [
     "adapters",
+    "annotate",
     "app",
     "apply",
     "calibrate",
+    "compare_prompts",
     "conll2003",
     "convert",
+    "difference",
     "evaluate",
     "fetch",
+    "generate",
+    "pair",
     "push",
     "report",
     "show",

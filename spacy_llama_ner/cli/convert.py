@@ -35,8 +35,10 @@ class Format(str, Enum):
 
 @app.command("convert")
 def convert_cli(
-    input_path: Annotated[Path, Argument(help="File of CoNLL columns, JSON or JSONL", exists=True, dir_okay=False)],
-    output: Annotated[Path, Argument(help="A .spacy file, or a folder to put one in, named like the input")],
+    input_paths: Annotated[
+        list[Path], Argument(help="Files of CoNLL columns, JSON or JSONL", exists=True, dir_okay=False)
+    ],
+    output: Annotated[Path, Argument(help="A .spacy file, or a folder for one of each input, named like it")],
     format: Annotated[
         Format, Option(help="auto goes by the suffix .json or .jsonl, else by the first line")
     ] = Format.auto,
@@ -54,11 +56,16 @@ def convert_cli(
     OUTPUT.problems.jsonl.
     """
     allowed = None if labels is None else {label.strip() for label in labels.split(",") if label.strip()}
-    try:
-        path, summary, report = convert(input_path, output, format=format, lang=lang, sents=sents, labels=allowed)
-    except (ValueError, OSError, ImportError) as error:
-        msg.fail(f"Cannot convert {input_path}", str(error), exits=1)
-    show(path, summary, report)
+    if len(input_paths) > len({path.stem for path in input_paths}):
+        msg.fail("Cannot convert files of the same name into one folder", "Convert one at a time.", exits=1)
+    if len(input_paths) > 1 and output.suffix == ".spacy":
+        msg.fail(f"Cannot convert {len(input_paths)} files into {output}", "Give a folder for them.", exits=1)
+    for input_path in input_paths:
+        try:
+            path, summary, report = convert(input_path, output, format=format, lang=lang, sents=sents, labels=allowed)
+        except (ValueError, OSError, ImportError) as error:
+            msg.fail(f"Cannot convert {input_path}", str(error), exits=1)
+        show(path, summary, report)
 
 
 def convert(

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import spacy
 from spacy.cli._util import setup_gpu
-from spacy.language import Language
+from spacy.language import BaseDefaults, Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
-from spacy.vocab import Vocab
+from spacy.vocab import create_vocab
 
 USUAL_ORDER = {"train": 0, "dev": 1, "test": 2}
 
@@ -70,9 +70,9 @@ def corpus_files(data: Path) -> list[Path]:
 
 
 def read_docs(file: Path) -> Iterator[Doc]:
-    """The docs of a .spacy file. Raises InputError."""
+    """The docs of a .spacy file; their words know whether they are white space. Raises InputError."""
     try:
-        yield from DocBin().from_disk(file).get_docs(Vocab())
+        yield from DocBin().from_disk(file).get_docs(create_vocab(None, BaseDefaults))
     except (OSError, ValueError, zlib.error) as error:
         raise InputError(f"The corpus {file} cannot be read; is it whole? Convert it again.\n{error}") from error
 

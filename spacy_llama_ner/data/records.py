@@ -64,10 +64,11 @@ def read_records(path: Path, report: Report) -> Iterator[tuple[int, object]]:
 
 
 def _parse(text: str) -> object:
-    return json.loads(text, object_pairs_hook=_keep_pairs)
+    return json.loads(text, object_pairs_hook=keep_pairs)
 
 
-def _keep_pairs(pairs: list[tuple[str, object]]) -> object:
+def keep_pairs(pairs: list[tuple[str, object]]) -> object:
+    """A JSON object as a dict, or as a list of [key, value] where a key stands twice."""
     return dict(pairs) if len({key for key, _ in pairs}) == len(pairs) else [list(pair) for pair in pairs]
 
 

@@ -1,0 +1,97 @@
+"""Bars for each variant, and all of them as points of F1 and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+
+from ...evaluate.markup import bar, table
+from ...evaluate.report.sections import note
+from ...evaluate.report.svg import Frame, figure, nice_ticks
+from ...evaluate.table import TOTAL, percent
+from .money import Money
+from .result import Result, short_names
+
+SCORES = {"p": "precision", "r": "recall", "f": "F1"}
+CSS = """
+.p { fill: var(--one); background: var(--one); }
+.r { fill: var(--two); background: var(--two); }
+.f { fill: var(--fill); background: var(--fill); }
+.bars th:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 8rem; }
+.bars .bar { display: block; width: 9rem; height: .38rem; margin: .12rem 0; }
+.number { font-weight: 600; }
+"""
+
+
+def score_charts(results: Sequence[Result]) -> str:
+    """Precision, recall and F1 of each variant: in total, then by type."""
+    names = short_names([each.variant for each in results])
+    labels = sorted({label for each in results for label in each.per_type})
+    charts = [_scores(TOTAL, names, [{"p": each.p, "r": each.r, "f": each.f} for each in results])]
+    charts += [_scores(label, names, [each.per_type.get(label, {}) for each in results]) for label in labels]
+    keys = "".join(f'<li><i class="swatch {key}"></i>{name}</li>' for key, name in SCORES.items())
+    return f'<ul class="keys">{keys}</ul><div class="charts">{"".join(charts)}</div>'
+
+
+def measure_charts(results: Sequence[Result], money: Money) -> str:
+    """Unusable replies, time, tokens and cost of each variant."""
+    charts = [
+        _bars("Unusable replies, %", results, lambda each: 100 * (each.unusable or 0.0), most=100.0),
+        _bars("Seconds a text", results, lambda each: each.seconds / each.texts),
+        _bars("Tokens of input a text", results, lambda each: each.input_tokens / each.texts),
+        _bars("Tokens of output a text", results, lambda each: each.output_tokens / each.texts),
+    ]
+    if money.prices is not None:
+        unit = f"Cost of a thousand texts, {money.prices.currency}"
+        charts.append(_bars(unit, results, lambda each: 1000 * (each.cost or 0.0) / each.texts))
+    return f'<div class="charts">{"".join(charts)}</div>'
+
+
+def spread_chart(results: Sequence[Result], money: Money) -> str:
+    """A numbered point for each variant."""
+    amounts = [money.amount(each) for each in results]
+    x_ticks = nice_ticks(0, max(amounts), most=5)
+    y_ticks = nice_ticks(100 * min(each.f for each in results), 100 * max(each.f for each in results))
+    frame = Frame((0, x_ticks[-1]), (y_ticks[0], y_ticks[-1]))
+    axes = frame.axes(
+        *([(tick, f"{tick:,.10g}") for tick in ticks] for ticks in (x_ticks, y_ticks)), x_name=money.name
+    )
+    names = short_names([each.variant for each in results])
+    points = []
+    for number, (each, amount, name) in enumerate(zip(results, amounts, names, strict=True), start=1):
+        x, y = frame.at(amount, 100 * each.f)
+        hint = escape(f"{name}: F1 {percent(each.f)}, {money.name} {money.of(each)}")
+        points.append(
+            f'<g><title>{hint}</title><circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
+            f'<text class="number" x="{x + 6:.1f}" y="{y - 5:.1f}">{number}</text></g>'
+        )
+    chart = figure(f"F1 against {money.name}", axes + "".join(points))
+    return chart + note(
+        "Numbers are those of the table of all variants. What is farther up and to the left is better."
+    )
+
+
+def _scores(title: str, names: Sequence[str], scores: Sequence[Mapping[str, float]]) -> str:
+    rows = []
+    for name, shares in zip(names, scores, strict=True):
+        drawn = "".join(bar((shares.get(key, 0.0), key)) for key in SCORES)
+        hint = ", ".join(f"{told} {percent(shares.get(key))}" for key, told in SCORES.items())
+        rows.append((escape(name), f'<span title="{hint}">{drawn}</span>', percent(shares.get("f"))))
+    return _figure(title, rows, value="F1")
+
+
+def _bars(
+    title: str, results: Sequence[Result], value: Callable[[Result], float], *, most: float | None = None
+) -> str:
+    values = [value(each) for each in results]
+    longest = most or max(values) or 1.0
+    names = short_names([each.variant for each in results])
+    rows = [
+        (escape(name), bar((number / longest, "f")), f"{number:,.4g}")
+        for name, number in zip(names, values, strict=True)
+    ]
+    return _figure(title, rows, value="")
+
+
+def _figure(title: str, rows: Sequence[tuple[str, str, str]], *, value: str) -> str:
+    return f"<figure><figcaption>{escape(title)}</figcaption>{table(('', '', value), rows, kind='bars')}</figure>"

@@ -1,0 +1,169 @@
+"""Any server that speaks OpenAI's chat completions: OpenAI, vLLM, Ollama, llama.cpp, `transformers serve`, ..."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from email.utils import parsedate_to_datetime
+from time import perf_counter, time
+from typing import Any
+
+from .chat import NoAnswer, Question, Refused, Reply, TryAgain
+from .dialect import Dialect
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+PATH = "/chat/completions"
+# bad key, no credit, no right to it, no such model or path
+REFUSED = {401, 402, 403, 404}
+# the request itself is at fault
+FAULTY = {400, 413, 415, 422}
+NO_CREDIT = "insufficient_quota"
+SHOWN = 300
+
+
+class OpenAIBackend:
+    """A model behind an OpenAI-compatible server.
+
+    base_url: the server, up to and with `/v1`; None for OpenAI's own (or that in OPENAI_BASE_URL).
+    key_variable: environment variable that holds the key. A server at `base_url` may do without. The key stands in no
+        message, whatever the server says back.
+    timeout: seconds for a whole reply.
+
+    The protocol: https://platform.openai.com/docs/api-reference/chat.
+    Raises: Refused without a key where one is needed, or for an address that is none; ImportError without `openai`.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        base_url: str | None = None,
+        key_variable: str = KEY_VARIABLE,
+        timeout: float = 120.0,
+    ) -> None:
+        try:
+            import openai
+        except ImportError as error:
+            raise ImportError('Asking a server needs openai: `pip install "spacy_llama_ner[llm]"`.') from error
+        self._openai = openai
+        self.model = model
+        self._timeout = timeout
+        self._dialect = Dialect()
+        self._heard = False
+        self._variable = key_variable
+        # it stands in no variable of its own, since tools show these with a traceback
+        if (
+            not os.environ.get(key_variable, "").strip()
+            and base_url is None
+            and not os.environ.get("OPENAI_BASE_URL")
+        ):
+            raise Refused(
+                f"OpenAI's server needs a key, and the environment variable {key_variable} is empty. Put the key "
+                "there, or give the address of another server."
+            )
+        try:
+            if base_url is not None and not base_url.startswith(("http://", "https://")):
+                raise ValueError("it does not begin with http:// or https://")
+            self._client = openai.AsyncOpenAI(
+                api_key=os.environ.get(key_variable, "").strip() or "none",
+                base_url=base_url,
+                timeout=timeout,
+                max_retries=0,
+            )
+        except Exception as error:
+            raise Refused(self._hide(f"The address {base_url!r} cannot be used: {error}")) from None
+
+    async def ask(self, question: Question) -> Reply:
+        """See `Backend.ask`. What the server does not understand is left out, and not said again to this server."""
+        answer = await self._answer(question)
+        # raised here, where nothing is at hand of what the server said: it may repeat the key
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _answer(self, question: Question) -> Reply | Exception:
+        left_out = self._dialect.left_out
+        while True:
+            try:
+                answer = await self._exchange(self._dialect.body(question, left_out))
+            except self._openai.APIStatusError as error:
+                complaint = self._hide(error.message)
+                also = self._dialect.understand(complaint, question, left_out)
+                if error.status_code not in FAULTY or also is None:
+                    return self._judge(error, complaint)
+                left_out |= {also}
+            else:
+                self._dialect.learn(question, left_out)
+                return answer
+
+    async def _exchange(self, body: dict[str, Any]) -> Reply | Exception:
+        start = perf_counter()
+        try:
+            # the typed method takes twice as long, to check what needs no check
+            request = self._client.post(PATH, cast_to=str, body={"model": self.model, **body})
+            said = await asyncio.wait_for(request, self._timeout)
+        except (asyncio.TimeoutError, self._openai.APITimeoutError):
+            return TryAgain("time-out", f"no whole reply within {self._timeout:g} s")
+        except self._openai.APIConnectionError as error:
+            return self._no_connection(error)
+        self._heard = True
+        try:
+            return _reply(json.loads(said), perf_counter() - start)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            return TryAgain("no chat completion", repr(self._hide(said)))
+
+    def _no_connection(self, error: Exception) -> Exception:
+        cause = error.__cause__
+        detail = self._hide(f"{type(cause).__name__}: {cause}" if cause else str(error))
+        if not self._heard and type(cause).__name__ == "ConnectError":
+            return Refused(
+                f"There is no server at {self._client.base_url} ({detail}). Start it, or give the right address."
+            )
+        return TryAgain("connection lost", detail)
+
+    def _judge(self, error: Any, complaint: str) -> Exception:
+        status = error.status_code
+        if status in REFUSED or error.code == NO_CREDIT:
+            what = f"The server at {self._client.base_url} refuses model {self.model!r} (HTTP {status}): {complaint}"
+            key = f" The key is taken from {self._variable}." if status != 404 else ""
+            return Refused(what + key)
+        if status in FAULTY:
+            return NoAnswer(f"HTTP {status}: {complaint}")
+        return TryAgain(f"HTTP {status}", complaint, after=_wait_of(error.response.headers))
+
+    def _hide(self, text: str) -> str:
+        key = os.environ.get(self._variable, "").strip()
+        return (text.replace(key, "***") if key else text)[:SHOWN]
+
+
+def _reply(data: Any, seconds: float) -> Reply:
+    choice = data["choices"][0]
+    text = choice["message"].get("content")
+    if not isinstance(text, str | None):
+        raise TypeError
+    usage = data.get("usage") or {}
+    return Reply(
+        text=text or "",
+        input_tokens=int(usage.get("prompt_tokens") or 0),
+        output_tokens=int(usage.get("completion_tokens") or 0),
+        seconds=round(seconds, 3),
+        cut=choice.get("finish_reason") == "length",
+    )
+
+
+def _wait_of(headers: Any) -> float | None:
+    """Seconds in a Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3)."""
+    value = headers.get("retry-after", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except (ValueError, TypeError):
+        return None
