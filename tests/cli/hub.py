@@ -84,7 +84,9 @@ class Handler(BaseHTTPRequestHandler):
         url = {"url": f"{self.server.url}/{repo}"}
         if repo in self.server.repositories:
             return self._answer(409, {"error": "You already created this model repo", **url})
-        self.server.repositories[repo] = Repository(bool(wanted.get("private")))
+        # huggingface_hub has asked in both ways
+        private = bool(wanted.get("private")) or wanted.get("visibility") == "private"
+        self.server.repositories[repo] = Repository(private)
         self._answer(200, url)
 
     def _branch(self, repository: Repository, repo: str, revision: str, body: bytes) -> None:

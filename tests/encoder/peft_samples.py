@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,14 @@ MODELS = {
 }
 
 
+@contextmanager
+def whatever_peft_says() -> Iterator[None]:
+    """It asks the newest transformers for things that these call deprecated."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
 def peft_adapter(base: Path, folder: Path, *, kind: str = "decoder", **settings: Any) -> Path:
     """Make an adapter whose second factors are no zeros, and have peft save it."""
     import transformers
@@ -23,7 +34,8 @@ def peft_adapter(base: Path, folder: Path, *, kind: str = "decoder", **settings:
     name, task = MODELS[kind]
     model = getattr(transformers, name).from_pretrained(base)
     torch.manual_seed(0)
-    adapted = get_peft_model(model, LoraConfig(task_type=task, **settings))
+    with whatever_peft_says():
+        adapted = get_peft_model(model, LoraConfig(task_type=task, **settings))
     with torch.no_grad():
         for name, parameter in adapted.named_parameters():
             if "lora_B" in name:
@@ -39,7 +51,8 @@ def peft_states(base: Path, adapter: Path | None, ids: list[int], *, causal: boo
 
     model: Any = AutoModel.from_pretrained(base)
     if adapter is not None:
-        model = PeftModel.from_pretrained(model, adapter)
+        with whatever_peft_says():
+            model = PeftModel.from_pretrained(model, adapter)
     model.eval()
     shape = (1, 1, len(ids), len(ids))
     mask = torch.full(shape, torch.finfo(torch.float32).min).triu(1) if causal else torch.zeros(shape)
