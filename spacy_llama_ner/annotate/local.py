@@ -27,7 +27,6 @@ PATIENCE = 0.02
 class _Asked:
     prompt: Prompt
     reply: asyncio.Future[Reply]
-    since: float
 
 
 class LocalBackend:
@@ -50,13 +49,12 @@ class LocalBackend:
         self._worker: asyncio.Task[None] | None = None
 
     async def ask(self, question: Question) -> Reply:
-        """As `Backend.ask`. `seconds` counts the time in which other questions were answered."""
-        since = perf_counter()
+        """As `Backend.ask`, but that `seconds` is the question's share of the time that its batch took."""
         prompt = self._prompt(question)
         if prompt.limit < 1:
             n, most = len(prompt.ids), self._loaded.positions
             raise NoAnswer(f"the prompt has {n} subwords, and {self.model} reads {most} with the reply")
-        asked = _Asked(prompt, asyncio.get_running_loop().create_future(), since)
+        asked = _Asked(prompt, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
@@ -97,6 +95,7 @@ class LocalBackend:
             self._worker = None
 
     async def _answer(self, batch: Sequence[_Asked]) -> None:
+        start = perf_counter()
         try:
             replies = await asyncio.to_thread(self._loaded.reply, [asked.prompt for asked in batch])
         # no memory, a broken device: whatever it is, the next batch would meet it too
@@ -106,7 +105,7 @@ class LocalBackend:
                 if not asked.reply.done():
                     asked.reply.set_exception(refused)
         else:
-            self._hand_out(batch, replies)
+            self._hand_out(batch, replies, (perf_counter() - start) / len(batch))
         finally:
             for asked in batch:
                 asked.reply.cancel()
@@ -129,9 +128,8 @@ class LocalBackend:
         del self._waiting[: len(batch)]
         return batch
 
-    def _hand_out(self, batch: Sequence[_Asked], replies: Sequence[tuple[str, int, bool]]) -> None:
+    def _hand_out(self, batch: Sequence[_Asked], replies: Sequence[tuple[str, int, bool]], seconds: float) -> None:
         for asked, (text, n_tokens, cut) in zip(batch, replies, strict=True):
             # one that was given up in the meantime is done
             if not asked.reply.done():
-                seconds = perf_counter() - asked.since
-                asked.reply.set_result(Reply(text, len(asked.prompt.ids), n_tokens, seconds, cut))
+                asked.reply.set_result(Reply(text, len(asked.prompt.ids), n_tokens, round(seconds, 3), cut))

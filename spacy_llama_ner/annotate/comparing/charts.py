@@ -17,8 +17,12 @@ CSS = """
 .p { fill: var(--one); background: var(--one); }
 .r { fill: var(--two); background: var(--two); }
 .f { fill: var(--fill); background: var(--fill); }
-.bars th:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 8rem; }
-.bars .bar { display: block; width: 9rem; height: .38rem; margin: .12rem 0; }
+.bars { width: 100%; }
+.bars th, .bars td { padding-left: .6rem; }
+.bars th:first-child { white-space: normal; overflow-wrap: anywhere; padding-left: 0; }
+.bars td:nth-child(2) { width: 50%; }
+.bars .bar { display: block; width: 100%; height: .38rem; margin: .12rem 0; }
+.keys + .charts { margin-top: 1rem; }
 .number { font-weight: 600; }
 """
 

@@ -65,7 +65,8 @@ def _variants(results: Sequence[Result], money: Money) -> str:
     told = (
         "An entity is right if its first word, its last word and its label are gold. Unusable replies could not be "
         "parsed, or were about another text; they were asked for again. A text that is lost got no usable reply at "
-        "all, and counts as one without entities. Seconds are those of the requests, however many were under way."
+        "all, and counts as one without entities. Seconds are those from request to reply, "
+        "though many are under way at a time; a model in this process has only its share of the time of a batch."
     )
     return table(header, rows) + note(told)
 
