@@ -163,8 +163,8 @@ def find(settings: dict[str, Any], path: str) -> Any:
 def test_a_workflow_trains_and_scores_and_does_nothing_the_second_time(
     project: Path, run: Callable[[str], list[str]], name: str
 ) -> None:
-    *_, evaluate, report = run(name)
-    assert f"--output metrics/{name}.json" in evaluate and f"pages/{name}.html" in report
+    *_, report = run(name)
+    assert f"--scores metrics/{name}.json" in report and f"pages/{name}.html" in report
     check_results(project, name)
     trained = load_config(project / "training" / name / "model-best" / "config.cfg", interpolate=True)
     model = trained["components"]["llama_ner"]["model"]
