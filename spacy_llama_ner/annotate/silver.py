@@ -18,6 +18,10 @@ NO_TEXT = "unusable record"
 FAILED = "no usable reply"
 
 
+class NothingLabelledError(ValueError):
+    """Not one text got a usable reply."""
+
+
 def label_texts(
     texts: Iterable[tuple[int, Doc | str]], labeller: Labeller, run: Run, report: Report
 ) -> Iterator[Doc]:
@@ -26,6 +30,8 @@ def label_texts(
     texts: number and Doc; or, in place of the Doc, why there is none.
     report: gets what was wrong with texts and replies, in the order of the texts once all are read. Texts without
         a usable reply are left out, and stand there as rejected.
+
+    Raises: NothingLabelledError where all that were asked about are such; as `Run.answers`.
     """
     numbers: deque[int] = deque()
 
@@ -45,6 +51,9 @@ def label_texts(
             report.problems += outcome.value.problems
             yield outcome.value.doc
     report.problems.sort(key=lambda problem: problem.at)
+    failures = [problem.detail for problem in report.problems if problem.problem == FAILED]
+    if failures and len(failures) == run.progress.tally.settled:
+        raise NothingLabelledError(f"None of {len(failures)} texts got a usable reply. The first: {failures[0]}")
 
 
 def account(run: Run, report: Report, summary: Summary | None = None) -> dict[str, Any]:

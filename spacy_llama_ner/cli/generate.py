@@ -68,7 +68,10 @@ def write_data_set(recipe: Recipe, output: Path, *, asking: Asking, max_failed: 
     with written_whole(output / "rejects.jsonl") as partial:
         srsly.write_jsonl(partial, written.rejects)
     if not written.docs:
-        raise ValueError(f"None of the {len(written.rejects)} texts was good. See {output / 'rejects.jsonl'}.")
+        raise ValueError(
+            f"No text came out: {len(written.rejects)} were rejected, {run.progress.tally.failed} questions got no "
+            f"usable reply. See {output / 'rejects.jsonl'}, and try another model."
+        )
     parts = split(written.docs, recipe)
     for name, docs in parts.items():
         if docs:
