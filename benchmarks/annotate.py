@@ -27,7 +27,7 @@ from spacy_llama_ner.annotate.texts import read_texts
 from spacy_llama_ner.data.docbin import write_docbin
 from spacy_llama_ner.data.report import Report
 
-from .corpus import made_up
+from .corpus import WORDS, made_up
 from .results import Table, machine
 from .setting import resident
 
@@ -43,8 +43,8 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, _server() as url:
         source = Path(folder) / "texts.txt"
-        lines = (f"{' '.join(words)} {i}\n" for i, words in enumerate(made_up(args.texts)))
-        source.write_text("".join(lines), encoding="utf8")
+        lines = (" ".join([*words, *_number(i)]) for i, words in enumerate(made_up(args.texts)))
+        source.write_text("\n".join(lines), encoding="utf8")
         tables = [
             _measure(title, source, url, texts=args.texts, concurrency=args.concurrency)
             for title in ("Every text is asked about", "Every reply is in the log already")
@@ -56,6 +56,11 @@ def main() -> None:
     ]
     args.output.write_text("\n\n".join(parts) + "\n", encoding="utf8")
     print(*parts, sep="\n\n")
+
+
+def _number(i: int) -> list[str]:
+    """A number in words of the corpus: no two texts are the same, and the vocabulary does not grow."""
+    return [WORDS[i // len(WORDS) ** power % len(WORDS)] for power in range(5)]
 
 
 @contextmanager
