@@ -9,6 +9,7 @@ import pytest
 from spacy.tokens import DocBin
 
 from benchmarks import __main__ as benchmarks
+from benchmarks import annotate
 from benchmarks.corpus import made_up
 from benchmarks.setting import make_pipeline
 from benchmarks.timing import in_turns
@@ -29,6 +30,16 @@ def test_everything_is_measured_and_written_down(
     for title in ("Prediction", "Stages", "Operations", "Training", "Start, latency, memory", "Growth", "Levers"):
         assert f"## {title}\n" in text
     assert "| nlp.pipe |" in text and "Trainer + peft" in text
+
+
+def test_labelling_is_measured_with_and_without_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "annotate.md"
+    monkeypatch.setattr(sys, "argv", ["annotate", "--texts", "40", "--output", str(output)])
+    annotate.main()
+    text = output.read_text(encoding="utf8")
+    assert "40 requests, 16 at a time; 0 replies from the log." in text
+    assert "0 requests, 16 at a time; 40 replies from the log." in text
+    assert text.count("| 40 |") == 2
 
 
 def test_things_are_timed_in_turns_after_a_round_that_does_not_count() -> None:
