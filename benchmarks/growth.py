@@ -5,14 +5,13 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 from time import perf_counter
 
 from spacy.tokens import Doc
 
 from .corpus import Sentences
 from .results import Table
-from .setting import make_docs, make_pipeline
+from .setting import make_docs, make_pipeline, resident
 
 # So many layers leave what grows with the text, if anything does, to be seen, and let it be seen within minutes.
 THIN = 2
@@ -57,9 +56,5 @@ def _run(stream: Iterator[Doc]) -> list[str]:
     for doc in stream:
         n_words += len(doc)
         if n_words % 1000 < len(doc):
-            highest = max(highest, _resident())
+            highest = max(highest, resident())
     return [f"{n_words / (perf_counter() - start):,.0f}", f"{highest:,.0f}"]
-
-
-def _resident() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import spacy
@@ -43,6 +44,11 @@ def tok2vec_of(nlp: Language) -> Any:
 
 def make_docs(nlp: Language, sentences: Sentences) -> list[Doc]:
     return [Doc(nlp.vocab, words=words) for words in sentences]
+
+
+def resident() -> float:
+    """Resident memory of this process in MiB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 
 
 def token_classifier(base: str, dtype: torch.dtype) -> tuple[Any, Any]:

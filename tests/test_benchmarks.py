@@ -9,7 +9,7 @@ import pytest
 from spacy.tokens import DocBin
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import adapters
+from benchmarks import adapters, annotate
 from benchmarks.corpus import made_up
 from benchmarks.setting import make_pipeline
 from benchmarks.timing import in_turns
@@ -40,6 +40,16 @@ def test_adapters_are_measured(tiny_llama: Path, tmp_path: Path, monkeypatch: py
     text = output.read_text(encoding="utf8")
     assert "## One pass for several adapters\n" in text and "| the upper half | 2 | 3 |" in text
     assert "## One recogniser more\n" in text and "with 2 on the same base" in text
+
+
+def test_labelling_is_measured_with_and_without_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "annotate.md"
+    monkeypatch.setattr(sys, "argv", ["annotate", "--texts", "40", "--output", str(output)])
+    annotate.main()
+    text = output.read_text(encoding="utf8")
+    assert "40 requests, 16 at a time; 0 replies from the log." in text
+    assert "0 requests, 16 at a time; 40 replies from the log." in text
+    assert text.count("| 40 |") == 2
 
 
 def test_things_are_timed_in_turns_after_a_round_that_does_not_count() -> None:

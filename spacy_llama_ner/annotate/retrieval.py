@@ -120,7 +120,7 @@ class SimilarExamples:
     def _nearest(self, doc: Doc, scores: Scores) -> list[Doc]:
         order = np.argsort(-scores, kind="stable")
         order = order[order != self._places.get(_key(doc), -1)]
-        chosen = order[: self._shots]
+        chosen = order[: self._shots].copy()
         self._make_sure(chosen, order, bears=True)
         if self._shots >= WITH_NEGATIVE:
             self._make_sure(chosen, order, bears=False)

@@ -94,7 +94,7 @@ def _print(where: str, rows: list[Difference], names: tuple[str, str]) -> None:
         )
         for row in rows
     ]
-    header = ("F1", *names, "difference", "95% interval", "gold")
+    header = ("F1", *names, "difference", "95% interval", "entities")
     msg.table(table, header=header, divider=True, aligns=("l", "r", "r", "r", "r", "r"))
 
 

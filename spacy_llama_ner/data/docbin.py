@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 
+from .docbin_stream import DocBinStream
 from .files import written_whole
 
 
@@ -36,17 +37,17 @@ class Summary:
 def write_docbin(docs: Iterable[Doc], path: Path) -> Summary:
     """Write `docs` to `path` as one DocBin, span groups included, and count them.
 
-    The file appears whole or not at all. User data is not stored.
+    The file appears whole or not at all. User data is not stored. The docs are not kept in memory.
 
     Raises: ValueError when there is not one doc, since `spacy train` cannot use such a file.
     """
     summary = Summary()
-    doc_bin = DocBin()
-    for doc in docs:
-        doc_bin.add(doc)
-        summary.add(doc)
-    if not summary.docs:
-        raise ValueError(f"There is nothing to write to {path}: the input held no usable text.")
-    with written_whole(path) as partial:
-        doc_bin.to_disk(partial)
+    with DocBinStream(path.parent) as stream:
+        for doc in docs:
+            stream.add(doc)
+            summary.add(doc)
+        if not summary.docs:
+            raise ValueError(f"There is nothing to write to {path}: the input held no usable text.")
+        with written_whole(path) as partial:
+            stream.write(partial)
     return summary

@@ -48,7 +48,7 @@ def test_two_pipelines_on_each_data_set(model: Path, other: Path, corpus: Path, 
     assert found["data"][str(half)]["all"]["difference"] == 0
     assert read(page.read_text(encoding="utf8")).sections == ["data-1", "data-2"]
     lines = [line.split() for line in result.output.splitlines()]
-    assert ["F1", "model", "other", "difference", "95%", "interval", "gold"] in lines
+    assert ["F1", "model", "other", "difference", "95%", "interval", "entities"] in lines
     assert any(line[:4] == ["all", "66.67", "80.00", "-13.33"] for line in lines)
 
 

@@ -38,7 +38,7 @@ def test_a_failure_leaves_the_earlier_file_and_nothing_else(tmp_path: Path, monk
     path = tmp_path / "a.spacy"
     write_docbin(docs(), path)
     before = path.read_bytes()
-    monkeypatch.setattr("spacy.tokens.DocBin.to_disk", breaks_half_way)
+    monkeypatch.setattr("spacy_llama_ner.data.docbin_stream.DocBinStream.write", breaks_half_way)
     with pytest.raises(OSError, match="disk full"):
         write_docbin(docs(), path)
     assert path.read_bytes() == before

@@ -50,7 +50,7 @@ def _data(found: Sequence[Difference], names: tuple[str, str]) -> str:
     ]
     one, two = map(escape, names)
     header = ["", *(f"{name} {score}" for name in (one, two) for score in ("P", "R", "F1"))]
-    header += ["difference of F1", "95% interval", "gold", "F1, 0 to 100"]
+    header += ["difference of F1", "95% interval", "gold entities", "F1, 0 to 100"]
     keys = f'<li><i class="swatch one"></i>{one}</li><li><i class="swatch two"></i>{two}</li>'
     told = (
         "The interval is that of the difference over samples of the same docs (percentile bootstrap); where it holds "

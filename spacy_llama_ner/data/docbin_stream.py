@@ -1,0 +1,100 @@
+"""A DocBin that is written while its docs come, and never is in memory as a whole."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryFile
+from types import TracebackType
+from typing import IO, Any
+
+import srsly
+from spacy.tokens import Doc, DocBin
+
+CHUNK = 2**20
+BLOCKS = ("tokens", "spaces", "lengths")
+LISTS = ("cats", "flags", "span_groups")
+# first byte of binary data and of lists in MessagePack, by the number of bytes of the length that follows
+BINARY = {1: b"\xc4", 2: b"\xc5", 4: b"\xc6"}
+LIST = {2: b"\xdc", 4: b"\xdd"}
+
+
+class DocBinStream:
+    """Takes docs one by one, and then writes the file that `DocBin(docs=...).to_disk` would, byte by byte.
+
+    What is said of each doc waits in nameless files in `folder`; in memory are the different strings alone. User data
+    is not stored. The format is that of `DocBin.to_bytes`: MessagePack (https://msgpack.org), compressed by zlib.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._bin = DocBin()
+        self._n_docs = 0
+
+    def __enter__(self) -> DocBinStream:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._files = ExitStack()
+        self._parts: dict[str, IO[bytes]] = {
+            name: self._files.enter_context(TemporaryFile(dir=self._folder))  # noqa: SIM115
+            for name in BLOCKS + LISTS
+        }
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.close()
+
+    def add(self, doc: Doc) -> None:
+        """Take a doc."""
+        self._bin.add(doc)
+        self._n_docs += 1
+        tokens = self._bin.tokens.pop()
+        self._parts["tokens"].write(tokens.tobytes("C"))
+        self._parts["spaces"].write(self._bin.spaces.pop().tobytes("C"))
+        self._parts["lengths"].write(len(tokens).to_bytes(4, "little"))
+        for name in LISTS:
+            self._parts[name].write(srsly.msgpack_dumps(getattr(self._bin, name).pop()))
+
+    def write(self, path: Path) -> None:
+        """Write all docs to `path`."""
+        compressor = zlib.compressobj()
+        with path.open("wb") as file:
+            for data in self._message():
+                file.write(compressor.compress(data))
+            file.write(compressor.flush())
+
+    def _message(self) -> Iterator[bytes]:
+        head: dict[str, Any] = {"version": self._bin.version, "attrs": self._bin.attrs}
+        middle = {"strings": sorted(self._bin.strings)}
+        # a map of fewer than 16 members is named by one byte
+        yield bytes([0x80 + len(head) + len(BLOCKS) + len(middle) + len(LISTS)])
+        yield _members(head)
+        for name in BLOCKS:
+            size = self._parts[name].tell()
+            yield srsly.msgpack_dumps(name) + _header(BINARY, size)
+            yield from self._chunks(name)
+        yield _members(middle)
+        for name in LISTS:
+            short = bytes([0x90 + self._n_docs]) if self._n_docs < 16 else _header(LIST, self._n_docs)
+            yield srsly.msgpack_dumps(name) + short
+            yield from self._chunks(name)
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        part = self._parts[name]
+        part.seek(0)
+        while chunk := part.read(CHUNK):
+            yield chunk
+
+
+def _members(values: dict[str, Any]) -> bytes:
+    return b"".join(srsly.msgpack_dumps(each) for pair in values.items() for each in pair)
+
+
+def _header(first: dict[int, bytes], size: int) -> bytes:
+    n_bytes = next((n for n in first if size < 256**n), None)
+    if n_bytes is None:
+        raise ValueError(f"A DocBin cannot hold {size} bytes in one block. Write several files.")
+    return first[n_bytes] + size.to_bytes(n_bytes, "big")
