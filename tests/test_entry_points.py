@@ -68,5 +68,5 @@ def test_spacys_command_line_shows_the_commands() -> None:
     command = [sys.executable, "-m", "spacy", "llama-ner", "--help"]
     done = subprocess.run(command, capture_output=True, encoding="utf8", timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    for name in ("fetch", "convert", "conll2003", "evaluate", "calibrate", "show", "apply"):
+    for name in ("fetch", "convert", "conll2003", "evaluate", "calibrate", "show", "apply", "generate", "annotate"):
         assert name in done.stdout
