@@ -3,8 +3,7 @@
 from .base import Format, Note
 from .brackets import Brackets
 from .entities import Entities
+from .known import FORMATS
 from .words import Words
-
-FORMATS: dict[str, Format] = {format.name: format for format in (Brackets(), Words(), Entities())}
 
 __all__ = ["FORMATS", "Brackets", "Entities", "Format", "Note", "Words"]

@@ -1,0 +1,10 @@
+"""The formats by their names."""
+
+from __future__ import annotations
+
+from .base import Format
+from .brackets import Brackets
+from .entities import Entities
+from .words import Words
+
+FORMATS: dict[str, Format] = {format.name: format for format in (Brackets(), Words(), Entities())}
