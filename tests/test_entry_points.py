@@ -68,6 +68,18 @@ def test_spacys_command_line_shows_the_commands() -> None:
     command = [sys.executable, "-m", "spacy", "llama-ner", "--help"]
     done = subprocess.run(command, capture_output=True, encoding="utf8", timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    names = ("fetch", "convert", "conll2003", "evaluate", "calibrate", "show", "apply", "pair", "difference")
+    names = (
+        "fetch",
+        "convert",
+        "conll2003",
+        "evaluate",
+        "calibrate",
+        "show",
+        "apply",
+        "pair",
+        "difference",
+        "generate",
+        "annotate",
+    )
     for name in (*names, "export-adapter", "import-adapter", "push"):
         assert name in done.stdout

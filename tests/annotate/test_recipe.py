@@ -40,6 +40,13 @@ def test_what_is_not_given_has_a_default(tmp_path: Path) -> None:
     assert read_recipe(write(tmp_path, "[labels]\nDISH = null\n")) == Recipe(labels={"DISH": ""})
 
 
+def test_the_recipe_in_the_readme_is_one(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf8")
+    recipe = read_recipe(write(tmp_path, readme.split("```ini\n")[1].split("```")[0]))
+    assert list(recipe.labels) == ["DISH", "GUEST", "TIME"]
+    assert (recipe.count, recipe.domain) == (400, "phone calls to a restaurant")
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [

@@ -206,7 +206,18 @@ def test_words_of_tokenised_texts_stay_and_examples_are_shown(tmp_path: Path) ->
     source.write_text('{"tokens": ["do", "n\'t", "ask", "Ida"]}\n{"id": 2}\n', encoding="utf8")
     gold = write_corpus(tmp_path / "gold.spacy")
     with ScriptedServer() as server:
-        options = ["--labels", "NAME", "--base-url", server.url, "--examples", gold, "--shots", 2, "--choose", "fixed"]
+        options = [
+            "--labels",
+            "NAME",
+            "--base-url",
+            server.url,
+            "--examples",
+            gold,
+            "--shots",
+            2,
+            "--choose",
+            "fixed",
+        ]
         result = run(source, tmp_path / "silver.spacy", *options)
     assert result.exit_code == 0, result.output
     (doc,) = read(tmp_path / "silver.spacy")

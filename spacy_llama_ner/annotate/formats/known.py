@@ -1,4 +1,4 @@
-"""The formats that a prompt can ask for."""
+"""The formats by their names."""
 
 from __future__ import annotations
 
