@@ -20,7 +20,6 @@ from typing import Any
 import torch
 from spacy.language import Language
 
-from spacy_llama_ner.memory import resident
 from spacy_llama_ner.pipeline import add_adapter, export_adapter
 
 from .corpus import Sentences, made_up, sample
@@ -94,14 +93,11 @@ def costs(base: str, count: int, *, rounds: int, clock: Clock, how: str) -> Tabl
         nlp = make_recognisers(base, 1)
         export_adapter(nlp, adapter, pipe="ner0")
         size = sum(path.stat().st_size for path in adapter.iterdir()) / 2**20
-        names = [f"added{i}" for i in range(rounds)]
-        before = resident()
         seconds = []
-        for name in names:
+        for name in (f"added{i}" for i in range(rounds)):
             start = clock()
             add_adapter(nlp, adapter, name=name, config={"overwrite": None, "spans_key": name})
             seconds.append(clock() - start)
-        more = (resident() - before) / 2**20 / rounds
         memory = []
         for number in (1, count):
             make_recognisers(base, number).to_disk(Path(folder) / str(number))
@@ -110,7 +106,6 @@ def costs(base: str, count: int, *, rounds: int, clock: Clock, how: str) -> Tabl
     rows = [
         ["an adapter with its head, on disk", f"{size:.1f} MiB"],
         ["to add it to a pipeline whose base is loaded", f"{median(seconds):.2f} s"],
-        ["memory that it takes there", f"{more:.1f} MiB"],
         ["a process with one recogniser", f"{one:,.0f} MiB"],
         [f"with {count} on the same base", f"{several:,.0f} MiB, +{100 * (several / one - 1):.1f}%"],
     ]
