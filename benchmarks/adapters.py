@@ -22,6 +22,7 @@ from spacy.language import Language
 
 from spacy_llama_ner.pipeline import add_adapter, export_adapter
 
+from . import quantised
 from .corpus import Sentences, made_up, sample
 from .results import Table, write
 from .setting import encoder_of, make_docs, make_pipeline
@@ -47,6 +48,8 @@ def main() -> None:
     parser.add_argument(
         "--busy", action="store_true", help="other work runs here: count one core's time, not the clock"
     )
+    parser.add_argument("--pipeline", type=Path, help="trained pipeline, for quantised bases; left out without one")
+    parser.add_argument("--gold", type=Path, help="DocBin that it is scored on")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "adapters.md")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -60,6 +63,8 @@ def main() -> None:
         passes(args.base, sentences, args.adapters, args.sentences, rounds=args.rounds, clock=clock, how=how),
         costs(args.base, max(args.adapters), rounds=args.rounds, clock=clock, how=how),
     ]
+    if args.pipeline and args.gold:
+        tables.append(quantised.measure(args.pipeline, args.gold, rounds=args.rounds, clock=clock, how=how))
     print(*(table.to_markdown() for table in tables), sep="\n\n")
     command = " ".join(["python -m benchmarks.adapters", *sys.argv[1:]])
     write(args.output, command, "made-up sentences with the lengths of CoNLL-2003", tables)
