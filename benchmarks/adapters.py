@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from spacy.language import Language
 
-from spacy_llama_ner.memory import resident
 from spacy_llama_ner.pipeline import add_adapter, export_adapter
 
+from . import quantised
 from .corpus import Sentences, made_up, sample
 from .results import Table, write
 from .setting import encoder_of, make_docs, make_pipeline
@@ -48,6 +48,8 @@ def main() -> None:
     parser.add_argument(
         "--busy", action="store_true", help="other work runs here: count one core's time, not the clock"
     )
+    parser.add_argument("--pipeline", type=Path, help="trained pipeline, for quantised bases; left out without one")
+    parser.add_argument("--gold", type=Path, help="DocBin that it is scored on")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "adapters.md")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -61,6 +63,8 @@ def main() -> None:
         passes(args.base, sentences, args.adapters, args.sentences, rounds=args.rounds, clock=clock, how=how),
         costs(args.base, max(args.adapters), rounds=args.rounds, clock=clock, how=how),
     ]
+    if args.pipeline and args.gold:
+        tables.append(quantised.measure(args.pipeline, args.gold, rounds=args.rounds, clock=clock, how=how))
     print(*(table.to_markdown() for table in tables), sep="\n\n")
     command = " ".join(["python -m benchmarks.adapters", *sys.argv[1:]])
     write(args.output, command, "made-up sentences with the lengths of CoNLL-2003", tables)
@@ -94,14 +98,11 @@ def costs(base: str, count: int, *, rounds: int, clock: Clock, how: str) -> Tabl
         nlp = make_recognisers(base, 1)
         export_adapter(nlp, adapter, pipe="ner0")
         size = sum(path.stat().st_size for path in adapter.iterdir()) / 2**20
-        names = [f"added{i}" for i in range(rounds)]
-        before = resident()
         seconds = []
-        for name in names:
+        for name in (f"added{i}" for i in range(rounds)):
             start = clock()
             add_adapter(nlp, adapter, name=name, config={"overwrite": None, "spans_key": name})
             seconds.append(clock() - start)
-        more = (resident() - before) / 2**20 / rounds
         memory = []
         for number in (1, count):
             make_recognisers(base, number).to_disk(Path(folder) / str(number))
@@ -110,7 +111,6 @@ def costs(base: str, count: int, *, rounds: int, clock: Clock, how: str) -> Tabl
     rows = [
         ["an adapter with its head, on disk", f"{size:.1f} MiB"],
         ["to add it to a pipeline whose base is loaded", f"{median(seconds):.2f} s"],
-        ["memory that it takes there", f"{more:.1f} MiB"],
         ["a process with one recogniser", f"{one:,.0f} MiB"],
         [f"with {count} on the same base", f"{several:,.0f} MiB, +{100 * (several / one - 1):.1f}%"],
     ]

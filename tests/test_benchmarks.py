@@ -34,12 +34,18 @@ def test_everything_is_measured_and_written_down(
 
 def test_adapters_are_measured(tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output = tmp_path / "adapters.md"
+    pipeline, gold = tmp_path / "pipeline", tmp_path / "gold.spacy"
+    nlp = make_pipeline(str(tiny_llama))
+    nlp.to_disk(pipeline)
+    DocBin(docs=nlp.pipe(["Peter called Anna .", "London"])).to_disk(gold)
     options = ["--base", str(tiny_llama), "--adapters", "2", "--sentences", "1", "3", "--rounds", "1"]
+    options += ["--pipeline", str(pipeline), "--gold", str(gold)]
     monkeypatch.setattr(sys, "argv", ["adapters", *options, "--output", str(output)])
     adapters.main()
     text = output.read_text(encoding="utf8")
     assert "## One pass for several adapters\n" in text and "| the upper half | 2 | 3 |" in text
     assert "## One recogniser more\n" in text and "with 2 on the same base" in text
+    assert "## Quantised bases\n" in text and "| torchao-int8 |" in text
 
 
 def test_labelling_is_measured_with_and_without_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,8 @@ def push(
         raise PushError("There is no token for the Hub. Log in with `hf auth login`, or set HF_TOKEN.")
     api: Any = HfApi()
     try:
-        api.create_repo(repo, private=private, exist_ok=True)
+        # not False: an organisation may keep everything private
+        api.create_repo(repo, private=True if private else None, exist_ok=True)
         if tag is not None and tag in {ref.name for ref in api.list_repo_refs(repo).tags}:
             raise PushError(f"{repo} has a tag {tag!r} already, and tags do not move. Choose another one.")
         if branch != MAIN:
