@@ -117,7 +117,7 @@ def test_too_few_records_are_an_error(tmp_path: Path, answer: str, problem: str)
     with ScriptedServer(answer=lambda said: answer) as server:
         made = run("generate", recipe, tmp_path / "out", "--model", "m", "--base-url", server.url, "--attempts", 1)
     assert made.exit_code == 1
-    assert problem in made.output.replace("\n", " ")
+    assert problem in " ".join(made.output.split())
     assert (tmp_path / "out" / "rejects.jsonl").exists()
     assert isinstance(made.exception, SystemExit)
 
