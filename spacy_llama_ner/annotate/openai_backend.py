@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from email.utils import parsedate_to_datetime
 from time import perf_counter, time
 from typing import Any
@@ -52,21 +53,18 @@ class OpenAIBackend:
         self._dialect = Dialect()
         self._heard = False
         self._variable = key_variable
-        # it stands in no variable of its own, since tools show these with a traceback
-        if (
-            not os.environ.get(key_variable, "").strip()
-            and base_url is None
-            and not os.environ.get("OPENAI_BASE_URL")
-        ):
+        if not self._key() and base_url is None and not os.environ.get("OPENAI_BASE_URL"):
             raise Refused(
                 f"OpenAI's server needs a key, and the environment variable {key_variable} is empty. Put the key "
                 "there, or give the address of another server."
             )
+        if not re.fullmatch(r"[!-~]*", self._key()):
+            raise Refused(f"What is in the environment variable {key_variable} has signs that no key has.")
         try:
             if base_url is not None and not base_url.startswith(("http://", "https://")):
                 raise ValueError("it does not begin with http:// or https://")
             self._client = openai.AsyncOpenAI(
-                api_key=os.environ.get(key_variable, "").strip() or "none",
+                api_key=self._key() or "none",
                 base_url=base_url,
                 timeout=timeout,
                 max_retries=0,
@@ -92,7 +90,7 @@ class OpenAIBackend:
             try:
                 answer = await self._exchange(self._dialect.body(question, left_out))
             except self._openai.APIStatusError as error:
-                complaint = self._hide(error.message)
+                complaint = self._hide(_complaint(error))
                 also = self._dialect.understand(complaint, question, left_out)
                 if error.status_code not in FAULTY or also is None:
                     return self._judge(error, complaint)
@@ -130,15 +128,18 @@ class OpenAIBackend:
         status = error.status_code
         if status in REFUSED or error.code == NO_CREDIT:
             what = f"The server at {self._client.base_url} refuses model {self.model!r} (HTTP {status}): {complaint}"
-            key = f" The key is taken from {self._variable}." if status != 404 else ""
-            return Refused(what + key)
+            missing = "Is that its name, and does the address end in /v1?"
+            return Refused(f"{what} {missing if status == 404 else f'The key is taken from {self._variable}.'}")
         if status in FAULTY:
             return NoAnswer(f"HTTP {status}: {complaint}")
         return TryAgain(f"HTTP {status}", complaint, after=_wait_of(error.response.headers))
 
+    def _key(self) -> str:
+        # it stands in no variable or attribute, since tools show these with a traceback
+        return os.environ.get(self._variable, "").strip()
+
     def _hide(self, text: str) -> str:
-        key = os.environ.get(self._variable, "").strip()
-        return (text.replace(key, "***") if key else text)[:SHOWN]
+        return (text.replace(self._key(), "***") if self._key() else text)[:SHOWN]
 
 
 def _reply(data: Any, seconds: float) -> Reply:
@@ -154,6 +155,13 @@ def _reply(data: Any, seconds: float) -> Reply:
         seconds=round(seconds, 3),
         cut=choice.get("finish_reason") == "length",
     )
+
+
+def _complaint(error: Any) -> str:
+    """What the server says is wrong, on one line."""
+    body = error.body
+    said = (body.get("message") or body.get("detail") or body) if isinstance(body, dict) else body
+    return " ".join(str(said or error.message).split())
 
 
 def _wait_of(headers: Any) -> float | None:

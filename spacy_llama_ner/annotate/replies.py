@@ -58,11 +58,12 @@ class ReplyLog:
             ) from None
         try:
             self._end = self._find_lines()
+            self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
+            # one thread reads while another writes
             self._reader = self.path.open("rb")
         except BaseException:
             self._lock.release()
             raise
-        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND)
         return self
 
     def __exit__(

@@ -10,15 +10,14 @@ from tempfile import TemporaryFile
 from types import TracebackType
 from typing import IO, Any
 
-import srsly
 from spacy.tokens import Doc, DocBin
+from srsly.msgpack import Packer
 
 CHUNK = 2**20
 BLOCKS = ("tokens", "spaces", "lengths")
 LISTS = ("cats", "flags", "span_groups")
-# first byte of binary data and of lists in MessagePack, by the number of bytes of the length that follows
+# first byte of binary data in MessagePack, by the number of bytes of the length that follows
 BINARY = {1: b"\xc4", 2: b"\xc5", 4: b"\xc6"}
-LIST = {2: b"\xdc", 4: b"\xdd"}
 
 
 class DocBinStream:
@@ -31,6 +30,8 @@ class DocBinStream:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._bin = DocBin()
+        # making one takes longer than all that is done for a doc
+        self._packer = Packer(use_bin_type=True)
         self._n_docs = 0
 
     def __enter__(self) -> DocBinStream:
@@ -56,7 +57,7 @@ class DocBinStream:
         self._parts["spaces"].write(self._bin.spaces.pop().tobytes("C"))
         self._parts["lengths"].write(len(tokens).to_bytes(4, "little"))
         for name in LISTS:
-            self._parts[name].write(srsly.msgpack_dumps(getattr(self._bin, name).pop()))
+            self._parts[name].write(self._packer.pack(getattr(self._bin, name).pop()))
 
     def write(self, path: Path) -> None:
         """Write all docs to `path`."""
@@ -69,18 +70,19 @@ class DocBinStream:
     def _message(self) -> Iterator[bytes]:
         head: dict[str, Any] = {"version": self._bin.version, "attrs": self._bin.attrs}
         middle = {"strings": sorted(self._bin.strings)}
-        # a map of fewer than 16 members is named by one byte
-        yield bytes([0x80 + len(head) + len(BLOCKS) + len(middle) + len(LISTS)])
-        yield _members(head)
+        yield self._packer.pack_map_header(len(head) + len(BLOCKS) + len(middle) + len(LISTS))
+        yield from self._members(head)
         for name in BLOCKS:
             size = self._parts[name].tell()
-            yield srsly.msgpack_dumps(name) + _header(BINARY, size)
+            yield self._packer.pack(name) + _binary_header(size)
             yield from self._chunks(name)
-        yield _members(middle)
+        yield from self._members(middle)
         for name in LISTS:
-            short = bytes([0x90 + self._n_docs]) if self._n_docs < 16 else _header(LIST, self._n_docs)
-            yield srsly.msgpack_dumps(name) + short
+            yield self._packer.pack(name) + self._packer.pack_array_header(self._n_docs)
             yield from self._chunks(name)
+
+    def _members(self, values: dict[str, Any]) -> Iterator[bytes]:
+        return (self._packer.pack(each) for pair in values.items() for each in pair)
 
     def _chunks(self, name: str) -> Iterator[bytes]:
         part = self._parts[name]
@@ -89,12 +91,8 @@ class DocBinStream:
             yield chunk
 
 
-def _members(values: dict[str, Any]) -> bytes:
-    return b"".join(srsly.msgpack_dumps(each) for pair in values.items() for each in pair)
-
-
-def _header(first: dict[int, bytes], size: int) -> bytes:
-    n_bytes = next((n for n in first if size < 256**n), None)
+def _binary_header(size: int) -> bytes:
+    n_bytes = next((n for n in BINARY if size < 256**n), None)
     if n_bytes is None:
         raise ValueError(f"A DocBin cannot hold {size} bytes in one block. Write several files.")
-    return first[n_bytes] + size.to_bytes(n_bytes, "big")
+    return BINARY[n_bytes] + size.to_bytes(n_bytes, "big")

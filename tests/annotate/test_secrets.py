@@ -55,6 +55,14 @@ def test_a_server_that_repeats_the_key_does_not_get_it_shown(
     assert SECRET not in shown + caplog.text + repr(backend) + str(vars(backend))
 
 
+@pytest.mark.parametrize("bad", ["two words", "line\nbreak", "schlüssel"])
+def test_what_cannot_be_a_key_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch, bad: str) -> None:
+    monkeypatch.setenv("MY_KEY", bad)
+    with pytest.raises(Refused, match="MY_KEY has signs that no key has") as caught:
+        OpenAIBackend(model="m", base_url="http://127.0.0.1:1/v1", key_variable="MY_KEY")
+    assert bad not in str(caught.value)
+
+
 def test_no_file_and_no_output_of_a_command_has_it(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_LOG", "debug")
     texts = tmp_path / "texts.txt"

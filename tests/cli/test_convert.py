@@ -88,6 +88,25 @@ def test_requests_into_a_folder(requests: Path, tmp_path: Path) -> None:
     assert problem["record"] == 2
 
 
+def test_several_files_into_a_folder(conll: Path, requests: Path, tmp_path: Path) -> None:
+    sources = [conll, requests.rename(tmp_path / "other.json")]
+    result = run(*sources, tmp_path / "corpus")
+    assert result.exit_code == 0, result.output
+    for source in sources:
+        alone = run(source, tmp_path / f"{source.stem}.spacy")
+        assert alone.exit_code == 0, alone.output
+        both = tmp_path / "corpus" / f"{source.stem}.spacy"
+        assert entities(both) == entities(tmp_path / f"{source.stem}.spacy")
+
+
+def test_several_files_need_a_folder_and_different_names(conll: Path, requests: Path, tmp_path: Path) -> None:
+    one = run(conll, requests.rename(tmp_path / "other.json"), tmp_path / "both.spacy")
+    assert one.exit_code == 1 and "Give a folder for them" in printed(one)
+    same = run(conll, conll, tmp_path / "corpus")
+    assert same.exit_code == 1 and "files of the same name" in printed(same)
+    assert not (tmp_path / "both.spacy").exists() and not (tmp_path / "corpus").exists()
+
+
 def test_clean_data_leaves_no_list_of_problems(requests: Path, tmp_path: Path) -> None:
     run(requests, tmp_path / "out")
     requests.write_text(json.dumps(RECORDS[:1]), encoding="utf-8")

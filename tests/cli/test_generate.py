@@ -31,6 +31,11 @@ def run(*args: object) -> Result:
     return CliRunner().invoke(app, [*map(str, args)])
 
 
+def flat(result: Result) -> str:
+    """What was printed, whatever the width of the screen."""
+    return " ".join(result.output.split())
+
+
 def results(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("[!.]*") if path.name != "replies.jsonl"}
 
@@ -40,7 +45,7 @@ def test_from_three_label_names_to_a_pipeline_in_three_commands(tiny_llama: Path
     with ScriptedServer(answer=write_texts) as server:
         made = run("generate", write_recipe(tmp_path, count=60), folder, "--model", "m", "--base-url", server.url)
     assert made.exit_code == 0, made.output
-    assert "54 records to train, 6 for dev" in made.output.replace("\n", " ")
+    assert "54 records to train, 6 for dev" in flat(made)
 
     converted = run("convert", folder / "train.json", folder / "dev.json", corpus)
     assert converted.exit_code == 0, converted.output
@@ -108,7 +113,7 @@ def test_the_same_command_again_asks_nothing_and_writes_the_same(tmp_path: Path)
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        ("I am sorry.", "No text came out: 0 were rejected, 3 questions got no usable reply"),
+        ("I am sorry.", "No text came out: 0 were rejected, 6 questions got no usable reply"),
         ('{"texts": ["Ask [Ida](GUEST) to come."]}', "There are 1 records, not 16"),
     ],
 )
@@ -117,14 +122,14 @@ def test_too_few_records_are_an_error(tmp_path: Path, answer: str, problem: str)
     with ScriptedServer(answer=lambda said: answer) as server:
         made = run("generate", recipe, tmp_path / "out", "--model", "m", "--base-url", server.url, "--attempts", 1)
     assert made.exit_code == 1
-    assert problem in " ".join(made.output.split())
+    assert problem in flat(made)
     assert (tmp_path / "out" / "rejects.jsonl").exists()
     assert isinstance(made.exception, SystemExit)
 
 
 def test_a_recipe_that_does_not_fit_is_said_without_a_traceback(tmp_path: Path) -> None:
     made = run("generate", write_recipe(tmp_path, count=-1), tmp_path / "out", "--model", "m")
-    assert made.exit_code == 1 and "expected is a whole number" in made.output.replace("\n", " ")
+    assert made.exit_code == 1 and "expected is a whole number" in flat(made)
     assert isinstance(made.exception, SystemExit)
     made = run("generate", tmp_path / "none.cfg", tmp_path / "out", "--model", "m")
     assert made.exit_code == 1 and "No such file" in made.output

@@ -14,6 +14,8 @@ from .base import OTHER_WORDS, Note
 from .loose_json import FENCED, without_thoughts
 
 NO_WORDS = "mark around nothing"
+# above this similarity, what is not the same is a slip, and no talk around the text
+SLIP = 0.9
 LABEL = re.compile(r"\]\s?\(\s*([^()\[\]\n]{1,60}?)\s*\)")
 
 
@@ -73,7 +75,7 @@ class Brackets:
         best = self._compare(reply, text, labels)
         for parts in (FENCED.findall(reply), reply.split("\n\n"), reply.splitlines()):
             for part in parts:
-                if best[2].similarity == 1:
+                if best[2].similarity >= SLIP:
                     return best
                 best = max(best, self._compare(part, text, labels), key=lambda found: found[2].similarity)
         return best
