@@ -33,10 +33,10 @@ def measure(pipeline: Path, gold: Path, *, rounds: int, clock: Clock, how: str) 
             continue
         examples = list(Corpus(gold)(nlp))
         scores = nlp.evaluate(examples)
-        tags = [(token.ent_iob_, token.ent_type_) for eg in examples for token in eg.predicted]
+        texts = [eg.reference.text for eg in examples]
+        tags = [(token.ent_iob_, token.ent_type_) for doc in nlp.pipe(texts) for token in doc]
         expected = expected or tags
         alike = sum(a == b for a, b in zip(tags, expected, strict=True)) / len(tags)
-        texts = [eg.reference.text for eg in examples]
         seconds = in_turns({"": lambda nlp=nlp, texts=texts: list(nlp.pipe(texts))}, rounds=rounds, clock=clock)  # type: ignore[misc]
         rows.append(
             [

@@ -18,7 +18,7 @@ from spacy_llama_ner.encoder.module import WordEncoder
 from spacy_llama_ner.encoder.together import Together
 
 from .recognisers import examples_of, together
-from .samples import CORPUS, ents, make_nlp, scores
+from .samples import CORPUS, ents, make_examples, make_nlp, scores, train
 
 TEXTS = [*(text for text, _ in CORPUS), "", "Did Friday call Mia Brook? " * 30]
 Found = list[tuple[list[tuple[str, str]], list[float]]]
@@ -175,5 +175,7 @@ def test_it_takes_part_in_a_pipeline_as_others_do(tiny_llama: Path) -> None:
     assert not reader.is_trainable and reader.listening_components == ()
     assert list(reader.listener_map) == ["llama_ner"]
     assert spacy.blank("en").from_config(nlp.config).pipe_names == ["llama_reader", "llama_ner"]
+    train(nlp, make_examples(nlp), steps=1)
+    assert nlp.evaluate(make_examples(nlp))["ents_f"] is not None
     layer = nlp.get_pipe("llama_ner").model.get_ref("tok2vec")
     assert reader.remove_listener(layer, "llama_ner") and not reader.remove_listener(layer, "llama_ner")
