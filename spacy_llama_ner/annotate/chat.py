@@ -26,6 +26,7 @@ class Question:
     max_tokens: how long the reply may get.
     text: the text that is asked about; of a prompt that makes texts, what tells it from the others.
     temperature: 0 for the likeliest reply; higher for variety.
+    attempt: how many replies to it could not be used; what a reply is drawn by, where a backend has that in hand.
     """
 
     messages: tuple[Message, ...]
@@ -33,6 +34,7 @@ class Question:
     max_tokens: int
     text: str
     temperature: float = 0.0
+    attempt: int = 0
 
     def key(self, model: str) -> str:
         """SHA-256, in hex, over model, prompt and text: questions with the same key are asked once.

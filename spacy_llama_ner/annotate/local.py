@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -32,8 +31,8 @@ class _Asked:
 class LocalBackend:
     """Answers questions that are asked at the same time as one batch, in a thread; the next ones wait meanwhile.
 
-    A reply depends on its question alone: it is the likeliest one, or with a temperature drawn by the question's key,
-    and drawn anew where the question is asked again. Schemas are passed over.
+    A reply depends on its question alone: it is the likeliest one, or with a temperature drawn by the question's key
+    and attempt. Schemas are passed over.
     model: a base tuned for chats, by name as for `LlamaEncoder.v1`: `smollm2-135m`, a Hub id, a folder, a .gguf file.
 
     Raises: ValueError where there is no such base or it has no chat template, OSError where it cannot be read.
@@ -45,7 +44,6 @@ class LocalBackend:
         self.model = f"{LOCAL}{model}"
         self._chat: ChatModel | None = ChatModel(model)
         self._waiting: list[_Asked] = []
-        self._drawn: Counter[str] = Counter()
         self._worker: asyncio.Task[None] | None = None
 
     async def ask(self, question: Question) -> Reply:
@@ -80,10 +78,7 @@ class LocalBackend:
 
         ids = self._loaded.encode(question.messages)
         limit = min(question.max_tokens, self._loaded.positions - len(ids))
-        seed = question.key(self.model)
-        if question.temperature:
-            self._drawn[seed] += 1
-            seed += f" {self._drawn[seed]}"
+        seed = f"{question.key(self.model)} {question.attempt}"
         return Prompt(ids, limit, question.temperature, seed)
 
     async def _work(self) -> None:

@@ -128,7 +128,9 @@ class Run:
         rejects: list[Reject] = []
         while len(rejects) < max(len(replies), self._patience.attempts):
             if len(rejects) == len(replies):
-                question = replace(job.question, temperature=AGAIN) if rejects else job.question
+                question = job.question
+                if rejects:
+                    question = replace(question, temperature=AGAIN, attempt=len(rejects))
                 try:
                     replies.append(await self._ask(question, key))
                 except NoAnswer as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -94,11 +95,11 @@ def test_a_reply_ends_where_the_base_ends(tmp_path: Path) -> None:
         ask(small, [question("a b c d e f " * 10)])
 
 
-def test_a_question_asked_again_is_drawn_anew(backend: LocalBackend, folder: Path) -> None:
-    again = [question("Anna.", temperature=1.0), question("Anna.", temperature=1.0)]
-    first, second = ask(backend, again)
-    assert first.text != second.text
-    assert [reply.text for reply in ask(LocalBackend(str(folder)), again)] == [first.text, second.text]
+def test_each_attempt_is_drawn_anew_and_the_same_after_a_restart(backend: LocalBackend, folder: Path) -> None:
+    first, second = (replace(question("Anna.", temperature=1.0), attempt=n) for n in (1, 2))
+    drawn = [reply.text for reply in ask(backend, [first, second])]
+    assert drawn[0] != drawn[1]
+    assert [reply.text for reply in ask(LocalBackend(str(folder)), [second])] == drawn[1:]
 
 
 def test_one_that_is_given_up_does_not_hold_up_the_others(backend: LocalBackend) -> None:

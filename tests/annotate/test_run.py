@@ -130,6 +130,7 @@ def test_replies_that_cannot_be_used_are_kept_and_another_is_asked_for(tmp_path:
         assert dict(run.progress.tally.rejected) == {"empty reply": 1, "too few words": 1}
     # at temperature 0 the same reply would come again
     assert [question.temperature for question in backend.questions] == [0.0, AGAIN, AGAIN]
+    assert [question.attempt for question in backend.questions] == [0, 1, 2]
     again = ScriptedBackend()
     with open_run(tmp_path, again) as run:
         (known,) = run.answers([words("a", least=2)])
