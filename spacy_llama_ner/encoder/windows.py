@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import ceil
 from typing import NamedTuple
 
 
@@ -16,17 +17,17 @@ class Window(NamedTuple):
 
 
 def make_windows(n_subwords: int, *, window: int, stride: int) -> list[Window]:
-    """Cut `n_subwords` into windows of at most `window` subwords, `stride` apart.
+    """Cut `n_subwords` into windows of at most `window` subwords that overlap by `window - stride`.
 
-    The last window is moved left so that it is full. Where two windows overlap, each subword is read
-    from the one in which it is farther from an edge, so that the read ranges follow one another
-    without a gap: every subword is read exactly once.
+    There are as few windows as can be, all of the same length but for one subword. Where two overlap, each subword is
+    read from the one in which it is farther from an edge, so that the read ranges follow one another without a gap:
+    every subword is read exactly once.
     """
     if n_subwords == 0:
         return []
-    if n_subwords <= window:
-        return [Window(0, n_subwords, 0, n_subwords)]
-    starts = [*range(0, n_subwords - window, stride), n_subwords - window]
-    middles = [(left + window + right) // 2 for left, right in pairwise(starts)]
-    edges = [0, *middles, n_subwords]
-    return [Window(start, start + window, *read) for start, read in zip(starts, pairwise(edges), strict=True)]
+    overlap = window - stride
+    n_windows = max(1, ceil((n_subwords - overlap) / stride))
+    starts = [i * (n_subwords - overlap) // n_windows for i in range(n_windows)]
+    ends = [*(start + overlap for start in starts[1:]), n_subwords]
+    edges = [0, *(start + overlap // 2 for start in starts[1:]), n_subwords]
+    return [Window(start, end, *read) for start, end, read in zip(starts, ends, pairwise(edges), strict=True)]
