@@ -31,13 +31,17 @@ lint: $(TEST)/installed
 	$(TEST)/bin/ruff format --check .
 	$(TEST)/bin/mypy
 
+# A process a core, each with one thread: tests are many small things, which threads do not speed up.
+PYTEST = -m pytest -n logical --dist loadfile
+unit newest: export OMP_NUM_THREADS = 1
+
 unit: $(TEST)/installed
-	$(TEST)/bin/python -m pytest
+	$(TEST)/bin/python $(PYTEST)
 
 # The newest transformers, with quantised bases and a server of models, without spacy-transformers; what is marked
 # `real` has run above, on the same weights.
 newest: $(NEWEST)/installed
-	$(NEWEST)/bin/python -m pytest -m "not real"
+	$(NEWEST)/bin/python $(PYTEST) -m "not real"
 
 $(DEMO)/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(DEMO)
