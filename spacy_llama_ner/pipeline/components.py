@@ -5,6 +5,7 @@ from __future__ import annotations
 from spacy.language import Language
 
 from .llama_ner import LlamaNER
+from .recogniser import Recogniser
 
 
 def find_components(nlp: Language) -> dict[str, LlamaNER]:
@@ -20,7 +21,7 @@ def check_group(nlp: Language, name: str, *, spans_key: str | None, overwrite: b
             "nothing. Name a span group, or set overwrite to true or false."
         )
     for other, pipe in nlp.components:
-        if not isinstance(pipe, LlamaNER) or other == name or pipe.spans_key != spans_key or spans_key is None:
+        if not isinstance(pipe, Recogniser) or other == name or pipe.spans_key != spans_key or spans_key is None:
             continue
         if overwrite is None or pipe.overwrite is None:
             raise ValueError(
