@@ -23,7 +23,7 @@ def read(answer: str, chunk: Chunk, labels: Sequence[str], *, format: Format) ->
     """Follow `answer` through the steps of `format`, in one of the ways in which it goes farthest.
 
     Where two pieces begin alike, both are tried; none is tried twice from the same place, so that the time grows with
-    the length of the answer.
+    the length of the answer. White space behind an answer is passed over.
     """
     start = Node(0, format.start)
     came_from: dict[Node, Node | None] = {start: None}
@@ -31,7 +31,7 @@ def read(answer: str, chunk: Chunk, labels: Sequence[str], *, format: Format) ->
     best = start
     while waiting:
         node = waiting.pop()
-        if node.position == len(answer) and format.is_end(node.state, chunk):
+        if not answer[node.position :].strip() and format.is_end(node.state, chunk):
             return Reading(format.read(_path(node, came_from), whole=True), True)
         if node.position > best.position:
             best = node
