@@ -22,8 +22,8 @@ _LOCK = threading.Lock()
 def load_output(folder: Path, fingerprint: str, decoder: Decoder) -> Tensor:
     """The weight of the output layer, [n_subwords, hidden], frozen, in the format and on the device of `decoder`.
 
-    decoder: the shared base in `folder`. Where it ties the two, the weight is that of its own embeddings; otherwise all
-        who stand on the same base get the same object. Raises BaseModelError where there is none.
+    decoder: the shared base in `folder`. Where it ties the two, the weight is that of its own embeddings; otherwise
+        all who stand on the same base get the same object. Raises BaseModelError where there is none.
     """
     from safetensors import safe_open
 

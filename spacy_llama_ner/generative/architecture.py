@@ -43,7 +43,7 @@ def GenerativeTagger(
     system: what the base is told to do; null for words that suit the format. The labels are listed behind it.
     constrained: whether an answer can only be one of the format, with words of the text and known labels. Otherwise
         anything can be written, and what does not parse is counted.
-    window: the most words that are asked about together; a longer doc is cut, at the end of a sentence if there is one.
+    window: the most words that are asked about together; a longer doc is cut, if it can be at the end of a sentence.
     base, revision, lora, dtype, merge, save_base, quantization: as for `LlamaEncoder.v1`. The base needs a chat
         template and its output layer, and is shared with all who stand on it.
 
@@ -86,9 +86,7 @@ def init(model: WriterModel, X: Lessons | None = None, Y: Floats1d | None = None
     cast(TorchShim, model.shims[0]).set_module(build_new(model.attrs["settings"]))
 
 
-def forward(
-    model: WriterModel, lessons: Lessons, is_train: bool
-) -> tuple[Floats1d, Callable[[Floats1d], Lessons]]:
+def forward(model: WriterModel, lessons: Lessons, is_train: bool) -> tuple[Floats1d, Callable[[Floats1d], Lessons]]:
     """Log-probabilities of the right answers; the callback sends their gradients into the adapter."""
     told, backprop_torch = cast(TorchShim, model.shims[0])(ArgsKwargs(tuple(lessons), {}), is_train)
 

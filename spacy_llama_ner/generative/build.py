@@ -44,12 +44,10 @@ def _build(settings: WriterSettings, origin: Origin, chat: ChatForm) -> Writer:
         )
         output = load_output(folder, origin.fingerprint, shared)
     llama = own_copy(shared)
-    # of the copy alone: the shared base and whoever else stands on it have another
-    llama.config._attn_implementation = "sdpa"
+    # plain products: on a CPU they are faster backwards than the fused kernel, which knows no soft cap besides
+    llama.config._attn_implementation = "eager"
     if settings.lora is not None:
         add_lora(llama, settings.lora)
     tokenizer = origin.tokenizer
-    desk = Desk(
-        shared, shared_tokenizer(tokenizer), dtype, origin.to_spec(), output, chat, shared_speller(tokenizer)
-    )
+    desk = Desk(shared, shared_tokenizer(tokenizer), dtype, origin.to_spec(), output, chat, shared_speller(tokenizer))
     return Writer(llama, desk, merge=settings.merge)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from spacy.tokens import Doc
@@ -54,5 +55,5 @@ def _gap(doc: Doc, left: int, right: int) -> str:
 
 
 def _chunk(doc: Doc, tokens: list[int]) -> Chunk:
-    gaps = ["", *(_gap(doc, left, right) for left, right in zip(tokens, tokens[1:], strict=False))]
+    gaps = ["", *(_gap(doc, left, right) for left, right in pairwise(tokens))]
     return Chunk(tuple(doc[i].text for i in tokens), tuple(gaps), tuple(tokens))

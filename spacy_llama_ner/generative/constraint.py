@@ -1,8 +1,8 @@
 """Constrained decoding: of all subwords, only those with which an answer can still become one of its format.
 
-The idea is that of Willard and Louf (2023, https://arxiv.org/abs/2307.09702): an automaton runs beside the decoder and
-masks its logits. This automaton is made of the words of the text, so that an answer can copy nothing else. Each piece
-has one spelling in subwords, the one that training uses, which keeps the automaton small: no vocabulary is searched.
+The idea is that of Willard and Louf (2023, https://arxiv.org/abs/2307.09702): an automaton runs beside the decoder
+and masks its logits. This automaton is made of the words of the text, so that an answer can copy nothing else. Each
+piece has one spelling in subwords, the one that training uses, which keeps it small: no vocabulary is searched.
 """
 
 from __future__ import annotations

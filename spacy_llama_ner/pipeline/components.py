@@ -13,6 +13,11 @@ def find_components(nlp: Language) -> dict[str, LlamaNER]:
     return {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, LlamaNER)}
 
 
+def find_recognisers(nlp: Language) -> dict[str, Recogniser]:
+    """The active components of this package that find entities, by their names, in the order of the pipeline."""
+    return {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, Recogniser)}
+
+
 def check_group(nlp: Language, name: str, *, spans_key: str | None, overwrite: bool | None) -> None:
     """Raise ValueError where a new component and one that is there would wipe out each other's span group."""
     if overwrite is None and spans_key is None:

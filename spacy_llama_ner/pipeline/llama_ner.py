@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..head.architecture import TaggerModel
     from ..head.tagging import Entity
 
+
 class LlamaNER(Recogniser):
     """Sets `doc.ents` and, beside them, how probable each entity is."""
 

@@ -40,7 +40,9 @@ def some_ents(rng: random.Random, n_words: int) -> Ents:
     return ents
 
 
-def make_nlp(base: Path, format: str = "InlineBrackets", *, name: str = "llama_ner_generative", **model: Any) -> Language:
+def make_nlp(
+    base: Path, format: str = "InlineBrackets", *, name: str = "llama_ner_generative", **model: Any
+) -> Language:
     """An untrained English pipeline over the chat base in `base`."""
     nlp = spacy.blank("en")
     settings = {

@@ -86,5 +86,7 @@ def test_all_else_gets_no_chance() -> None:
 
 def test_pieces_without_a_subword_are_passed_over() -> None:
     """Some tokenizers drop characters that cannot be seen."""
-    walk = Walk(FORMATS["InlineBrackets"], chunk_of("\u200b a"), LABELS, encode=lambda p: spell(p.strip(" \u200b")), end=END)
+    walk = Walk(
+        FORMATS["InlineBrackets"], chunk_of("\u200b a"), LABELS, encode=lambda p: spell(p.strip(" \u200b")), end=END
+    )
     assert {chr(subword) for subword in walk.allowed} == {"a", "["}

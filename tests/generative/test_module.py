@@ -64,9 +64,9 @@ def test_gradients_are_those_of_reading_the_beginning_in_each_row(chat_llama: Pa
 def test_only_what_comes_before_an_answer_counts_for_it(chat_llama: Path) -> None:
     """The mask is causal: what stands farther right changes nothing."""
     writer = make_writer(chat_llama)
-    longer = Rows(BEFORE, [row + (130, 131) for row in ROWS.behind])
+    longer = Rows(BEFORE, [(*row, 130, 131) for row in ROWS.behind])
     short = writer(ROWS, ANSWERS)
-    long = writer(longer, [answer + (130, 131) for answer in ANSWERS])
+    long = writer(longer, [(*answer, 130, 131) for answer in ANSWERS])
     own = torch.cat([part[:-2] for part in long.split([len(answer) + 2 for answer in ANSWERS])])
     torch.testing.assert_close(own, short, rtol=0, atol=1e-5)
 

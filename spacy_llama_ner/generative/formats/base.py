@@ -1,7 +1,7 @@
 """What a format of answers is.
 
-A format is a small nondeterministic automaton. From each state there are steps: a piece of text that may come next, and
-the state behind it. One and the same automaton says which subwords may be written, and what was written.
+A format is a small nondeterministic automaton. From each state there are steps: a piece of text that may come next,
+and the state behind it. One and the same automaton says which subwords may be written, and what was written.
 """
 
 from __future__ import annotations

@@ -25,9 +25,7 @@ class Place(NamedTuple):
 class InlineBrackets:
     """The text as it is, with each entity in square brackets and its label in round ones behind."""
 
-    instruction = (
-        "Repeat the text and mark its entities like this: [words](LABEL). Change nothing else, and write nothing else."
-    )
+    instruction = "Repeat the text and mark its entities like this: [words](LABEL). Change and add nothing else."
     start = Place()
 
     def steps(self, state: Place, chunk: Chunk, labels: Sequence[str]) -> Iterator[Step]:
