@@ -9,14 +9,13 @@ from typing import Any
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.vocab import Vocab
 
 from spacy_llama_ner.generative.chunks import Chunk, cut
 from spacy_llama_ner.generative.formats import BioLines, Format, InlineBrackets
 
 FORMATS: dict[str, Format] = {"BioLines": BioLines(), "InlineBrackets": InlineBrackets()}
 LABELS = ("NAME", "DATE")
-VOCAB = Vocab()
+VOCAB = spacy.blank("en").vocab
 Ents = list[tuple[int, int, str]]
 
 
