@@ -163,7 +163,7 @@ def settings(system: System, corpora: dict[str, Path], *, base: str, steps: int)
         "patience": 0,
         "logger": {"@loggers": "spacy.ConsoleLogger.v1"},
     }
-    config["training"]["optimizer"]["learn_rate"] |= {"total_steps": steps, "warmup_steps": max(1, steps // 12)}
+    config["training"]["optimizer"]["learn_rate"] |= {"total_steps": steps, "warmup_steps": steps // 12}
     if not is_generation:
         encoder = config["components"]["llama_ner"]["model"]["tok2vec"]
         encoder |= {"base": base, "attention": system.how, "merge": True}

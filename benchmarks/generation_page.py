@@ -46,7 +46,7 @@ def draw(path: Path, results: Results) -> None:
 
     matplotlib.use("Agg")
     # the same file for the same figures
-    matplotlib.rcParams["svg.hashsalt"] = "generation"
+    matplotlib.rcParams |= {"svg.hashsalt": "generation", "svg.fonttype": "none"}
     from matplotlib import pyplot
 
     n_rows = max(len(rows) for rows in results.values())
