@@ -6,13 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from spacy.tokens import DocBin
+import spacy
+from spacy.tokens import DocBin, Span
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import adapters, annotate
+from benchmarks import adapters, annotate, generation
 from benchmarks.corpus import made_up
 from benchmarks.setting import make_pipeline
 from benchmarks.timing import in_turns
+
+from .annotate.bases import build_chat_llama
 
 
 def test_everything_is_measured_and_written_down(
@@ -56,6 +59,29 @@ def test_labelling_is_measured_with_and_without_a_log(tmp_path: Path, monkeypatc
     assert "40 requests, 16 at a time; 0 replies from the log." in text
     assert "0 requests, 16 at a time; 40 replies from the log." in text
     assert text.count("| 40 |") == 2
+
+
+def test_classification_is_compared_with_generation_and_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = build_chat_llama(tmp_path / "base", max_position_embeddings=2048)
+    nlp = spacy.blank("en")
+    for split in ("train", "test"):
+        doc = nlp("ask Mia on Friday")
+        doc.ents = [Span(doc, 1, 2, label="NAME"), Span(doc, 3, 4, label="DATE")]
+        (tmp_path / "tiny").mkdir(exist_ok=True)
+        DocBin(docs=[doc, nlp("no one")]).to_disk(tmp_path / "tiny" / f"{split}.spacy")
+    output = tmp_path / "output"
+    options = ["--base", str(base), "--data", str(tmp_path / "tiny"), "--steps", "2", "--output", str(output)]
+    monkeypatch.setattr(sys, "argv", ["generation", *options])
+    generation.main()
+    text = (output / "generation.md").read_text(encoding="utf8")
+    assert text.count("\n| classification, ") == 2 and text.count("\n| generation, ") == 8
+    assert "| generation, BIO lines, tuned, constrained |" in text and " 0 of 2 |" in text
+    assert (output / "generation.svg").read_text(encoding="utf8").rstrip().endswith("</svg>")
+    monkeypatch.setattr(generation, "measure", pytest.fail)
+    generation.main()
+    assert (output / "generation.md").read_text(encoding="utf8") == text
 
 
 def test_things_are_timed_in_turns_after_a_round_that_does_not_count() -> None:

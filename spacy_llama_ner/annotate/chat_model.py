@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from jinja2 import TemplateError
 from thinc.util import get_torch_default_device
 from torch import Tensor
-from transformers import AutoTokenizer, LogitsProcessor, StoppingCriteria
+from transformers import LogitsProcessor, StoppingCriteria
 from transformers.generation.configuration_utils import GenerationConfig
 
 from ..base import locate
+from ..base.chat import end_ids, in_template, load_chat_tokenizer
 from ..base.load import load_generator
 from .chat import Message, Refused
 
@@ -49,13 +49,11 @@ class ChatModel:
 
     def __init__(self, base: str) -> None:
         folder = locate(base)
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        if not self._tokenizer.chat_template:
-            raise ValueError(_no_template(base, folder))
+        self._tokenizer = load_chat_tokenizer(folder, base)
         device = torch.device(get_torch_default_device())
         self._model = load_generator(folder, dtype=torch.float32, device=device)
         self.positions: int = self._model.config.max_position_embeddings
-        self._ends = _end_ids(self._model.generation_config.eos_token_id, self._tokenizer.eos_token_id)
+        self._ends = end_ids(folder, self._tokenizer)
         # what else a base's own settings say (temperatures, penalties) is left aside
         self._model.generation_config = GenerationConfig()
 
@@ -66,20 +64,12 @@ class ChatModel:
         Raises: Refused where it does not take the chat even so.
         """
         try:
-            text = self._in_template(messages)
-        except TemplateError:
-            try:
-                text = self._in_template(_without_system(messages))
-            except TemplateError as error:
-                raise Refused(f"The chat template of this base does not take the prompt: {error}") from error
+            text = in_template(self._tokenizer, [(message.role, message.content) for message in messages])
+        except TemplateError as error:
+            raise Refused(f"The chat template of this base does not take the prompt: {error}") from error
         # the template brings the special subwords
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
-
-    def _in_template(self, messages: Sequence[Message]) -> str:
-        said = [{"role": message.role, "content": message.content} for message in messages]
-        text: str = self._tokenizer.apply_chat_template(said, add_generation_prompt=True, tokenize=False)
-        return text
 
     @torch.inference_mode()
     def reply(self, prompts: Sequence[Prompt]) -> list[tuple[str, int, bool]]:
@@ -145,28 +135,5 @@ class _Draw(LogitsProcessor):
         return scores
 
 
-def _without_system(messages: Sequence[Message]) -> Sequence[Message]:
-    match messages:
-        case [Message("system", said), Message(role, asked), *others]:
-            return [Message(role, f"{said}\n\n{asked}"), *others]
-    return messages
-
-
 def _number(seed: str) -> int:
     return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:7], "big")
-
-
-def _end_ids(of_model: int | list[int] | None, of_tokenizer: int | None) -> list[int]:
-    of_model = [] if of_model is None else [of_model] if isinstance(of_model, int) else of_model
-    ends = dict.fromkeys([*of_model, *([] if of_tokenizer is None else [of_tokenizer])])
-    if not ends:
-        raise ValueError("The base names no subword that ends a reply (eos_token). Name a base tuned for chats.")
-    return list(ends)
-
-
-def _no_template(base: str, folder: Path) -> str:
-    return (
-        f"The base {base!r} has no chat template, so it was not tuned to answer. Expected is one in "
-        f"{folder / 'tokenizer_config.json'} or chat_template.jinja beside it; name a base tuned for chats, such as "
-        "smollm2-135m."
-    )

@@ -43,14 +43,14 @@ def _build(settings: Settings, origin: Origin) -> WordModule:
     if settings.lora is not None:
         add_lora(model, settings.lora)
     _unfreeze(model, settings.unfreeze_layers)
-    foundation = Foundation(shared, _tokenizer(origin.tokenizer), dtype, origin.to_spec())
+    foundation = Foundation(shared, shared_tokenizer(origin.tokenizer), dtype, origin.to_spec())
     if isinstance(settings, DecoderSettings):
         return WordEncoder(model, foundation, merge=settings.merge)
     return PaddedEncoder(model, foundation)
 
 
 @lru_cache(maxsize=2)
-def _tokenizer(content: str) -> Tokenizer:
+def shared_tokenizer(content: str) -> Tokenizer:
     """The tokenizer of a tokenizer.json, the same for all who stand on the same base: it takes some 15 MB."""
     tokenizer = Tokenizer.from_str(content)
     # some bases are published with these on, which would cut texts off

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from ..base.load import Decoder
 from .alignment import special_ids
 from .batching import Batch, Format
-from .lora import merged_copy
+from .merged import Merged
 from .packing import make_groups, positions
 from .words import Foundation, WordModule
 
 # Only attention is padded; see `Format.cost_of_a_group`.
 COST_OF_A_GROUP = 64
-
-
-@dataclass
-class _Merged:
-    """Holds on to a merged decoder that is not a submodule, and that a copy of the encoder makes anew."""
-
-    llama: Decoder | None = None
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Merged:
-        return _Merged()
 
 
 class WordEncoder(WordModule):
@@ -41,7 +28,7 @@ class WordEncoder(WordModule):
         super().__init__(foundation)
         self.llama = llama
         self._merge = merge
-        self._merged = _Merged()
+        self._merged = Merged()
 
     @property
     def form(self) -> Format:
@@ -52,16 +39,12 @@ class WordEncoder(WordModule):
     def train(self, mode: bool = True) -> WordEncoder:
         """Switch between training and evaluation; whatever was merged is out of date after training."""
         if mode:
-            self._merged.llama = None
+            self._merged.drop()
         super().train(mode)
         return self
 
     def _reader(self) -> Decoder:
-        if self.training or not self._merge:
-            return self.llama
-        if self._merged.llama is None:
-            self._merged.llama = merged_copy(self.llama)
-        return self._merged.llama
+        return self._merged.of(self.llama) if self._merge and not self.training else self.llama
 
     def hidden_states(self, batch: Batch, device: torch.device) -> Tensor:
         """Hidden states of all subwords of `batch`, [n_subwords, width]."""

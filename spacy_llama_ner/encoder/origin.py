@@ -12,7 +12,7 @@ from typing import Any
 
 from ..base import fingerprint, locate
 from ..base.weights import INDEX, weight_files
-from .settings import Settings
+from .settings import BaseSettings
 
 TOKENIZER = "tokenizer.json"
 
@@ -36,7 +36,7 @@ class Origin:
     files: dict[str, bytes] | None
 
     @classmethod
-    def find(cls, settings: Settings) -> Origin:
+    def find(cls, settings: BaseSettings) -> Origin:
         """Look the base up, fetching it if it is not on this machine. Errors as of `base.locate`."""
         folder = locate(settings.base, revision=settings.revision, kind=settings.kind)
         return cls(
@@ -49,7 +49,7 @@ class Origin:
         )
 
     @classmethod
-    def from_spec(cls, settings: Settings, spec: dict[str, Any]) -> Origin:
+    def from_spec(cls, settings: BaseSettings, spec: dict[str, Any]) -> Origin:
         """What a saved pipeline says of its base, found again here unless the pipeline carries it.
 
         Looked for where it was when the pipeline was made, unless the config names another one by now, then where
@@ -85,7 +85,7 @@ class Origin:
             yield Path(folder)
 
 
-def _find_again(settings: Settings, saved: Origin) -> Path:
+def _find_again(settings: BaseSettings, saved: Origin) -> Path:
     same_name = (settings.base, settings.revision) == (saved.name, saved.revision)
     if same_name and _holds(Path(saved.path), saved.fingerprint):
         return Path(saved.path)
@@ -97,8 +97,8 @@ def _find_again(settings: Settings, saved: Origin) -> Path:
         raise OSError(
             f"This pipeline stands on the base {settings.base!r}, which is not on this machine, nor in "
             f"{saved.path}, where it was trained. {error} If the base is in another folder, say so when loading: "
-            'spacy.load(..., config={"components": {"llama_ner": {"model": {"tok2vec": {"base": "FOLDER"}}}}}), or '
-            "train with save_base = true to have it inside the pipeline."
+            f'spacy.load(..., config={{"{settings.key}": "FOLDER"}}), or train with save_base = true to have it '
+            "inside the pipeline."
         ) from error
 
 

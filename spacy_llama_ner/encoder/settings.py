@@ -21,24 +21,39 @@ Attention = Literal["bidirectional", "causal"] | list[int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What encoders of all kinds have in common. Raises ValueError where settings contradict each other."""
+class BaseSettings:
+    """What all who stand on a base have in common. Raises ValueError where settings make no sense.
+
+    kind: of the base. key: where a config has it.
+    """
 
     kind: ClassVar[Kind]
+    key: ClassVar[str]
 
     base: str
     revision: str | None
     lora: LoRA | None
-    unfreeze_layers: int
-    pooling: Pooling
-    window: int
-    stride: int
     dtype: DType
     save_base: bool
 
     def __post_init__(self) -> None:
-        _check_choice("pooling", self.pooling, get_args(Pooling))
-        _check_choice("dtype", self.dtype, get_args(DType))
+        check_choice("dtype", self.dtype, get_args(DType))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(BaseSettings):
+    """What encoders of all kinds have in common. Raises ValueError where settings contradict each other."""
+
+    key = "components.llama_ner.model.tok2vec.base"
+
+    unfreeze_layers: int
+    pooling: Pooling
+    window: int
+    stride: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("pooling", self.pooling, get_args(Pooling))
         if not 0 < self.stride <= self.window:
             raise ValueError(
                 f"window = {self.window} and stride = {self.stride} leave subwords out. Both are counted in "
@@ -62,14 +77,14 @@ class DecoderSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.quantization is not None:
-            _check_choice("quantization", self.quantization, get_args(Quantization))
+            check_choice("quantization", self.quantization, get_args(Quantization))
             if self.merge or self.unfreeze_layers:
                 raise ValueError(
                     f"quantization = {self.quantization!r} leaves no weights to train in full or to merge with: set "
                     "unfreeze_layers = 0 and merge = false, or quantization = null."
                 )
         if isinstance(self.attention, str):
-            _check_choice("attention", self.attention, ("bidirectional", "causal"))
+            check_choice("attention", self.attention, ("bidirectional", "causal"))
         if self.layer is not None and self.layer < 1:
             raise ValueError(f"layer = {self.layer}; expected the number of layers to run, 1 or more, or null.")
 
@@ -81,7 +96,8 @@ class EncoderSettings(Settings):
     kind = ENCODER
 
 
-def _check_choice(name: str, given: Any, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, given: Any, choices: tuple[str, ...]) -> None:
+    """Raise ValueError unless a setting is one of `choices`."""
     if given not in choices:
         raise ValueError(f"{name} = {given!r} is not known. Choose one of {', '.join(map(repr, choices))}.")
 

@@ -13,7 +13,7 @@ from spacy.training import Example
 from thinc.util import convert_recursive
 from tqdm import tqdm
 
-from ..pipeline.components import find_components
+from ..pipeline.components import find_recognisers
 from .calibration import expected_calibration_error, scored_entities
 from .scorer import Scores, seqeval_score
 
@@ -25,8 +25,8 @@ def predict_and_score(nlp: Language, examples: Sequence[Example], *, batch_size:
     """The scores of `nlp.evaluate`, under a progress bar; `predicted` of every example is filled in.
 
     Where no component scores entities, or it gives no token accuracy, those scores come from `seqeval_score`.
-    `speed` is in words per second, tokenization included. Where a `llama_ner` has set entities with scores,
-    `ents_ece` is the expected calibration error of these.
+    `speed` is in words per second, tokenization included. Where a component of this package has set entities with
+    scores, `ents_ece` is the expected calibration error of these.
     batch_size: docs a batch, by default the pipeline's own.
     """
     start = perf_counter()
@@ -49,8 +49,8 @@ def predict_and_score(nlp: Language, examples: Sequence[Example], *, batch_size:
 
 
 def score_groups(nlp: Language) -> dict[str, str]:
-    """Span group that holds the scores, for each `llama_ner` component that keeps them, by its name."""
-    keys = {name: pipe.spans_key for name, pipe in find_components(nlp).items()}
+    """Span group that holds the scores, for each component of this package that keeps them, by its name."""
+    keys = {name: pipe.spans_key for name, pipe in find_recognisers(nlp).items()}
     return {name: key for name, key in keys.items() if key is not None}
 
 

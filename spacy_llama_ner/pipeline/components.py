@@ -5,11 +5,17 @@ from __future__ import annotations
 from spacy.language import Language
 
 from .llama_ner import LlamaNER
+from .recogniser import Recogniser
 
 
 def find_components(nlp: Language) -> dict[str, LlamaNER]:
     """The active `llama_ner` components by their names, in the order of the pipeline."""
     return {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, LlamaNER)}
+
+
+def find_recognisers(nlp: Language) -> dict[str, Recogniser]:
+    """The active components of this package that find entities, by their names, in the order of the pipeline."""
+    return {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, Recogniser)}
 
 
 def check_group(nlp: Language, name: str, *, spans_key: str | None, overwrite: bool | None) -> None:
@@ -20,7 +26,7 @@ def check_group(nlp: Language, name: str, *, spans_key: str | None, overwrite: b
             "nothing. Name a span group, or set overwrite to true or false."
         )
     for other, pipe in nlp.components:
-        if not isinstance(pipe, LlamaNER) or other == name or pipe.spans_key != spans_key or spans_key is None:
+        if not isinstance(pipe, Recogniser) or other == name or pipe.spans_key != spans_key or spans_key is None:
             continue
         if overwrite is None or pipe.overwrite is None:
             raise ValueError(

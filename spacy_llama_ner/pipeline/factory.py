@@ -7,7 +7,8 @@ from spacy.util import load_config_from_str
 from thinc.api import Model
 
 from .components import check_group
-from .llama_ner import LlamaNER, Scorer
+from .llama_ner import LlamaNER
+from .recogniser import Scorer
 
 DEFAULT_CONFIG = """
 [llama_ner]

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from spacy.language import Language
-from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer
 from thinc.types import Floats2d
 
-from ..memory import HOLES, give_back_freed_memory
 from .annotations import annotate
-from .gold import collect_labels, gold_tags
-from .loading import told_where
+from .gold import gold_tags
+from .recogniser import Recogniser, Scorer
 from .rehearsal import rehearse
-from .stream import WORDS_PER_STEP, gather
 
 if TYPE_CHECKING:
     from ..head.architecture import TaggerModel
     from ..head.tagging import Entity
 
-Scorer = Callable[..., dict[str, Any]]
 
-
-class LlamaNER(TrainablePipe):
+class LlamaNER(Recogniser):
     """Sets `doc.ents` and, beside them, how probable each entity is."""
 
     def __init__(
@@ -44,38 +38,18 @@ class LlamaNER(TrainablePipe):
         scorer: Scorer | None = None,
     ) -> None:
         """See `factory.make_llama_ner`."""
-        self.vocab = vocab
-        self.model = model
-        self.name = name
-        self.spans_key = spans_key
-        self.overwrite = overwrite
-        self.scorer = scorer
-        self.cfg: dict[str, Any] = {"labels": []}
+        super().__init__(vocab, model, name, spans_key=spans_key, overwrite=overwrite, scorer=scorer)
         # by this name, `nlp.resume_training` gives a component a copy of its model
         self._rehearsal_model: TaggerModel | None = None
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The entity labels, in the order in which the model knows them."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def label_data(self) -> list[str]:
-        """What `spacy init labels` writes down."""
-        return list(self.labels)
-
     def add_label(self, label: str) -> int:
         """Add an entity label; a trained model keeps what it knows. Returns 1, or 0 if it had the label."""
-        if not isinstance(label, str) or not label:
-            raise ValueError(f"A label is a non-empty string, but {label!r} was given to {self.name!r}.")
-        if label in self.labels:
-            return 0
-        self.cfg["labels"].append(label)
-        if self.is_initialized:
+        is_new = super().add_label(label)
+        if is_new and self.is_initialized:
             from ..head.layers import extend_labels
 
             extend_labels(self.model.get_ref("head"), self.cfg["labels"])
-        return 1
+        return is_new
 
     @property
     def is_initialized(self) -> bool:
@@ -105,30 +79,10 @@ class LlamaNER(TrainablePipe):
 
         validate_get_examples(get_examples, "LlamaNER.initialize")
         self._rehearsal_model = None
-        found = labels if labels is not None else collect_labels(get_examples())
-        self.cfg["labels"] = list(dict.fromkeys([*self.labels, *found]))
-        if not self.labels:
-            raise ValueError(
-                f"{self.name!r} has no labels: the training data holds no entity. Give it docs with `ents`, or "
-                "labels by `add_label` or [initialize.components.llama_ner.labels]."
-            )
+        self.find_labels(get_examples, labels)
         set_labels(self.model.get_ref("head"), self.cfg["labels"])
         sample = [eg.x for eg in islice(get_examples(), 10)]
         self.model.initialize(X=sample)
-
-    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Annotate a stream of docs, in order.
-
-        batch_size: has no effect. Docs are gathered by their words, so that one at a time is as fast as a thousand,
-            and a thousand long ones take no more memory than one.
-        """
-        for docs in gather(stream, n_words=WORDS_PER_STEP):
-            try:
-                self.set_annotations(docs, self.predict(docs))
-                yield from docs
-            except Exception as error:
-                self.get_error_handler()(self.name, self, docs, error)
-            give_back_freed_memory(after_growth=HOLES)
 
     def predict(self, docs: Iterable[Doc]) -> list[list[Entity]]:
         """The entities of each doc with their scores; the docs are not changed."""
@@ -173,23 +127,7 @@ class LlamaNER(TrainablePipe):
             self.finish_update(sgd)
         return losses
 
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> LlamaNER:
-        """Load from a bytestring. Raises ValueError where it is damaged or does not fit the config."""
-        with told_where(self.name, "the bytes given"):
-            TrainablePipe.from_bytes(self, bytes_data, exclude=exclude)
-            self._check_labels()
-        give_back_freed_memory()
-        return self
-
-    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> LlamaNER:
-        """Load from a folder. Raises ValueError where it is damaged or does not fit the config."""
-        with told_where(self.name, path):
-            TrainablePipe.from_disk(self, path, exclude=exclude)
-            self._check_labels()
-        give_back_freed_memory()
-        return self
-
-    def _check_labels(self) -> None:
+    def _check_loaded(self) -> None:
         known = self.model.get_ref("head").attrs["labels"]
         if self.is_initialized and list(self.labels) != list(known):
             raise ValueError(

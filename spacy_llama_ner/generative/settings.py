@@ -1,0 +1,43 @@
+"""What a user can set about a base that writes, checked before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+from ..base import DECODER
+from ..base.quantize import Quantization
+from ..encoder.settings import BaseSettings, check_choice
+from .formats import Format
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriterSettings(BaseSettings):
+    """The arguments of `GenerativeTagger.v1`; see there."""
+
+    kind = DECODER
+    key = "components.llama_ner_generative.model.base"
+
+    format: Format
+    system: str | None
+    constrained: bool
+    window: int
+    merge: bool
+    quantization: Quantization | None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not all(hasattr(self.format, name) for name in ("instruction", "start", "steps", "write", "read")):
+            raise ValueError(
+                f"format = {self.format!r} is no format of answers. Give a block with @misc = "
+                '"spacy_llama_ner.InlineBrackets.v1" or "spacy_llama_ner.BioLines.v1".'
+            )
+        if self.window < 1:
+            raise ValueError(f"window = {self.window}; expected how many words are asked about together, 1 or more.")
+        if self.quantization is not None:
+            check_choice("quantization", self.quantization, get_args(Quantization))
+            if self.merge:
+                raise ValueError(
+                    f"quantization = {self.quantization!r} leaves no weights to merge with: set merge = false, or "
+                    "quantization = null."
+                )

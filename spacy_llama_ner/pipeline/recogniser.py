@@ -1,0 +1,105 @@
+"""What the components that find entities have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from spacy.pipeline.trainable_pipe import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.vocab import Vocab
+from thinc.api import Model
+
+from ..memory import HOLES, give_back_freed_memory
+from .gold import collect_labels
+from .loading import told_where
+from .stream import WORDS_PER_STEP, gather
+
+Scorer = Callable[..., dict[str, Any]]
+
+
+class Recogniser(TrainablePipe):
+    """Has labels, reads streams of docs, and loads with errors that say what to do. Subclasses say how it finds."""
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str,
+        *,
+        spans_key: str | None,
+        overwrite: bool | None,
+        scorer: Scorer | None,
+    ) -> None:
+        """See `factory.make_llama_ner`."""
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.spans_key = spans_key
+        self.overwrite = overwrite
+        self.scorer = scorer
+        self.cfg: dict[str, Any] = {"labels": []}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The entity labels, in the order in which the model knows them."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> list[str]:
+        """What `spacy init labels` writes down."""
+        return list(self.labels)
+
+    def add_label(self, label: str) -> int:
+        """Add an entity label; a trained model keeps what it knows. Returns 1, or 0 if it had the label."""
+        if not isinstance(label, str) or not label:
+            raise ValueError(f"A label is a non-empty string, but {label!r} was given to {self.name!r}.")
+        if label in self.labels:
+            return 0
+        self.cfg["labels"].append(label)
+        return 1
+
+    def find_labels(self, get_examples: Callable[[], Iterable[Example]], labels: list[str] | None) -> None:
+        """Add `labels`, or where none are given those of the examples. Raises ValueError where there are none."""
+        found = labels if labels is not None else collect_labels(get_examples())
+        self.cfg["labels"] = list(dict.fromkeys([*self.labels, *found]))
+        if not self.labels:
+            raise ValueError(
+                f"{self.name!r} has no labels: the training data holds no entity. Give it docs with `ents`, or "
+                f"labels by `add_label` or [initialize.components.{self.name}.labels]."
+            )
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Annotate a stream of docs, in order.
+
+        batch_size: has no effect. Docs are gathered by their words, so that one at a time is as fast as a thousand,
+            and a thousand long ones take no more memory than one.
+        """
+        for docs in gather(stream, n_words=WORDS_PER_STEP):
+            try:
+                self.set_annotations(docs, self.predict(docs))
+                yield from docs
+            except Exception as error:
+                self.get_error_handler()(self.name, self, docs, error)
+            give_back_freed_memory(after_growth=HOLES)
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> Recogniser:
+        """Load from a bytestring. Raises ValueError where it is damaged or does not fit the config."""
+        with told_where(self.name, "the bytes given"):
+            TrainablePipe.from_bytes(self, bytes_data, exclude=exclude)
+            self._check_loaded()
+        give_back_freed_memory()
+        return self
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> Recogniser:
+        """Load from a folder. Raises ValueError where it is damaged or does not fit the config."""
+        with told_where(self.name, path):
+            TrainablePipe.from_disk(self, path, exclude=exclude)
+            self._check_loaded()
+        give_back_freed_memory()
+        return self
+
+    def _check_loaded(self) -> None:
+        """Raise ValueError where the files do not fit each other."""
