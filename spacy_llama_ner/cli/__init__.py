@@ -1,6 +1,7 @@
 """`python -m spacy llama-ner COMMAND`."""
 
 from . import (
+    active_learn,
     adapters,
     annotate,
     apply,
@@ -20,6 +21,7 @@ from . import (
 from .app import app
 
 __all__ = [
+    "active_learn",
     "adapters",
     "annotate",
     "app",

@@ -1,0 +1,106 @@
+"""A training config with a block of this package's own, filled and resolved as spaCy does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import spacy
+from spacy.language import Language
+from spacy.schemas import ConfigSchemaTraining
+from spacy.tokens import Doc
+from spacy.training import Corpus, Example
+from spacy.training.corpus import walk_corpus
+from spacy.util import load_config, load_model_from_config, registry, resolve_dot_names
+from spacy.vocab import Vocab
+from thinc.api import Config
+
+Reader = Callable[[Language], Iterable[Example]]
+BLOCKS = ("active", "budget")
+
+
+class PlanError(ValueError):
+    """A config or a corpus that does not do for this."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """config: interpolated, with all defaults of the block. block: its name."""
+
+    config: Config
+    block: str
+
+    @cached_property
+    def settings(self) -> Any:
+        """What the block says, resolved."""
+        return self.fresh_settings()
+
+    def fresh_settings(self) -> Any:
+        """The same with an optimizer that has not counted any step."""
+        return registry.resolve({self.block: self.config[self.block]})[self.block]
+
+    def fresh_training(self) -> dict[str, Any]:
+        """`[training]` with spaCy's defaults, resolved, with an optimizer that has not counted any step."""
+        training = self._home.config.interpolate()["training"]
+        return cast(dict[str, Any], registry.resolve(training, schema=ConfigSchemaTraining))
+
+    @property
+    def seed(self) -> int:
+        """Of `[training]`; 0 where that is null, since the same run has to come out again."""
+        return int(self.config["training"]["seed"] or 0)
+
+    @property
+    def vocab(self) -> Vocab:
+        """One vocabulary for all docs and pipelines."""
+        return self._home.vocab
+
+    def blank(self) -> Language:
+        """The pipeline of the config, untrained."""
+        return self._make(self.vocab)
+
+    def load(self, folder: Path) -> Language:
+        """A pipeline that was saved."""
+        # with its own words, the vocabulary would forget those of the docs
+        return spacy.load(folder, vocab=self.vocab, exclude=["vocab"])
+
+    @cached_property
+    def _home(self) -> Language:
+        return self._make(True)
+
+    def _make(self, vocab: Vocab | bool) -> Language:
+        config = Config({name: section for name, section in self.config.items() if name not in BLOCKS})
+        return load_model_from_config(config, vocab=vocab, auto_fill=True)
+
+    def dev(self, nlp: Language) -> list[Example]:
+        """Fresh examples of the corpus that `training.dev_corpus` names. Raises: PlanError where it has no entity."""
+        name = self.config["training"]["dev_corpus"]
+        (reader,) = cast(Sequence[Reader], resolve_dot_names(self.config, [name]))
+        examples = list(reader(nlp))
+        if not any(eg.reference.ents for eg in examples):
+            raise PlanError(f"The corpus {name} ({len(examples)} docs) has no gold entity. Give gold data (paths.dev).")
+        return examples
+
+
+def read_plan(path: Path, overrides: dict[str, Any], *, block: str) -> Plan:
+    """Read a config with its overrides. Raises: PlanError where the block is missing, else as spaCy does."""
+    config = load_config(path, overrides=deepcopy(overrides), interpolate=True)
+    if block not in config:
+        raise PlanError(f"The config {path} has no block [{block}]. Start from configs/active.cfg, which has one.")
+    filled = registry.fill({block: config[block]})
+    return Plan(Config({**config, block: filled[block]}), block)
+
+
+def read_corpus(path: str | None, vocab: Vocab, *, what: str) -> list[Doc]:
+    """The docs with words of a .spacy file, or of a folder of them; none without a path. Raises: PlanError."""
+    if path is None:
+        return []
+    if not Path(path).exists():
+        raise PlanError(f"The corpus {path} does not exist. Give a .spacy file or a folder of them (paths.{what}).")
+    docs = list(Corpus(path).read_docbin(vocab, walk_corpus(path, ".spacy")))
+    if not docs:
+        raise PlanError(f"The corpus {path} holds no doc. Give one with docs (paths.{what}).")
+    return docs

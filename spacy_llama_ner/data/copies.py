@@ -1,0 +1,17 @@
+"""Docs without what is annotated on them."""
+
+from __future__ import annotations
+
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+
+def unlabelled(doc: Doc, vocab: Vocab | None = None) -> Doc:
+    """A doc of the same words and nothing else, in the vocabulary of `doc` or another one.
+
+    Where the words of `doc` were given without their spaces, those of the copy are, too.
+    """
+    words = [token.text for token in doc]
+    if doc.has_unknown_spaces:
+        return Doc(vocab or doc.vocab, words=words)
+    return Doc(vocab or doc.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])
