@@ -1,5 +1,6 @@
 """Where to spend the expert: what is worth asking, who is asked, and the loop around both."""
 
+from .cells import Budget
 from .oracle import make_gold_oracle
 from .settings import ActiveLearning
 from .uncertainty import (
@@ -14,6 +15,7 @@ from .uncertainty import (
 
 __all__ = [
     "ActiveLearning",
+    "Budget",
     "make_bald",
     "make_gold_oracle",
     "make_least_entity",

@@ -29,7 +29,7 @@ def facts_of(plan: Plan, *, free: Collection[str] = ()) -> dict[str, Any]:
 
 
 def _is_corpus(path: Path) -> bool:
-    return path.suffix == ".spacy" and path.is_file() or path.is_dir() and bool(list(path.rglob("*.spacy")))
+    return path.suffix == ".spacy" if path.is_file() else any(path.rglob("*.spacy"))
 
 
 def _digests(path: Path) -> list[str]:

@@ -29,7 +29,9 @@ def fit_new(plan: Plan, corpus: Corpus, *, docs: Sequence[Doc], seed: int) -> La
     if training["max_steps"] < 1:
         raise PlanError(f"training.max_steps is {training['max_steps']}; give the number of steps, 1 or more.")
     if not any(doc.ents for doc in docs):
-        raise PlanError("There is no labelled entity to start from, neither gold nor silver. Give data that have some.")
+        raise PlanError(
+            "There is no labelled entity to start from, neither gold nor silver. Give data that have some."
+        )
     fix_random_seed(seed)
     nlp = plan.blank()
     examples = [Example(doc, doc) for doc in docs]

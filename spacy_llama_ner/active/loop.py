@@ -54,7 +54,7 @@ class Loop:
     def rounds(self) -> Iterator[Round]:
         """Go from round to round, those included that are over already, until there is a `reason` to stop.
 
-        Raises: NotYetAnswered where people have still to answer, ValueError or OSError where data do not fit.
+        Raises: NotYetAnsweredError where people have still to answer, ValueError or OSError where data do not fit.
         """
         before = None
         for each in find_rounds(self._output):

@@ -18,7 +18,7 @@ class OracleError(ValueError):
     """An answer that does not fit its question, or none at all."""
 
 
-class NotYetAnswered(Exception):
+class NotYetAnsweredError(Exception):
     """People have been asked and are not done. The message says where they find their work; ask again later."""
 
 
@@ -33,7 +33,7 @@ class Oracle(Protocol):
         Words whose label the answer leaves open have `ent_iob` 0, as everywhere in spaCy; they teach nothing.
         Asking for the same docs again is allowed, and costs nobody anything: a run that was killed does so.
 
-        Raises: NotYetAnswered while people work on it, OracleError where there is no answer.
+        Raises: NotYetAnsweredError while people work on it, OracleError where there is no answer.
         """
 
 
@@ -43,7 +43,9 @@ def make_gold_oracle(path: Path | None) -> Oracle:
     path: a .spacy file, or a folder of them, with every sentence that may be asked for.
     """
     if path is None:
-        raise OracleError("spacy_llama_ner.gold_oracle.v1 got no path. Give a .spacy file with gold docs (paths.gold).")
+        raise OracleError(
+            "spacy_llama_ner.gold_oracle.v1 got no path. Give a .spacy file with gold docs (paths.gold)."
+        )
     return GoldOracle(Path(path))
 
 

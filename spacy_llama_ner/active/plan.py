@@ -81,7 +81,9 @@ class Plan:
         (reader,) = cast(Sequence[Reader], resolve_dot_names(self.config, [name]))
         examples = list(reader(nlp))
         if not any(eg.reference.ents for eg in examples):
-            raise PlanError(f"The corpus {name} ({len(examples)} docs) has no gold entity. Give gold data (paths.dev).")
+            raise PlanError(
+                f"The corpus {name} ({len(examples)} docs) has no gold entity. Give gold data (paths.dev)."
+            )
         return examples
 
 

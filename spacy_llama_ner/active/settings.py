@@ -62,11 +62,12 @@ class ActiveLearning:
             wrong["near"] = self.near
         if wrong:
             raise ValueError(
-                f"[active] has {wrong}. Expected are whole numbers of at least {_LEAST}, a silver_weight from 0 to 1, "
-                "and for near null or a share above 0."
+                f"[active] has {wrong}. Expected are whole numbers of at least {_LEAST}, a silver_weight from 0 to "
+                "1, and for near null or a share above 0."
             )
         if self.silver is None and not self.initial:
             raise ValueError(
-                "[active] has neither silver data nor an initial budget, so that there is nothing to start from. Name "
-                f"a corpus (paths.silver), or have some {self.unit}, drawn at random, labelled first (active.initial)."
+                "[active] has neither silver data nor an initial budget, so that there is nothing to start from. "
+                f"Name a corpus (paths.silver), or have some {self.unit}, drawn at random, labelled first "
+                "(active.initial)."
             )

@@ -1,6 +1,7 @@
 """How much a person's labels of a doc would teach: registered functions that give a number for each doc.
 
-Docs go through `nlp.pipe` once; those by a model come out with its entities set. Higher means: ask for this one first.
+Higher means: ask about this one first. Those that ask a model send the docs through `nlp.pipe` once, which sets their
+entities on the way.
 """
 
 from __future__ import annotations
