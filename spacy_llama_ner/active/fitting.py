@@ -11,7 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.training.loop import create_train_batches, train_while_improving
-from spacy.util import fix_random_seed
+from thinc.api import fix_random_seed
 from tqdm import tqdm
 
 from ..evaluate.predict import PATIENCE

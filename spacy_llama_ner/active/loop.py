@@ -16,7 +16,7 @@ from .fitting import fit_new, fit_on
 from .judging import judge
 from .mixture import make_mixture, without_gold
 from .oracle import check_answers
-from .plan import Plan, read_corpus
+from .plan import Plan, PlanError, read_corpus
 from .rounds import Round, find_rounds
 from .selection import price, select
 from .settings import ActiveLearning
@@ -54,7 +54,7 @@ class Loop:
     def rounds(self) -> Iterator[Round]:
         """Go from round to round, those included that are over already, until there is a `reason` to stop.
 
-        Raises: NotYetAnsweredError where people have still to answer, ValueError or OSError where data do not fit.
+        Raises: ValueError or OSError where data do not fit, or the oracle has no answer (yet).
         """
         before = None
         for each in find_rounds(self._output):
@@ -96,6 +96,11 @@ class Loop:
         if asked is None:
             with this.timed("choose"):
                 asked, scores = self._choose(this, before)
+            if not asked and before is None:
+                raise PlanError(
+                    f"No doc of the pool costs {self._settings.initial} {self._settings.unit} or less, which is all "
+                    "there is to start with. Raise active.initial."
+                )
             if not asked:
                 self.reason = NOTHING_LEFT
                 return False

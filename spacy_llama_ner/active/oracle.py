@@ -18,10 +18,6 @@ class OracleError(ValueError):
     """An answer that does not fit its question, or none at all."""
 
 
-class NotYetAnsweredError(Exception):
-    """People have been asked and are not done. The message says where they find their work; ask again later."""
-
-
 class Oracle(Protocol):
     """Gives docs their labels."""
 
@@ -31,9 +27,9 @@ class Oracle(Protocol):
         docs: with what the model suggests in `doc.ents`, from the second round on.
 
         Words whose label the answer leaves open have `ent_iob` 0, as everywhere in spaCy; they teach nothing.
-        Asking for the same docs again is allowed, and costs nobody anything: a run that was killed does so.
+        May be asked for the same docs again, without any work for anybody: a run that was killed does so.
 
-        Raises: NotYetAnsweredError while people work on it, OracleError where there is no answer.
+        Raises: ValueError or OSError where there is no answer, or none yet; the message says how to go on.
         """
 
 

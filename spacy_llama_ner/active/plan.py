@@ -46,7 +46,7 @@ class Plan:
     def fresh_training(self) -> dict[str, Any]:
         """`[training]` with spaCy's defaults, resolved, with an optimizer that has not counted any step."""
         training = self._home.config.interpolate()["training"]
-        return cast(dict[str, Any], registry.resolve(training, schema=ConfigSchemaTraining))
+        return registry.resolve(training, schema=ConfigSchemaTraining)
 
     @property
     def seed(self) -> int:

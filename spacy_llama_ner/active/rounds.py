@@ -45,7 +45,7 @@ class Round:
     def result(self) -> dict[str, Any] | None:
         """The round's line of the history; None until it is over."""
         path = self.folder / "result.json"
-        return srsly.read_json(path) if path.is_file() else None  # type: ignore[no-any-return]
+        return srsly.read_json(path) if path.is_file() else None
 
     def asked(self, vocab: Vocab) -> list[Doc] | None:
         """What is to be asked; None until it has been chosen."""
@@ -69,7 +69,7 @@ class Round:
     @property
     def silver(self) -> dict[str, int]:
         """What was kept of the silver labels."""
-        return srsly.read_json(self.folder / "silver.json")  # type: ignore[no-any-return]
+        return srsly.read_json(self.folder / "silver.json")
 
     def save(self, nlp: Language, silver: Filtered) -> None:
         """Put down the trained pipeline, and what it learned from beside gold."""
@@ -109,7 +109,7 @@ class Round:
     def seconds(self) -> dict[str, float]:
         """How long everything took, in the process that did it."""
         path = self.folder / "seconds.json"
-        return srsly.read_json(path) if path.is_file() else {}  # type: ignore[no-any-return]
+        return srsly.read_json(path) if path.is_file() else {}
 
 
 def find_rounds(output: Path) -> Iterator[Round]:

@@ -41,8 +41,6 @@ def active_learn_cli(
     same result. OUTPUT gets history.jsonl, history.html, model-best, gold.spacy and a folder for each round. Settings
     of the config can be given as options, such as --active.total 20000.
     """
-    from ..active.oracle import NotYetAnsweredError
-
     try:
         overrides = parse_config_overrides(ctx.args)
         active_learn(
@@ -54,8 +52,6 @@ def active_learn_cli(
             push_to=push_to,
             gpu_id=gpu_id,
         )
-    except NotYetAnsweredError as error:
-        msg.info(f"{error} Then give the same command again.")
     except (ValueError, OSError, ImportError) as error:
         msg.fail(TITLE, str(error), exits=1)
 
@@ -72,8 +68,8 @@ def active_learn(
 ) -> list[dict[str, Any]]:
     """Run or take up again the loop that `[active]` describes, and give its history.
 
-    Raises: NotYetAnsweredError where people have still to label, ValueError where a setting, a corpus, an answer, a price
-    list or the Hub does not fit, OSError where a file cannot be read or written.
+    Raises: ValueError where a setting, a corpus, an answer, a price list or the Hub does not fit, OSError where a
+    file cannot be read or written; or either where the oracle has no answer yet.
     """
     from ..active.costs import read_costs
     from ..active.facts import facts_of
