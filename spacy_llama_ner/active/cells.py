@@ -10,7 +10,7 @@ from typing import Any, Literal
 import srsly
 from spacy.training import Example
 
-from ..data.copies import unlabelled
+from ..data.copies import in_vocab, unlabelled
 from ..data.files import written_whole
 from .fitting import fit_new
 from .folds import Fold, make_folds
@@ -106,5 +106,5 @@ def _measure(plan: Plan, budget: Budget, cell: Cell, fold: Fold) -> dict[str, An
         raise PlanError(f"A share of {cell.share} of {len(fold.gold)} sentences is none. Give a greater one.")
     corpus = make_mixture(gold, silver, silver_weight=budget.silver_weight)
     nlp = fit_new(plan, corpus, docs=[*gold, *silver], seed=plan.seed * MOST_FOLDS + cell.fold)
-    examples = [Example(unlabelled(doc), doc) for doc in fold.held_out]
+    examples = [Example(unlabelled(doc), doc) for doc in in_vocab(fold.held_out, nlp.vocab)]
     return {"sentences": len(gold), "words": sum(map(len, gold)), **judge(nlp, examples)}

@@ -14,6 +14,7 @@ from spacy.training.loop import create_train_batches, train_while_improving
 from thinc.api import fix_random_seed
 from tqdm import tqdm
 
+from ..data.copies import in_vocab
 from ..evaluate.predict import PATIENCE
 from ..pipeline.components import only_component
 from .mixture import Corpus
@@ -34,7 +35,7 @@ def fit_new(plan: Plan, corpus: Corpus, *, docs: Sequence[Doc], seed: int) -> La
         )
     fix_random_seed(seed)
     nlp = plan.blank()
-    examples = [Example(doc, doc) for doc in docs]
+    examples = [Example(doc, doc) for doc in in_vocab(docs, nlp.vocab)]
     nlp.initialize(lambda: examples)
     _fit(nlp, corpus, training, optimizer=training["optimizer"], steps=training["max_steps"])
     return nlp

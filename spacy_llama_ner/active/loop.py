@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import spacy
 from spacy.tokens import Doc
 
 from ..data.copies import unlabelled
@@ -115,12 +116,14 @@ class Loop:
     def _choose(self, this: Round, before: Round | None) -> tuple[list[Doc], list[float]]:
         settings = self._settings
         bought = {words_of(doc) for doc in self._gold}
-        docs = [unlabelled(doc) for doc in self._pool if words_of(doc) not in bought]
+        docs = [doc for doc in self._pool if words_of(doc) not in bought]
         random.Random(self._seed(this)).shuffle(docs)
         if before is None:
-            nlp, scores = None, [0.0 for _ in docs]
+            nlp, docs = None, [unlabelled(doc) for doc in docs]
+            scores = [0.0 for _ in docs]
         else:
-            nlp, docs = self._plan.load(before.pipeline), _first_words(docs, settings.pool_words)
+            nlp = spacy.load(before.pipeline)
+            docs = [unlabelled(doc, nlp.vocab) for doc in _first_words(docs, settings.pool_words)]
             scores = settings.score(nlp, docs)
         spent = sum(price(doc, settings.unit) for doc in self._gold)
         places = select(
@@ -147,7 +150,7 @@ class Loop:
                 corpus = make_mixture(self._gold, silver, silver_weight=settings.silver_weight)
                 nlp = fit_new(self._plan, corpus, docs=[*self._gold, *silver], seed=seed)
             else:
-                nlp = self._plan.load(before.pipeline)
+                nlp = spacy.load(before.pipeline)
                 kept = filter_silver(nlp, silver, disagreement=settings.disagreement)
                 corpus = make_mixture(self._gold, kept.docs, silver_weight=settings.silver_weight)
                 fit_on(self._plan, nlp, corpus, docs=self._gold, seed=seed)
@@ -155,7 +158,7 @@ class Loop:
 
     def _judge(self, this: Round) -> None:
         with this.timed("evaluate"):
-            nlp = self._plan.load(this.pipeline)
+            nlp = spacy.load(this.pipeline)
             scores = judge(nlp, self._plan.dev(nlp))
         new = this.answers(self._plan.vocab) or []
         this.finish(

@@ -9,7 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..data.copies import unlabelled
+from ..data.copies import in_vocab, unlabelled
 from ..data.matching import words_of
 
 Corpus = Callable[[Language], Iterator[Example]]
@@ -40,6 +40,6 @@ def make_mixture(gold: Sequence[Doc], silver: Sequence[Doc], *, silver_weight: f
     def examples(nlp: Language) -> Iterator[Example]:
         drawn = [*gold, *random.sample(silver, n_silver)]
         random.shuffle(drawn)
-        return (Example(unlabelled(doc, nlp.vocab), doc) for doc in drawn)
+        return (Example(unlabelled(doc), doc) for doc in in_vocab(drawn, nlp.vocab))
 
     return examples

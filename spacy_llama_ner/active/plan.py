@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-import spacy
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
 from spacy.tokens import Doc
@@ -45,7 +44,7 @@ class Plan:
 
     def fresh_training(self) -> dict[str, Any]:
         """`[training]` with spaCy's defaults, resolved, with an optimizer that has not counted any step."""
-        training = self._home.config.interpolate()["training"]
+        training = self.blank().config.interpolate()["training"]
         return registry.resolve(training, schema=ConfigSchemaTraining)
 
     @property
@@ -53,27 +52,15 @@ class Plan:
         """Of `[training]`; 0 where that is null, since the same run has to come out again."""
         return int(self.config["training"]["seed"] or 0)
 
-    @property
+    @cached_property
     def vocab(self) -> Vocab:
-        """One vocabulary for all docs and pipelines."""
-        return self._home.vocab
+        """A vocabulary for docs. Each pipeline has its own, which knows what it has been trained on and no more."""
+        return self.blank().vocab
 
     def blank(self) -> Language:
         """The pipeline of the config, untrained."""
-        return self._make(self.vocab)
-
-    def load(self, folder: Path) -> Language:
-        """A pipeline that was saved."""
-        # with its own words, the vocabulary would forget those of the docs
-        return spacy.load(folder, vocab=self.vocab, exclude=["vocab"])
-
-    @cached_property
-    def _home(self) -> Language:
-        return self._make(True)
-
-    def _make(self, vocab: Vocab | bool) -> Language:
         config = Config({name: section for name, section in self.config.items() if name not in BLOCKS})
-        return load_model_from_config(config, vocab=vocab, auto_fill=True)
+        return load_model_from_config(config, auto_fill=True)
 
     def dev(self, nlp: Language) -> list[Example]:
         """Fresh examples of the corpus that `training.dev_corpus` names. Raises: PlanError where it has no entity."""

@@ -1,8 +1,10 @@
-"""Docs without what is annotated on them."""
+"""Docs without what is annotated on them, and docs in another vocabulary."""
 
 from __future__ import annotations
 
-from spacy.tokens import Doc
+from collections.abc import Iterable
+
+from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 
@@ -15,3 +17,8 @@ def unlabelled(doc: Doc, vocab: Vocab | None = None) -> Doc:
     if doc.has_unknown_spaces:
         return Doc(vocab or doc.vocab, words=words)
     return Doc(vocab or doc.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])
+
+
+def in_vocab(docs: Iterable[Doc], vocab: Vocab) -> list[Doc]:
+    """The same docs, annotation and span groups included, in another vocabulary."""
+    return list(DocBin(docs=docs).get_docs(vocab))

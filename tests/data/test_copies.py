@@ -6,7 +6,7 @@ import spacy
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_llama_ner.data.copies import unlabelled
+from spacy_llama_ner.data.copies import in_vocab, unlabelled
 
 
 def test_words_stay_and_labels_go() -> None:
@@ -23,3 +23,13 @@ def test_the_text_stays_to_the_space_in_another_vocabulary() -> None:
     assert copy.text == "Ana  sings, doesn't she?"
     assert copy.vocab is vocab
     assert not copy.has_unknown_spaces
+
+
+def test_docs_move_with_their_labels() -> None:
+    doc = Doc(Vocab(), words=["Ana", "sings", "it"], ents=["B-NAME", "O", ""])
+    vocab = Vocab()
+    (moved,) = in_vocab([doc], vocab)
+    assert moved.vocab is vocab
+    assert moved.has_unknown_spaces
+    assert [(ent.text, ent.label_) for ent in moved.ents] == [("Ana", "NAME")]
+    assert [token.ent_iob for token in moved] == [3, 2, 0]
