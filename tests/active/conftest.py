@@ -10,6 +10,6 @@ import pytest
 from .samples import few_steps, write_corpora
 
 
-@pytest.fixture
-def overrides(tiny_llama: Path, tmp_path: Path) -> dict[str, Any]:
-    return {**write_corpora(tmp_path / "corpus"), **few_steps(tiny_llama)}
+@pytest.fixture(scope="session")
+def overrides(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return {**write_corpora(tmp_path_factory.mktemp("corpus")), **few_steps(tiny_llama)}

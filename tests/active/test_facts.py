@@ -35,7 +35,10 @@ def test_settings_count_but_for_those_that_say_when_to_stop(overrides: dict[str,
     assert differing(before, facts(overrides, **{"budget.folds": 3})) == set()
 
 
-def test_what_a_corpus_holds_counts(overrides: dict[str, Any]) -> None:
-    before = facts(overrides)
-    DocBin(docs=make_gold(Vocab(), 30)).to_disk(Path(overrides["paths.pool"]))
-    assert differing(before, facts(overrides)) == {"content of active.pool", "content of paths.pool"}
+def test_what_a_corpus_holds_counts(overrides: dict[str, Any], tmp_path: Path) -> None:
+    given = {**overrides, "paths.pool": str(tmp_path / "pool.spacy")}
+    found = []
+    for size in (30, 31):
+        DocBin(docs=make_gold(Vocab(), size)).to_disk(tmp_path / "pool.spacy")
+        found.append(facts(given))
+    assert differing(*found) == {"content of active.pool", "content of paths.pool"}

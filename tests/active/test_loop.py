@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import copytree, rmtree
 from typing import Any
 
 import pytest
@@ -35,12 +36,18 @@ def contents(output: Path) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in named.items() if "/." not in f"/{name}"}
 
 
-@pytest.fixture
-def finished(overrides: dict[str, Any], tmp_path: Path) -> Loop:
-    return run(overrides, tmp_path / "whole")
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `finished`, which stays as it is."""
+    return tmp_path_factory.mktemp("whole")
 
 
-def test_buys_by_the_word_and_nothing_twice(finished: Loop, overrides: dict[str, Any], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def finished(overrides: dict[str, Any], whole: Path) -> Loop:
+    return run(overrides, whole)
+
+
+def test_buys_by_the_word_and_nothing_twice(finished: Loop) -> None:
     assert finished.reason == SPENT
     words = [line["gold"]["words"] for line in finished.history]
     assert words[0] == 0
@@ -49,8 +56,8 @@ def test_buys_by_the_word_and_nothing_twice(finished: Loop, overrides: dict[str,
     assert sum(map(len, finished.gold)) == words[-1]
 
 
-def test_leaves_a_history_the_gold_labels_and_the_best_pipeline(finished: Loop, tmp_path: Path) -> None:
-    output = tmp_path / "whole"
+def test_leaves_a_history_the_gold_labels_and_the_best_pipeline(finished: Loop, whole: Path) -> None:
+    output = whole
     history = list(srsly.read_jsonl(output / "history.jsonl"))
     assert history == finished.history
     assert [line["round"] for line in history] == [0, 1, 2]
@@ -67,42 +74,40 @@ def test_leaves_a_history_the_gold_labels_and_the_best_pipeline(finished: Loop, 
     assert max(path.stat().st_size for path in output.rglob("*")) < 200_000
 
 
-class PowerCutError(Exception):
-    """Stops a run in its tracks."""
+# in the order in which a round writes them
+WRITTEN = ("scores.jsonl", "asked.spacy", "answers.spacy", "silver.json", "pipeline", "result.json")
 
 
-@pytest.mark.parametrize("step", ["ask", "answer", "save", "finish"])
+@pytest.mark.parametrize("last", [None, "scores.jsonl", "asked.spacy", "answers.spacy", "silver.json", "pipeline"])
 def test_stopped_anywhere_it_comes_to_the_same(
-    finished: Loop, overrides: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+    finished: Loop, overrides: dict[str, Any], whole: Path, tmp_path: Path, last: str | None
 ) -> None:
-    whole = getattr(Round, step)
-
-    def cut(self: Round, *args: Any) -> None:
-        if self.number == 1:
-            raise PowerCutError
-        whole(self, *args)
-
-    monkeypatch.setattr(Round, step, cut)
-    with pytest.raises(PowerCutError):
-        run(overrides, tmp_path / "cut")
-    monkeypatch.setattr(Round, step, whole)
-    run(overrides, tmp_path / "cut")
-    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+    output = tmp_path / "cut"
+    copytree(whole, output)
+    rmtree(output / "rounds" / "002")
+    missing = WRITTEN if last is None else WRITTEN[WRITTEN.index(last) + 1 :]
+    for path in (output / "rounds" / "001" / name for name in missing):
+        rmtree(path) if path.is_dir() else path.unlink()
+    run(overrides, output)
+    assert contents(output) == contents(whole)
 
 
 def test_what_is_finished_is_not_done_again(
-    finished: Loop, overrides: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Loop, overrides: dict[str, Any], whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = contents(tmp_path / "whole")
+    before = contents(whole)
     monkeypatch.setattr(GoldOracle, "ask", None)
     monkeypatch.setattr(Loop, "_train", None)
-    again = run(overrides, tmp_path / "whole")
+    again = run(overrides, whole)
     assert (again.reason, again.history) == (SPENT, finished.history)
-    assert contents(tmp_path / "whole") == before
+    assert contents(whole) == before
 
 
-def test_with_a_greater_budget_it_goes_on(finished: Loop, overrides: dict[str, Any], tmp_path: Path) -> None:
-    further = run({**overrides, "active.total": 180}, tmp_path / "whole")
+def test_with_a_greater_budget_it_goes_on(
+    finished: Loop, overrides: dict[str, Any], whole: Path, tmp_path: Path
+) -> None:
+    copytree(whole, tmp_path / "out")
+    further = run({**overrides, "active.total": 180}, tmp_path / "out")
     assert further.history[:3] == finished.history
     assert len(further.history) == 4
 

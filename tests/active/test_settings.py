@@ -50,7 +50,7 @@ def test_optimizers_begin_anew_each_time(overrides: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "told"),
     [
-        ("active.steps", 0, "'steps': 0"),
+        ("active.per_round", 0, "'per_round': 0"),
         ("active.silver_weight", 1.5, "'silver_weight': 1.5"),
         ("active.near", 0.0, "'near': 0.0"),
         ("paths.silver", None, "nothing to start from"),
