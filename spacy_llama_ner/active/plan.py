@@ -44,8 +44,11 @@ class Plan:
 
     def fresh_training(self) -> dict[str, Any]:
         """`[training]` with spaCy's defaults, resolved, with an optimizer that has not counted any step."""
-        training = self.blank().config.interpolate()["training"]
-        return registry.resolve(training, schema=ConfigSchemaTraining)
+        return registry.resolve(self._training, schema=ConfigSchemaTraining)
+
+    @cached_property
+    def _training(self) -> Config:
+        return Config(self.blank().config.interpolate()["training"])
 
     @property
     def seed(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 from spacy.tokens import Doc
 
@@ -11,7 +11,6 @@ from ..annotate.near import NearDuplicates
 from ..data.matching import words_of
 
 Unit = Literal["words", "sentences"]
-UNITS: tuple[Unit, ...] = get_args(Unit)
 
 
 def price(doc: Doc, unit: Unit) -> int:
