@@ -6,11 +6,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from spacy.training.corpus import walk_corpus
 from spacy.util import dict_to_dot
 
 from ..base.digest import file_sha256
-from .plan import BLOCKS, Plan
+from .plan import BLOCKS, Plan, corpus_files
 
 
 def facts_of(plan: Plan, *, free: Collection[str] = ()) -> dict[str, Any]:
@@ -24,13 +23,10 @@ def facts_of(plan: Plan, *, free: Collection[str] = ()) -> dict[str, Any]:
         for name, value in dict_to_dot(plan.config).items()
         if name.split(".")[0] not in other and name not in {f"{plan.block}.{each}" for each in free}
     }
-    named = {name: value for name, value in settings.items() if isinstance(value, str) and _is_corpus(Path(value))}
-    return {**settings, **{f"content of {name}": _digests(Path(path)) for name, path in named.items()}}
-
-
-def _is_corpus(path: Path) -> bool:
-    return path.suffix == ".spacy" if path.is_file() else any(path.rglob("*.spacy"))
+    paths = {name: Path(value) for name, value in settings.items() if isinstance(value, str)}
+    digests = {name: _digests(path) for name, path in paths.items() if path.suffix == ".spacy" or path.is_dir()}
+    return {**settings, **{f"content of {name}": found for name, found in digests.items() if found}}
 
 
 def _digests(path: Path) -> list[str]:
-    return [file_sha256(file) for file in walk_corpus(path, ".spacy")]
+    return [file_sha256(file) for file in corpus_files(path) if file.suffix == ".spacy"]

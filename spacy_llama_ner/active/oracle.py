@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from spacy.tokens import Doc
-from spacy.training import Corpus
-from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
 
 from ..data.matching import match_words, words_of
+from .plan import read_corpus
 
 
 class OracleError(ValueError):
@@ -55,7 +54,7 @@ class GoldOracle:
     def ask(self, docs: Sequence[Doc]) -> list[Doc]:
         """As `Oracle.ask`."""
         if self._gold is None:
-            self._gold = _read(self._path)
+            self._gold = read_corpus(self._path, Vocab(), what="gold")
         found = []
         for doc, gold in match_words(docs, self._gold):
             if gold is None:
@@ -65,12 +64,6 @@ class GoldOracle:
                 )
             found.append(gold)
         return found
-
-
-def _read(path: Path) -> list[Doc]:
-    if not path.exists():
-        raise OracleError(f"The gold data {path} are not there. Give a .spacy file or a folder of them (paths.gold).")
-    return list(Corpus(path).read_docbin(Vocab(), walk_corpus(path, ".spacy")))
 
 
 def check_answers(asked: Sequence[Doc], answers: Sequence[Doc]) -> None:

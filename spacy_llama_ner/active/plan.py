@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,9 +13,8 @@ from typing import Any, cast
 
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
-from spacy.tokens import Doc
-from spacy.training import Corpus, Example
-from spacy.training.corpus import walk_corpus
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
 from spacy.util import load_config, load_model_from_config, registry, resolve_dot_names
 from spacy.vocab import Vocab
 from thinc.api import Config
@@ -69,7 +70,8 @@ class Plan:
         """Fresh examples of the corpus that `training.dev_corpus` names. Raises: PlanError where it has no entity."""
         name = self.config["training"]["dev_corpus"]
         (reader,) = cast(Sequence[Reader], resolve_dot_names(self.config, [name]))
-        examples = list(reader(nlp))
+        with _readable(name):
+            examples = list(reader(nlp))
         if not any(eg.reference.ents for eg in examples):
             raise PlanError(
                 f"The corpus {name} ({len(examples)} docs) has no gold entity. Give gold data (paths.dev)."
@@ -86,13 +88,33 @@ def read_plan(path: Path, overrides: dict[str, Any], *, block: str) -> Plan:
     return Plan(Config({**config, block: filled[block]}), block)
 
 
-def read_corpus(path: str | None, vocab: Vocab, *, what: str) -> list[Doc]:
-    """The docs with words of a .spacy file, or of a folder of them; none without a path. Raises: PlanError."""
+def corpus_files(path: Path) -> list[Path]:
+    """A .spacy file, or those in a folder, without what is hidden."""
+    if path.is_file():
+        return [path]
+    files = {file: file.relative_to(path).parts for file in sorted(path.rglob("*.spacy"))}
+    return [file for file, parts in files.items() if not any(part.startswith(".") for part in parts)]
+
+
+def read_corpus(path: str | Path | None, vocab: Vocab, *, what: str) -> list[Doc]:
+    """The docs with words of a .spacy file, or of a folder of them; none without a path.
+
+    what: its name in `[paths]`. Raises: PlanError where there is no doc.
+    """
     if path is None:
         return []
     if not Path(path).exists():
         raise PlanError(f"The corpus {path} does not exist. Give a .spacy file or a folder of them (paths.{what}).")
-    docs = list(Corpus(path).read_docbin(vocab, walk_corpus(path, ".spacy")))
-    if not docs:
+    with _readable(path):
+        docs = [doc for file in corpus_files(Path(path)) for doc in DocBin().from_disk(file).get_docs(vocab)]
+    if not any(len(doc) for doc in docs):
         raise PlanError(f"The corpus {path} holds no doc. Give one with docs (paths.{what}).")
-    return docs
+    return [doc for doc in docs if len(doc)]
+
+
+@contextmanager
+def _readable(name: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, zlib.error) as error:
+        raise PlanError(f"The corpus {name} cannot be read; is it whole? Convert it again.\n{error}") from error

@@ -13,10 +13,11 @@ def unlabelled(doc: Doc, vocab: Vocab | None = None) -> Doc:
 
     Where the words of `doc` were given without their spaces, those of the copy are, too.
     """
+    vocab = doc.vocab if vocab is None else vocab
     words = [token.text for token in doc]
     if doc.has_unknown_spaces:
-        return Doc(vocab or doc.vocab, words=words)
-    return Doc(vocab or doc.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])
+        return Doc(vocab, words=words)
+    return Doc(vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])
 
 
 def in_vocab(docs: Iterable[Doc], vocab: Vocab) -> list[Doc]:

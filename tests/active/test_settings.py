@@ -89,6 +89,9 @@ def test_a_corpus_has_to_be_there(overrides: dict[str, Any], tmp_path: Path) -> 
     (tmp_path / "empty").mkdir()
     with pytest.raises(PlanError, match="holds no doc"):
         read_corpus(str(tmp_path / "empty"), plan.vocab, what="pool")
+    (tmp_path / "broken.spacy").write_bytes(b"no DocBin")
+    with pytest.raises(PlanError, match="cannot be read; is it whole"):
+        read_corpus(str(tmp_path / "broken.spacy"), plan.vocab, what="pool")
     assert read_corpus(None, plan.vocab, what="silver") == []
     with pytest.raises(PlanError, match=r"has no block \[active\]"):
         read_plan(CONFIG.parent / "silver.cfg", {}, block="active")

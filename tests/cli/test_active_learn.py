@@ -92,8 +92,9 @@ def test_each_round_goes_to_a_branch_of_its_own(
     ("wrong", "say"),
     [
         (["--paths.pool", "no.spacy"], "no.spacy does not exist"),
-        (["--paths.gold", "no.spacy", "--active.initial", "20"], "no.spacy are not there"),
+        (["--paths.gold", "no.spacy"], "no.spacy are not there"),
         (["--active.silver_weight", "7"], "silver_weight"),
+        (["--paths.dev", "no.spacy"], "no.spacy"),
         (["--prices", "no.yml"], "There is no price list no.yml"),
         (["--active.color", "red"], "color"),
         (["--components.llama_ner.model.tok2vec.base", "no/such-base"], "no/such-base"),
