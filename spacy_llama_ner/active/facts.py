@@ -23,10 +23,12 @@ def facts_of(plan: Plan, *, free: Collection[str] = ()) -> dict[str, Any]:
         for name, value in dict_to_dot(plan.config).items()
         if name.split(".")[0] not in other and name not in {f"{plan.block}.{each}" for each in free}
     }
-    paths = {name: Path(value) for name, value in settings.items() if isinstance(value, str)}
-    digests = {name: _digests(path) for name, path in paths.items() if path.suffix == ".spacy" or path.is_dir()}
+    named = {name: value for name, value in settings.items() if name.startswith(("paths.", f"{plan.block}."))}
+    digests = {name: _digests(Path(value)) for name, value in named.items() if isinstance(value, str)}
     return {**settings, **{f"content of {name}": found for name, found in digests.items() if found}}
 
 
 def _digests(path: Path) -> list[str]:
-    return [file_sha256(file) for file in corpus_files(path) if file.suffix == ".spacy"]
+    if path.suffix != ".spacy" and not path.is_dir():
+        return []
+    return [file_sha256(file) for file in corpus_files(path)]

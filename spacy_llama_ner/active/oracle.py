@@ -37,10 +37,9 @@ def make_gold_oracle(path: Path | None) -> Oracle:
 
     path: a .spacy file, or a folder of them, with every sentence that may be asked for.
     """
-    if path is None:
-        raise OracleError(
-            "spacy_llama_ner.gold_oracle.v1 got no path. Give a .spacy file with gold docs (paths.gold)."
-        )
+    # told at the start, not after the first training
+    if path is None or not Path(path).exists():
+        raise OracleError(f"The gold data {path} are not there. Give a .spacy file or a folder of them (paths.gold).")
     return GoldOracle(Path(path))
 
 

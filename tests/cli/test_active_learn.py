@@ -53,7 +53,8 @@ def test_killed_in_a_round_it_comes_to_the_same(options: list[str], tmp_path: Pa
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
     assert not (tmp_path / "killed" / "rounds" / "002" / "result.json").exists()
-    assert run(str(tmp_path / "killed"), *options).exit_code == 0
+    again = run(str(tmp_path / "killed"), *options)
+    assert again.exit_code == 0, again.output
     assert run(str(tmp_path / "whole"), *options).exit_code == 0
     whole = contents(tmp_path / "whole")
     pages = {name for name in whole if name.endswith(".html")}
