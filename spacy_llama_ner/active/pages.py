@@ -14,7 +14,7 @@ from ..evaluate.report.style import CSS as REPORT_CSS
 from ..evaluate.report.svg import figure
 from ..evaluate.shell import render_shell
 from ..evaluate.table import percent
-from .charts import CSS, Series, alone, f1_chart
+from .charts import CSS, Chart, Series, alone, f1_chart
 from .costs import Costs
 from .curve import Mean, Row
 
@@ -91,7 +91,7 @@ def write_budget(output: Path, rows: Sequence[Row], *, saturated: Row | None, co
     _write(output / "budget", "Gold beside silver", drawn, table(header, cells) + note(told))
 
 
-def _curves(rows: Sequence[Row], x: Callable[[Row], float], x_name: str, saturated: Row | None) -> str:
+def _curves(rows: Sequence[Row], x: Callable[[Row], float], x_name: str, saturated: Row | None) -> Chart:
     def points(chosen: Sequence[Row]) -> list[tuple[float, float, float]]:
         return [(x(row), row.f.mean, row.f.spread) for row in chosen]
 
@@ -111,8 +111,10 @@ def _show(value: Mean, times: float) -> str:
     return f"{times * value.mean:.2f} ± {times * value.spread:.2f}"
 
 
-def _write(path: Path, title: str, charts: Mapping[str, str], body: str) -> None:
-    figures = "".join(figure(f"F1 against {name}", content) for name, content in charts.items())
+def _write(path: Path, title: str, charts: Mapping[str, Chart], body: str) -> None:
+    figures = "".join(
+        figure(f"F1 against {name}", chart.content, height=chart.height) for name, chart in charts.items()
+    )
     sections = [Section("curves", "F1", f'<div class="charts">{figures}</div>'), Section("figures", "Figures", body)]
     page = render_shell(heading=title, title=str(path.parent), body=join_sections(sections), css=REPORT_CSS + CSS)
     for file, text in (

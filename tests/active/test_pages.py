@@ -63,9 +63,12 @@ def test_the_picture_stands_alone(tmp_path: Path) -> None:
     assert drawn.count("point") == 4
     assert drawn.count("spread") == 4
     assert drawn.count("ring") == 1
+    # gold labels for all sentences are a level, to which the axis does not reach
+    ticks = [node.text for node in root.iter() if node.attrib.get("class") == "x"]
+    assert ticks[0] == "0" and ticks[-2] == "200"
 
 
 def test_one_point_alone_can_be_drawn() -> None:
     chart = f1_chart([Series("a < b", [(0.0, 0.5, 0.0)], "red"), Series("none", [], "red")], x_name="words")
     ElementTree.fromstring(alone("T & U", chart))
-    assert "a &lt; b" in chart and ">none<" not in chart
+    assert "a &lt; b" in chart.content and ">none<" not in chart.content
