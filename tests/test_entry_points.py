@@ -80,6 +80,8 @@ def test_spacys_command_line_shows_the_commands() -> None:
         "difference",
         "generate",
         "annotate",
+        "active-learn",
+        "budget",
     )
     for name in (*names, "export-adapter", "import-adapter", "push"):
         assert name in done.stdout

@@ -21,7 +21,7 @@ HEAVY = ("torch", "transformers", "peft", "sklearn", "seqeval", "torchcrf", "dat
 HEAVY += ("openai",)
 # a package may import from those before it
 LAYERS = [("data", "base"), ("encoder", "head"), ("generative",), ("pipeline",)]
-LAYERS += [("evaluate", "apply"), ("annotate",), ("cli",)]
+LAYERS += [("evaluate", "apply"), ("annotate",), ("active",), ("cli",)]
 MAX_BYTES = 8 * 1024
 
 # other packages' factories may cost what they like

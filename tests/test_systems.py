@@ -23,7 +23,9 @@ from weasel.cli.run import project_run
 from weasel.util import load_project_config, split_command
 
 ROOT = Path(__file__).parent.parent
-FEW = {"total_steps": 4, "warmup_steps": 1, "eval_frequency": 2, "train_sample": 20, "window": 64, "stride": 48}
+FEW: dict[str, Any] = {"total_steps": 4, "warmup_steps": 1, "eval_frequency": 2, "train_sample": 20}
+FEW |= {"window": 64, "stride": 48, "steps": 3, "per_round": 30, "total": 60, "pool_words": 120}
+FEW |= {"shares": [0.2], "gold_shares": [], "folds": 2}
 SPLITS = {"train": 40, "valid": 8, "test": 8}
 SYSTEMS = ("linear-crf", "bidirectional-lora", "bilstm-crf", "bert-bilstm", "distilbert-lora", "silver")
 # workflow → what makes it what it is
@@ -90,7 +92,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         srsly.write_json(path, srsly.read_json(path)[:size])
     columns = (folder / "columns" / "train.txt").read_text(encoding="utf8")
     (folder / "silver.txt").write_text(as_a_model_would(columns), encoding="utf8")
-    for name in (*SYSTEMS, "requests", "continual"):
+    for name in (*SYSTEMS, "requests", "continual", "active"):
         config = load_config(folder / "configs" / f"{name}.cfg", interpolate=False)
         shrink(config)
         config.to_disk(folder / "configs" / f"{name}.cfg")
@@ -200,6 +202,27 @@ def test_silver_labels_are_set_beside_gold_ones_of_the_same_sentences(
     page = (project / "pages" / "silver.html").read_text(encoding="utf8")
     assert "<h1>silver beside gold</h1>" in page and page.endswith("</html>\n")
     assert all(" fetch " in script for script in run("silver"))
+
+
+def test_gold_labels_are_bought_round_by_round(project: Path, run: Callable[[str], list[str]]) -> None:
+    run("active-learning")
+    history = list(srsly.read_jsonl(project / "training" / "active" / "history.jsonl"))
+    assert [line["round"] for line in history] == [0, 1, 2]
+    assert history[0]["gold"]["words"] == 0 < history[1]["gold"]["words"] <= 30 < history[2]["gold"]["words"] <= 60
+    nlp = spacy.load(project / "training" / "active" / "model-best")
+    scores = srsly.read_json(project / "metrics" / "active.json")
+    again = nlp.evaluate(list(Corpus(project / "corpus" / "conll2003-sentences" / "test.spacy")(nlp)))
+    assert scores["ents_f"] == pytest.approx(again["ents_f"], abs=1e-6)
+    assert all(" fetch " in script for script in run("active-learning"))
+
+
+def test_shares_of_gold_are_measured_beside_silver(project: Path, run: Callable[[str], list[str]]) -> None:
+    run("budget")
+    rows = srsly.read_json(project / "training" / "budget" / "budget.json")["rows"]
+    found = [(row["line"], row["share"], row["folds"]) for row in rows]
+    assert found == [("mixed", 0.0, 2), ("mixed", 0.2, 2), ("gold", 1.0, 2)]
+    assert rows[0]["cost"] == 0 < rows[1]["cost"] < rows[2]["cost"]
+    assert all(" fetch " in script for script in run("budget"))
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")

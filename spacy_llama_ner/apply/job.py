@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import srsly
 from spacy.language import Language
 
 from ..base.digest import stream_sha256
+from ..data.begun import BegunError, begin
 from ..data.files import written_whole
 from .docbin import DocBins
 from .errors import ApplyError
@@ -93,24 +93,10 @@ def pipeline_digest(nlp: Language) -> str:
 
 def open_folder(folder: Path, job: Job) -> None:
     """Begin `job` in `folder`, or take it up again. Raises ApplyError where another job has begun there."""
-    record = folder / JOB
-    if record.exists():
-        _check_same(folder, srsly.read_json(record), srsly.json_loads(srsly.json_dumps(asdict(job))))
-        return
-    if folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
-        raise ApplyError(f"The output folder {folder} is not empty, and no job of this command has begun in it.")
-    with written_whole(record) as partial:
-        srsly.write_json(partial, asdict(job))
-
-
-def _check_same(folder: Path, begun: Any, given: dict[str, Any]) -> None:
-    if begun != given:
-        known = begun if isinstance(begun, dict) else {}
-        other = [key for key in given if known.get(key) != given[key]]
-        raise ApplyError(
-            f"In {folder}, a job has begun that differs in {', '.join(other)}. Give the same pipeline, input and "
-            "options to take it up again, or another folder to start anew."
-        )
+    try:
+        begin(folder, asdict(job), record=JOB)
+    except BegunError as error:
+        raise ApplyError(str(error)) from error
 
 
 def run_part(job: Job, part: Part, nlp: Language, folder: Path) -> int:

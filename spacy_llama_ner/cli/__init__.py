@@ -1,9 +1,11 @@
 """`python -m spacy llama-ner COMMAND`."""
 
 from . import (
+    active_learn,
     adapters,
     annotate,
     apply,
+    budget,
     calibrate,
     compare_prompts,
     conll2003,
@@ -20,10 +22,12 @@ from . import (
 from .app import app
 
 __all__ = [
+    "active_learn",
     "adapters",
     "annotate",
     "app",
     "apply",
+    "budget",
     "calibrate",
     "compare_prompts",
     "conll2003",

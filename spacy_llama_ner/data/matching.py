@@ -11,9 +11,10 @@ def match_words(docs: Iterable[Doc], others: Iterable[Doc]) -> Iterator[tuple[Do
     """Each of `docs` with the first of `others` that has the same words; None where there is none."""
     by_words: dict[tuple[str, ...], Doc] = {}
     for other in others:
-        by_words.setdefault(_words(other), other)
-    return ((doc, by_words.get(_words(doc))) for doc in docs)
+        by_words.setdefault(words_of(other), other)
+    return ((doc, by_words.get(words_of(doc))) for doc in docs)
 
 
-def _words(doc: Doc) -> tuple[str, ...]:
+def words_of(doc: Doc) -> tuple[str, ...]:
+    """What tells one sentence from another."""
     return tuple(token.text for token in doc)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..pipeline import LlamaNER
 from ..pipeline.gold import collect_labels, gold_tags
+from ..pipeline.listening import listening
 from .scorer import Scores
 
 
@@ -25,28 +23,10 @@ def scores_and_loss(
     told: gold has labels that `ner` does not know, no tag is known, or another component changed the words.
     """
     examples = list(examples)
-    with _recorded(ner) as emissions:
+    emissions: list[Floats2d] = []
+    with listening(ner, lambda words, found: emissions.extend(doc for doc in found if len(doc))):
         scores = evaluate(examples, **kwargs)
     return scores, _loss(ner, examples, emissions)
-
-
-@contextmanager
-def _recorded(ner: LlamaNER) -> Iterator[list[Floats2d]]:
-    """A list that gets the emissions of every doc with words, as `ner` predicts."""
-    model = ner.model
-    recorded: list[Floats2d] = []
-
-    def forward(outer: Model, docs: list[Doc], is_train: bool) -> Any:
-        emissions, backprop = model(docs, is_train)
-        recorded.extend(doc for doc in emissions if len(doc))
-        return emissions, backprop
-
-    refs: dict[str, Model | None] = {name: model.get_ref(name) for name in model.ref_names}
-    ner.model = Model(model.name, forward, layers=[model], refs=refs, attrs=model.attrs)
-    try:
-        yield recorded
-    finally:
-        ner.model = model
 
 
 def _loss(ner: LlamaNER, examples: list[Example], emissions: list[Floats2d]) -> float | None:

@@ -18,6 +18,16 @@ def find_recognisers(nlp: Language) -> dict[str, Recogniser]:
     return {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, Recogniser)}
 
 
+def only_component(nlp: Language, *, wanted_by: str) -> LlamaNER:
+    """The one active `llama_ner`. wanted_by: who wants it, for the ValueError where there is none or another one."""
+    found = list(find_components(nlp).values())
+    if len(found) != 1:
+        raise ValueError(
+            f"{wanted_by} works with one llama_ner component, but the pipeline {nlp.pipe_names} has {len(found)}."
+        )
+    return found[0]
+
+
 def check_group(nlp: Language, name: str, *, spans_key: str | None, overwrite: bool | None) -> None:
     """Raise ValueError where a new component and one that is there would wipe out each other's span group."""
     if overwrite is None and spans_key is None:

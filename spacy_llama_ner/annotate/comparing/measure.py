@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from ...data.copies import unlabelled
 from ...evaluate.difference import tally_labels
 from ...evaluate.groups import Tally
 from ...evaluate.interval import f1_interval
@@ -59,6 +60,6 @@ def _examples(gold: Iterable[Doc], outcomes: Iterable[Outcome[Labelled]]) -> Ite
 
 
 def _bare(doc: Doc) -> Doc:
-    bare = Doc(doc.vocab, words=[token.text for token in doc], spaces=[bool(token.whitespace_) for token in doc])
+    bare = unlabelled(doc)
     bare.ents = []
     return bare

@@ -58,10 +58,13 @@ class Frame:
         return "".join(parts)
 
 
-def figure(title: str, content: str, *, below: str = "") -> str:
-    """A chart under its title. content: SVG inside the frame; below: HTML under the chart, such as a legend."""
+def figure(title: str, content: str, *, below: str = "", height: int = HEIGHT) -> str:
+    """A chart under its title. content: SVG inside the frame; below: HTML under the chart, such as a legend.
+
+    height: of the picture, where more than the frame is in it.
+    """
     name = escape(title)
-    chart = f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}">{content}</svg>'
+    chart = f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{name}">{content}</svg>'
     return f"<figure><figcaption>{name}</figcaption>{chart}{below}</figure>"
 
 

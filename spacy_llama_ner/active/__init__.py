@@ -1,0 +1,27 @@
+"""Where to spend the expert: what is worth asking, who is asked, and the loop around both."""
+
+from .cells import Budget
+from .oracle import make_gold_oracle
+from .settings import ActiveLearning
+from .uncertainty import (
+    make_bald,
+    make_least_entity,
+    make_longest,
+    make_margin,
+    make_mnlp,
+    make_random,
+    make_token_entropy,
+)
+
+__all__ = [
+    "ActiveLearning",
+    "Budget",
+    "make_bald",
+    "make_gold_oracle",
+    "make_least_entity",
+    "make_longest",
+    "make_margin",
+    "make_mnlp",
+    "make_random",
+    "make_token_entropy",
+]

@@ -1,0 +1,124 @@
+"""What a round leaves on the disk: a file for each thing that is done, there in full or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import srsly
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+
+from ..data.docbin import write_docbin
+from ..data.files import folder_written_whole, written_whole
+from .agreement import Filtered
+
+
+@dataclass(frozen=True)
+class Round:
+    """A folder of files that appear one after the other.
+
+    asked.spacy: what the oracle was asked, with suggestions. scores.jsonl: the scores by which it was chosen.
+    answers.spacy: its labels. pipeline: what was trained. result.json: how good that is. seconds.json: how long
+    everything took, which differs from run to run, as nothing else does.
+    """
+
+    folder: Path
+    number: int
+
+    @property
+    def pipeline(self) -> Path:
+        """Folder of the trained pipeline."""
+        return self.folder / "pipeline"
+
+    @property
+    def has_pipeline(self) -> bool:
+        """Whether it is there."""
+        return self.pipeline.is_dir()
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """The round's line of the history; None until it is over."""
+        path = self.folder / "result.json"
+        return srsly.read_json(path) if path.is_file() else None
+
+    def asked(self, vocab: Vocab) -> list[Doc] | None:
+        """What is to be asked; None until it has been chosen."""
+        return _read(self.folder / "asked.spacy", vocab)
+
+    def answers(self, vocab: Vocab) -> list[Doc] | None:
+        """The labels that were bought; None until they are there."""
+        return _read(self.folder / "answers.spacy", vocab)
+
+    def ask(self, docs: Sequence[Doc], scores: Sequence[float]) -> None:
+        """Put down what is to be asked."""
+        lines = [{"score": score, "text": doc.text} for doc, score in zip(docs, scores, strict=True)]
+        with written_whole(self.folder / "scores.jsonl") as partial:
+            srsly.write_jsonl(partial, lines)
+        write_docbin(docs, self.folder / "asked.spacy")
+
+    def answer(self, docs: Sequence[Doc]) -> None:
+        """Put down the labels that were bought."""
+        write_docbin(docs, self.folder / "answers.spacy")
+
+    @property
+    def silver(self) -> dict[str, int]:
+        """What was kept of the silver labels."""
+        return srsly.read_json(self.folder / "silver.json")
+
+    def save(self, nlp: Language, silver: Filtered) -> None:
+        """Put down the trained pipeline, and what it learned from beside gold."""
+        with written_whole(self.folder / "silver.json") as partial:
+            counts = {"sentences": len(silver.docs), "dropped": silver.dropped, "masked_words": silver.masked}
+            srsly.write_json(partial, counts)
+        with folder_written_whole(self.pipeline) as partial:
+            nlp.to_disk(partial)
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Put down how good it is."""
+        with written_whole(self.folder / "result.json") as partial:
+            srsly.write_json(partial, dict(result))
+
+    def is_pushed(self, repo: str) -> bool:
+        """Whether the pipeline is in this repository already."""
+        path = self.folder / "pushed.json"
+        return path.is_file() and srsly.read_json(path).get("repo") == repo
+
+    def note_pushed(self, repo: str, url: str) -> None:
+        """Put down that it is."""
+        with written_whole(self.folder / "pushed.json") as partial:
+            srsly.write_json(partial, {"repo": repo, "url": url})
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Add the seconds that the block takes to those of `what`."""
+        start = perf_counter()
+        yield
+        path = self.folder / "seconds.json"
+        known = srsly.read_json(path) if path.is_file() else {}
+        known[what] = round(known.get(what, 0.0) + perf_counter() - start, 2)
+        with written_whole(path) as partial:
+            srsly.write_json(partial, known)
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """How long everything took, in the process that did it."""
+        path = self.folder / "seconds.json"
+        return srsly.read_json(path) if path.is_file() else {}
+
+
+def find_rounds(output: Path) -> Iterator[Round]:
+    """The rounds of a run, without end: those that are there, and those to come."""
+    number = 0
+    while True:
+        yield Round(output / "rounds" / f"{number:03}", number)
+        number += 1
+
+
+def _read(path: Path, vocab: Vocab) -> list[Doc] | None:
+    return list(DocBin().from_disk(path).get_docs(vocab)) if path.is_file() else None

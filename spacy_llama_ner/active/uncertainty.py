@@ -1,0 +1,133 @@
+"""How much a person's labels of a doc would teach: registered functions that give a number for each doc.
+
+Higher means: ask about this one first. Those that ask a model send the docs through `nlp.pipe` once, which sets their
+entities on the way.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from thinc.types import Floats2d
+
+from ..pipeline import LlamaNER
+from ..pipeline.components import only_component
+from ..pipeline.listening import listening
+
+if TYPE_CHECKING:
+    from ..head.uncertainty import Measure
+
+Score = Callable[[Language, Sequence[Doc]], list[float]]
+# of a batch, from its word vectors and emissions
+OfBatch = Callable[[LlamaNER, list[Floats2d], list[Floats2d]], list[float]]
+
+
+def make_token_entropy() -> Score:
+    """`spacy_llama_ner.token_entropy.v1`: mean entropy of the words' tag marginals, in nats.
+
+    Settles and Craven 2008, An Analysis of Active Learning Strategies for Sequence Labeling Tasks (token entropy).
+    """
+    return partial(_measured, by="token_entropy")
+
+
+def make_mnlp() -> Score:
+    """`spacy_llama_ner.mnlp.v1`: negative log-probability of the best tag sequence, by the word, in nats.
+
+    Maximum normalized log-probability: Shen et al. 2017, Deep Active Learning for Named Entity Recognition
+    (https://arxiv.org/abs/1707.05928). Without the division by words, long docs come first whatever they say.
+    """
+    return partial(_measured, by="sequence_surprise")
+
+
+def make_least_entity() -> Score:
+    """`spacy_llama_ner.least_entity.v1`: 1 less the probability of the least certain entity that was found.
+
+    For a doc in which none was found, the probability that there is one. The probability of an entity is that of all
+    tag sequences that have it: Culotta and McCallum 2004, Confidence Estimation for Information Extraction.
+    """
+    return partial(_measured, by="least_entity")
+
+
+def make_margin() -> Score:
+    """`spacy_llama_ner.margin.v1`: 1 less the probability that the best tag sequence has over the second best.
+
+    Scheffer, Decomain and Wrobel 2001, Active Hidden Markov Models for Information Extraction; for CRFs Settles and
+    Craven 2008.
+    """
+    return partial(_measured, by="margin")
+
+
+def make_bald(passes: int = 10, dropout: float = 0.1, seed: int = 0) -> Score:
+    """`spacy_llama_ner.bald.v1`: what passes with dropout in the head disagree about, a mean over the words, in nats.
+
+    Houlsby et al. 2011, Bayesian Active Learning for Classification and Preference Learning
+    (https://arxiv.org/abs/1112.5745), with dropout as in Gal, Islam and Ghahramani 2017
+    (https://arxiv.org/abs/1703.02910). With taggers, dropout in the last layers alone does as well as everywhere
+    (Shelmanov et al. 2021, https://arxiv.org/abs/2101.08133); the base is read once.
+
+    passes: how often the head reads the word vectors. dropout: share of their numbers left out each time.
+    seed: the same docs get the same scores for it.
+    """
+    if passes < 2 or not 0 < dropout < 1:
+        raise ValueError(
+            f"spacy_llama_ner.bald.v1 got passes = {passes} and dropout = {dropout}; expected 2 passes or more, "
+            "which can disagree, and a dropout between 0 and 1."
+        )
+
+    def score(nlp: Language, docs: Sequence[Doc]) -> list[float]:
+        import torch
+
+        from ..head.uncertainty import measure_disagreement
+
+        def of_batch(ner: LlamaNER, words: list[Floats2d], emissions: list[Floats2d]) -> list[float]:
+            return measure_disagreement(ner.model, words, passes=passes, dropout=dropout)
+
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return _heard(nlp, docs, of_batch)
+
+    return score
+
+
+def make_random(seed: int = 0) -> Score:
+    """`spacy_llama_ner.random.v1`: a number between 0 and 1 that depends on the words of a doc and on `seed`.
+
+    The baseline of all: what is bought is a random sample of the pool.
+    """
+    return lambda nlp, docs: [random.Random(f"{seed} {doc.text}").random() for doc in docs]
+
+
+def make_longest() -> Score:
+    """`spacy_llama_ner.longest.v1`: the number of words. A baseline, since sums over words favour long docs."""
+    return lambda nlp, docs: [float(len(doc)) for doc in docs]
+
+
+def _measured(nlp: Language, docs: Sequence[Doc], *, by: str) -> list[float]:
+    from ..head import uncertainty
+
+    measure: Measure = getattr(uncertainty, by)
+
+    def of_batch(ner: LlamaNER, words: list[Floats2d], emissions: list[Floats2d]) -> list[float]:
+        return uncertainty.measure(ner.model, emissions, measure)
+
+    return _heard(nlp, docs, of_batch)
+
+
+def _heard(nlp: Language, docs: Sequence[Doc], of_batch: OfBatch) -> list[float]:
+    ner = only_component(nlp, wanted_by="A score of uncertainty")
+    found: list[float] = []
+
+    def hear(words: list[Floats2d], emissions: list[Floats2d]) -> None:
+        scores = zip(of_batch(ner, words, emissions), emissions, strict=True)
+        found.extend(score for score, doc in scores if len(doc))
+
+    with listening(ner, hear):
+        for _ in nlp.pipe(docs):
+            pass
+    scores = iter(found)
+    return [next(scores) if len(doc) else 0.0 for doc in docs]

@@ -1,0 +1,106 @@
+"""`python -m spacy llama-ner active-learn`: labels bought where they teach most."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from spacy.cli._util import parse_config_overrides
+from typer import Argument, Context, Option
+from wasabi import msg
+
+from ..data.begun import begin
+from ..evaluate.table import percent
+from .app import app
+from .inputs import use_device
+from .push import push
+
+if TYPE_CHECKING:
+    from ..active.rounds import Round
+
+TITLE = "Active learning cannot go on"
+RECORD = "run.json"
+Prices = Annotated[Path | None, Option(help="Price list, such as assets/prices.yml, to show costs as well")]
+SilverCost = Annotated[float, Option(min=0, help="What all silver labels have cost, in the list's currency")]
+
+
+@app.command("active-learn", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def active_learn_cli(
+    ctx: Context,
+    config: Annotated[Path, Argument(help="Training config with a block [active], such as configs/active.cfg")],
+    output: Annotated[Path, Argument(help="Folder for the rounds, the history and the best pipeline")],
+    prices: Prices = None,
+    silver_cost: SilverCost = 0.0,
+    push_to: Annotated[str | None, Option("--push", help="Hub repository that gets each round in a branch")] = None,
+    gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")] = -1,
+) -> None:
+    """Train on silver labels, then buy gold labels round by round where the pipeline is least sure.
+
+    Each round scores texts of the pool, asks the oracle about the best of them, trains on with all data, and looks at
+    gold dev data. A run that was killed goes on where it was when the same command is given again, and comes to the
+    same result. OUTPUT gets history.jsonl, history.html, model-best, gold.spacy and a folder for each round. Settings
+    of the config can be given as options, such as --active.total 20000.
+    """
+    try:
+        overrides = parse_config_overrides(ctx.args)
+        active_learn(
+            config,
+            output,
+            overrides=overrides,
+            prices=prices,
+            silver_cost=silver_cost,
+            push_to=push_to,
+            gpu_id=gpu_id,
+        )
+    except (ValueError, OSError, ImportError) as error:
+        msg.fail(TITLE, str(error), exits=1)
+
+
+def active_learn(
+    config: Path,
+    output: Path,
+    *,
+    overrides: dict[str, Any] | None = None,
+    prices: Path | None = None,
+    silver_cost: float = 0.0,
+    push_to: str | None = None,
+    gpu_id: int = -1,
+) -> list[dict[str, Any]]:
+    """Run or take up again the loop that `[active]` describes, and give its history.
+
+    Raises: ValueError where a setting, a corpus, an answer, a price list or the Hub does not fit, OSError where a
+    file cannot be read or written; or either where the oracle has no answer yet.
+    """
+    from ..active.costs import read_costs
+    from ..active.facts import facts_of
+    from ..active.loop import Loop
+    from ..active.pages import write_history
+    from ..active.plan import read_plan
+    from ..active.published import BEST, publish
+    from ..active.settings import LIMITS
+
+    use_device(gpu_id)
+    costs = read_costs(prices, silver=silver_cost)
+    plan = read_plan(config, overrides or {}, block="active")
+    begin(output, facts_of(plan, free=LIMITS), record=RECORD)
+    loop = Loop(plan, output)
+    rounds: list[Round] = []
+    for each in loop.rounds():
+        rounds.append(each)
+        best = publish(output, rounds, gold=loop.gold)
+        write_history(output, loop.history, best=best.number, reason="", costs=costs)
+        _tell(each, best)
+        if push_to is not None and not each.is_pushed(push_to):
+            each.note_pushed(push_to, push(each.pipeline, push_to, branch=f"round-{each.number}"))
+    write_history(output, loop.history, best=best.number, reason=loop.reason, costs=costs)
+    msg.info(f"Over after round {each.number}: {loop.reason}")
+    msg.good(f"The best pipeline, of round {best.number}, is in {output / BEST}")
+    return loop.history
+
+
+def _tell(this: Round, best: Round) -> None:
+    line, minutes = this.result or {}, sum(this.seconds.values()) / 60
+    gold, f = line["gold"], percent(line["dev"]["ents_f"])
+    told = f"F1 {f} on dev with {gold['words']:,} words of gold ({gold['sentences']:,} sentences)"
+    last = ", the best so far" if best.number == this.number else ""
+    msg.info(f"Round {this.number}: {told}, {minutes:.1f} minutes{last}")

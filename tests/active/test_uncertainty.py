@@ -1,0 +1,97 @@
+"""The registered scores, as functions of docs."""
+
+from __future__ import annotations
+
+import pytest
+import spacy
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from spacy_llama_ner.active import make_bald
+from spacy_llama_ner.active.uncertainty import Score
+from spacy_llama_ner.data.copies import unlabelled
+from spacy_llama_ner.head import uncertainty
+
+from ..pipeline.samples import CORPUS, ents, make_examples, make_nlp, train
+
+TEXTS = [text for text, _ in CORPUS] + ["", "Tell Mia Brook that the boat is late", "Omar"]
+MEASURED = {
+    "token_entropy": uncertainty.token_entropy,
+    "mnlp": uncertainty.sequence_surprise,
+    "least_entity": uncertainty.least_entity,
+    "margin": uncertainty.margin,
+}
+
+
+@pytest.fixture(scope="module")
+def nlp(tiny_llama: object) -> Language:
+    """A pipeline that is not sure of anything yet."""
+    nlp = make_nlp(tiny_llama)  # type: ignore[arg-type]
+    train(nlp, make_examples(nlp), steps=3)
+    return nlp
+
+
+def get(name: str, **settings: object) -> Score:
+    return spacy.registry.misc.get(f"spacy_llama_ner.{name}.v1")(**settings)
+
+
+def make_docs(nlp: Language) -> list[Doc]:
+    return [nlp.make_doc(text) for text in TEXTS]
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_scores_are_those_of_the_crf(nlp: Language, name: str) -> None:
+    ner = nlp.get_pipe("llama_ner")
+    docs = make_docs(nlp)
+    found = get(name)(nlp, docs)
+    emissions = ner.model.predict(make_docs(nlp))  # type: ignore[attr-defined]
+    assert found == pytest.approx(uncertainty.measure(ner.model, emissions, MEASURED[name]), abs=1e-5)  # type: ignore[attr-defined]
+    assert found[TEXTS.index("")] == 0
+    assert len(set(found)) == len(TEXTS)
+
+
+@pytest.mark.parametrize("name", [*MEASURED, "bald"])
+def test_one_pass_gives_scores_and_entities(nlp: Language, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tok2vec = nlp.get_pipe("llama_ner").model.get_ref("tok2vec")  # type: ignore[attr-defined]
+    read, forward = [], tok2vec._func
+    monkeypatch.setattr(
+        tok2vec, "_func", lambda model, docs, is_train: (read.extend(docs), forward(model, docs, is_train))[1]
+    )
+    docs = make_docs(nlp)
+    get(name)(nlp, docs)
+    assert len(read) == len(docs)
+    assert [ents(doc) for doc in docs] == [ents(doc) for doc in nlp.pipe(map(unlabelled, docs))]
+
+
+def test_disagreement_follows_from_its_seed_and_leaves_the_random_state_alone(nlp: Language) -> None:
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    first, again, other = (get("bald", passes=3, seed=seed)(nlp, make_docs(nlp)) for seed in (1, 1, 2))
+    assert first == again != other
+    assert max(first) > 0 == first[TEXTS.index("")]
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_pass_alone_cannot_disagree() -> None:
+    for settings in ({"passes": 1}, {"dropout": 0.0}, {"dropout": 1.0}):
+        with pytest.raises(ValueError, match="expected 2 passes or more"):
+            make_bald(**settings)  # type: ignore[arg-type]
+
+
+def test_random_scores_depend_on_words_and_seed_alone(nlp: Language) -> None:
+    docs = make_docs(nlp)
+    first = get("random", seed=1)(nlp, docs)
+    assert get("random", seed=1)(nlp, docs[::-1]) == first[::-1]
+    assert get("random", seed=2)(nlp, docs) != first
+    assert 0 <= min(first) < max(first) <= 1
+
+
+def test_the_longest_have_the_most_words(nlp: Language) -> None:
+    docs = make_docs(nlp)
+    assert get("longest")(nlp, docs) == [len(doc) for doc in docs]
+
+
+def test_a_pipeline_without_the_component_is_refused() -> None:
+    with pytest.raises(ValueError, match="works with one llama_ner component"):
+        get("mnlp")(spacy.blank("en"), [])

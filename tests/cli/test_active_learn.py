@@ -1,0 +1,109 @@
+"""`llama-ner active-learn`, on a tiny base."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import spacy_llama_ner.cli.active_learn  # noqa: F401  (registers the command)
+from spacy_llama_ner.cli.app import app
+
+from ..active.samples import CONFIG, few_steps, write_corpora
+from ..active.test_loop import contents
+
+
+@pytest.fixture
+def options(tiny_llama: Path, tmp_path: Path) -> list[str]:
+    overrides: dict[str, Any] = {**write_corpora(tmp_path / "corpus"), **few_steps(tiny_llama)}
+    return [part for name, value in overrides.items() for part in (f"--{name}", str(value))]
+
+
+def run(*options: str) -> Result:
+    return CliRunner().invoke(app, ["active-learn", str(CONFIG), *options])
+
+
+def told(result: Result) -> str:
+    return " ".join(result.output.split())
+
+
+def test_tells_of_each_round_and_where_the_best_is(options: list[str], tmp_path: Path) -> None:
+    result = run(str(tmp_path / "out"), *options)
+    assert result.exit_code == 0, result.output
+    for number in range(3):
+        assert f"Round {number}: F1" in told(result)
+    assert "Over after round 2: the budget is spent" in told(result)
+    assert "The best pipeline, of round" in told(result)
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"history.jsonl", "history.html", "history.svg", "model-best", "gold.spacy", "run.json", "rounds"} <= names
+
+
+def test_killed_in_a_round_it_comes_to_the_same(options: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "spacy", "llama-ner", "active-learn", str(CONFIG), str(tmp_path / "killed")]
+    running = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "killed" / "rounds" / "001" / "asked.spacy").exists() and running.poll() is None:
+        time.sleep(0.01)
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait()
+    assert not (tmp_path / "killed" / "rounds" / "002" / "result.json").exists()
+    again = run(str(tmp_path / "killed"), *options)
+    assert again.exit_code == 0, again.output
+    assert run(str(tmp_path / "whole"), *options).exit_code == 0
+    whole = contents(tmp_path / "whole")
+    pages = {name for name in whole if name.endswith(".html")}
+    killed = contents(tmp_path / "killed")
+    assert killed.keys() == whole.keys()
+    # pages name their folder
+    assert {name for name in whole if killed[name] != whole[name]} <= pages
+
+
+def test_other_settings_do_not_go_on_with_the_same_folder(options: list[str], tmp_path: Path) -> None:
+    few = ["--active.initial", "30", "--active.total", "30"]
+    assert run(str(tmp_path / "out"), *options, *few).exit_code == 0
+    again = run(str(tmp_path / "out"), *options, *few, "--training.dropout", "0.5")
+    assert again.exit_code == 1
+    assert "has begun that differs in training.dropout" in told(again)
+
+
+def test_each_round_goes_to_a_branch_of_its_own(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed: list[tuple[str, str]] = []
+
+    def push(folder: Path, repo: str, *, branch: str) -> str:
+        assert (folder / "meta.json").is_file()
+        pushed.append((repo, branch))
+        return "https://hub/commit"
+
+    monkeypatch.setattr("spacy_llama_ner.cli.active_learn.push", push)
+    few = ["--active.total", "60"]
+    for _ in range(2):
+        assert run(str(tmp_path / "out"), *options, *few, "--push", "acme/people").exit_code == 0
+    assert pushed == [("acme/people", "round-0"), ("acme/people", "round-1")]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "say"),
+    [
+        (["--paths.pool", "no.spacy"], "no.spacy does not exist"),
+        (["--paths.gold", "no.spacy"], "no.spacy are not there"),
+        (["--active.silver_weight", "7"], "silver_weight"),
+        (["--paths.dev", "no.spacy"], "no.spacy"),
+        (["--prices", "no.yml"], "There is no price list no.yml"),
+        (["--active.color", "red"], "color"),
+        (["--components.llama_ner.model.tok2vec.base", "no/such-base"], "no/such-base"),
+    ],
+)
+def test_what_does_not_fit_is_told(options: list[str], tmp_path: Path, wrong: list[str], say: str) -> None:
+    result = run(str(tmp_path / "out"), *options, *wrong)
+    assert result.exit_code == 1, result.output
+    assert "Active learning cannot go on" in told(result)
+    assert say in told(result)
+    assert "Traceback" not in result.output
