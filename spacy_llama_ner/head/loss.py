@@ -71,13 +71,11 @@ class Loss:
         return (weights * (self.cross_entropy * surprise - self.label_smoothing * log_p.mean(dim=1))).sum()
 
 
-def crf_loss(
-    crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor], *, missing: Missing = "sum"
-) -> Tensor:
+def crf_loss(crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor], *, missing: Missing = "sum") -> Tensor:
     """Negative log-likelihood of the known tags of each doc, summed; at least one word must be known.
 
-    emissions, tags: as of `Loss`; missing: as of `TaggingLoss.v1`. Docs that are known as a whole are computed the same
-    way, whatever `missing` is.
+    emissions, tags: as of `Loss`; missing: as of `TaggingLoss.v1`. Docs that are known as a whole are computed the
+    same way, whatever `missing` is.
     """
     stretches, partly = [], []
     for scores, gold in zip(emissions, tags, strict=True):

@@ -119,7 +119,8 @@ def test_words_that_nobody_knows_take_part_where_they_are_summed_over_and_not_wh
     one, other = random_emissions(2, 3, 3, seed=19)
     other = torch.cat([one[:1], other[1:2], one[2:]])
     summed, split = (
-        [Loss(missing=missing)(crf, [doc], gold, ["A"]).item() for doc in (one, other)] for missing in ("sum", "split")
+        [Loss(missing=missing)(crf, [doc], gold, ["A"]).item() for doc in (one, other)]
+        for missing in ("sum", "split")
     )
     assert split[0] == split[1]
     assert summed[0] != summed[1]
