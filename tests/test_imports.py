@@ -20,7 +20,14 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "transformers", "peft", "sklearn", "seqeval", "torchcrf", "datasets", "matplotlib", "gguf")
 HEAVY += ("openai",)
 # a package may import from those before it
-LAYERS = [("data", "base"), ("encoder", "head"), ("pipeline",), ("evaluate", "apply"), ("annotate", "experts"), ("cli",)]
+LAYERS = [
+    ("data", "base"),
+    ("encoder", "head"),
+    ("pipeline",),
+    ("evaluate", "apply"),
+    ("annotate", "experts"),
+    ("cli",),
+]
 MAX_BYTES = 8 * 1024
 
 # other packages' factories may cost what they like

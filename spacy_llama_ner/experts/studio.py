@@ -104,11 +104,10 @@ class Studio:
             try:
                 return self._request(method, path, query, body)
             except HTTPError as error:
-                if error.code == 401 and self._access is not None:
-                    # the short-lived token has run out
-                    self._access = None
-                elif wait is None or (error.code < 500 and error.code != 429):
-                    raise StudioError(self._explain(method, path, error)) from error
+                passes = error.code >= 500 or error.code == 429
+                if not passes or wait is None:
+                    kind = StudioSilentError if passes else StudioError
+                    raise kind(self._explain(method, path, error)) from error
             except (URLError, TimeoutError, ConnectionError, ValueError) as error:
                 if wait is None:
                     reason = getattr(error, "reason", error)
@@ -116,12 +115,19 @@ class Studio:
                         f"{self.url} does not answer as Label Studio does ({reason}). Is it running, and the address "
                         "right? Start it, and give the same command again: it goes on where it was."
                     ) from error
-            time.sleep(wait or 0.0)
-        raise StudioError(f"{self.url} refuses the token again and again. Make a new one, and set {TOKEN_VARIABLE}.")
+            time.sleep(wait)
+        raise AssertionError("the last attempt ends the loop")
 
     def _request(self, method: str, path: str, query: dict[str, Any] | None, body: Any) -> Any:
         address = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
-        return self._send(method, address, body, self._authorization())
+        try:
+            return self._send(method, address, body, self._authorization())
+        except HTTPError as error:
+            if error.code != 401 or self._access is None:
+                raise
+            # the short-lived token has run out
+            self._access = None
+            return self._send(method, address, body, self._authorization())
 
     def _authorization(self) -> str:
         if self._token.count(".") != 2:

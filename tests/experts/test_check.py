@@ -37,7 +37,10 @@ def test_no_mark_says_that_there_is_no_entity() -> None:
 
 def test_in_a_partial_answer_the_rest_is_not_known() -> None:
     mark = Mark(0, 9, "PER")
-    for answer, rules in ((Answer(MEETING, (mark,), partial=True), RULES), (Answer(MEETING, (mark,)), Rules(partial=True))):
+    for answer, rules in (
+        (Answer(MEETING, (mark,), partial=True), RULES),
+        (Answer(MEETING, (mark,)), Rules(partial=True)),
+    ):
         assert tags(apply_answer(NLP.make_doc(MEETING), answer, rules)) == ["B", "I", *[""] * 9]
 
 
