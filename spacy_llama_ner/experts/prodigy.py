@@ -45,7 +45,7 @@ class Prodigy:
         A record that asked yes or no about its spans (`ner.teach`) says nothing of the other words.
         """
         verdict = record.get("answer")
-        if verdict not in VERDICTS:
+        if not isinstance(verdict, str) or verdict not in VERDICTS:
             raise AnswerError(BAD_RECORD, f"answer is {show(verdict)}; expected one of {', '.join(VERDICTS)}.")
         meta = record.get("meta")
         key = meta.get("key") if isinstance(meta, dict) else None
