@@ -43,8 +43,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path, help="of a pipeline with a `llama_ner`")
     parser.add_argument("--gold", type=Path, required=True, help="training docs, known as a whole")
-    parser.add_argument("--silver", type=Path, help="other labels of the same docs: where they differ, nothing is known")
-    parser.add_argument("--hide", type=float, default=0.5, help="without silver: share of entities and O words to hide")
+    parser.add_argument(
+        "--silver", type=Path, help="other labels of the same docs: where they differ, nothing is known"
+    )
+    parser.add_argument(
+        "--hide", type=float, default=0.5, help="without silver: share of entities and O words to hide"
+    )
     parser.add_argument("--dev", type=Path, required=True)
     parser.add_argument("--test", type=Path, required=True)
     parser.add_argument("--limit", type=int, help="take so many docs alone")
@@ -67,12 +71,15 @@ def main() -> None:
     known = sum(sum(is_known(doc)) for doc in partial) / sum(len(doc) for doc in partial)
     print(table.to_markdown())
     command = " ".join(["python -m benchmarks.partial", *sys.argv[1:]])
-    write(args.output, command, f"{len(partial):,} docs of {args.gold}, {100 * known:.0f}% of their words known", [table])
+    write(
+        args.output,
+        command,
+        f"{len(partial):,} docs of {args.gold}, {100 * known:.0f}% of their words known",
+        [table],
+    )
 
 
-def measure(
-    corpora: dict[str, tuple[list[Doc], str]], args: argparse.Namespace, overrides: dict[str, Any]
-) -> Table:
+def measure(corpora: dict[str, tuple[list[Doc], str]], args: argparse.Namespace, overrides: dict[str, Any]) -> Table:
     """Train on each corpus with each seed, and score the best pipeline on dev on the test data."""
     rows = []
     for name, (docs, missing) in corpora.items():
@@ -89,9 +96,12 @@ def measure(
                 train(args.config, Path(folder) / "out", overrides={**overrides, **settings})
                 scores.append(score(Path(folder) / "out" / "model-best", args.test))
         words = sum(sum(is_known(doc)) for doc in docs)
-        rows.append([name, f"{len(docs):,}", f"{words:,}", *(_spread([each[i] for each in scores]) for i in range(3))])
+        rows.append(
+            [name, f"{len(docs):,}", f"{words:,}", *(_spread([each[i] for each in scores]) for i in range(3))]
+        )
     header = ["words that are not known", "docs", "known words", "test P", "R", "F1"]
-    how = f"Mean over {len(args.seeds)} seeds, with the standard deviation; the best of each training on dev."
+    seeds = "One seed" if len(args.seeds) == 1 else f"Mean over {len(args.seeds)} seeds ± standard deviation"
+    how = f"{seeds}; the best of each training on dev."
     return Table("Partly known docs", how, header, rows)
 
 

@@ -69,7 +69,7 @@ def export(
 
 
 def _split(labels: str) -> list[str]:
-    return [label.strip() for label in labels.split(",") if label.strip()]
+    return list(dict.fromkeys(label.strip() for label in labels.split(",") if label.strip()))
 
 
 def _labels_of(nlp: Language) -> list[str]:

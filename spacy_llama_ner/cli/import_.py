@@ -85,7 +85,7 @@ def import_answers(
         Texts(nlp) if given is None else given.texts,
         Rules(labels=allowed, unknown=unknown, partial=partial),
         report,
-        format=given.format if given is not None and format is None else FORMATS.get(format or ""),
+        format=None if format is None else FORMATS[format],
         annotator=annotator,
     )
     summary = write(found.docs, output, report)

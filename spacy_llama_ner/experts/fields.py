@@ -17,8 +17,8 @@ def as_object(value: object, name: str) -> dict[str, Any]:
 
 
 def as_list(value: object, name: str) -> list[Any]:
-    """A list; nothing at all is an empty one. Raises AnswerError for anything else."""
-    return [] if value is None else _as(value, list, name, "a list")
+    """A list. Raises AnswerError for anything else."""
+    return _as(value, list, name, "a list")
 
 
 def as_text(value: object, name: str) -> str:

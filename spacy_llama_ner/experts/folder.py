@@ -13,7 +13,7 @@ from spacy.tokens import Doc, DocBin
 from ..data.docbin import write_docbin
 from ..data.files import written_whole
 from .collect import Texts
-from .formats import FORMATS, Format
+from .formats import Format
 from .task import make_tasks, task_key
 
 TEXTS = "texts.spacy"
@@ -22,9 +22,8 @@ ABOUT = "export.json"
 
 @dataclass(frozen=True)
 class Given:
-    """What was given out: to which tool, with which labels, and the texts."""
+    """What was given out: the labels to choose from, and the texts."""
 
-    format: Format
     labels: list[str]
     texts: Texts
 
@@ -40,7 +39,7 @@ def write_tasks(docs: Iterable[Doc], folder: Path, *, format: Format, labels: Se
     write_docbin((_bare(doc) for doc in unique.values()), folder / TEXTS)
     format.write(tasks, labels, folder)
     with written_whole(folder / ABOUT) as partial:
-        srsly.write_json(partial, {"format": format.name, "labels": list(labels)})
+        srsly.write_json(partial, {"labels": list(labels)})
     return len(tasks)
 
 
@@ -49,7 +48,7 @@ def open_tasks(folder: Path, nlp: Language) -> Given:
     try:
         about = srsly.read_json(folder / ABOUT)
         docs = DocBin().from_disk(folder / TEXTS).get_docs(nlp.vocab)
-        return Given(FORMATS[about["format"]], list(about["labels"]), Texts.of(docs, nlp))
+        return Given(list(about["labels"]), Texts.of(docs, nlp))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{folder} holds no whole export ({ABOUT} and {TEXTS}): {error!r}. Give the folder that "

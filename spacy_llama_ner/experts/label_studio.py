@@ -62,7 +62,7 @@ class LabelStudio:
             return [_minimal(record)]
         data = as_object(record["data"], "data")
         text, key = as_text(data.get("text"), "data.text"), _key(data)
-        annotations = as_list(record.get("annotations", record.get("completions")), "annotations")
+        annotations = as_list(record.get("annotations", record.get("completions", [])), "annotations")
         answers: list[Answer | AnswerError] = []
         for each in annotations:
             try:

@@ -80,7 +80,7 @@ def to_json(task: Task) -> dict[str, Any]:
 
 
 def _marks(record: dict[str, Any]) -> Iterator[Mark]:
-    for each in as_list(record.get("spans"), "spans"):
+    for each in as_list(record.get("spans", []), "spans"):
         span = as_object(each, "a span")
         if span.get("answer", "accept") == "accept":
             yield as_mark(
@@ -90,7 +90,7 @@ def _marks(record: dict[str, Any]) -> Iterator[Mark]:
 
 def _words(record: dict[str, Any]) -> tuple[tuple[str, bool], ...] | None:
     """The words. Prodigy of before 1.10 did not say whether a space follows; then the text does."""
-    tokens = [as_object(each, "a token") for each in as_list(record.get("tokens"), "tokens")]
+    tokens = [as_object(each, "a token") for each in as_list(record.get("tokens", []), "tokens")]
     text = record["text"]
     words = []
     for token in tokens:

@@ -34,7 +34,7 @@ def fails(*args: object) -> str:
 
 
 def test_texts_go_out_with_suggestions(model: Path, texts: Path, tmp_path: Path) -> None:
-    result = run(model, texts, tmp_path / "tasks", "--format", "prodigy", "--labels", "NAME, DATE")
+    result = run(model, texts, tmp_path / "tasks", "--format", "prodigy", "--labels", "NAME, PLACE")
     assert result.exit_code == 0
     assert "tasks.jsonl: 2 texts" in " ".join(result.output.split())
     lines = (tmp_path / "tasks" / "tasks.jsonl").read_text(encoding="utf8").splitlines()
@@ -57,7 +57,7 @@ def test_each_tool_gets_its_file_and_is_told_what_to_do_with_it(
     result = run(model, texts, tmp_path / "tasks", "--format", format)
     assert result.exit_code == 0
     about = json.loads((tmp_path / "tasks" / "export.json").read_text(encoding="utf8"))
-    assert about["format"] == format and "NAME" in about["labels"]
+    assert "NAME" in about["labels"]
     assert "xport" in result.output
 
 

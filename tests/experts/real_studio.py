@@ -52,7 +52,6 @@ def environment(folder: Path) -> dict[str, str]:
     """Variables for a server that keeps to `folder` and calls nobody."""
     own = {
         "LABEL_STUDIO_BASE_DATA_DIR": str(folder),
-        "LABEL_STUDIO_DATABASE": str(folder / NAME),
         "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
         "COLLECT_ANALYTICS": "false",
         "LATEST_VERSION_CHECK": "false",

@@ -95,6 +95,13 @@ def test_label_studio_of_the_first_years_and_of_the_enterprise() -> None:
     assert (bare(answer.marks), answer.annotator) == (MARKS, "mara@example.org")
 
 
+def test_an_annotation_without_a_result_is_no_empty_one() -> None:
+    record = records("label-studio.json")[0]
+    del record["annotations"][0]["result"]
+    (answer,) = LabelStudio().read(record)
+    assert isinstance(answer, AnswerError) and "result is None; expected a list" in str(answer)
+
+
 def test_answers_to_other_questions_are_passed_over() -> None:
     record = records("label-studio.json")[0]
     choice = {"from_name": "mood", "to_name": "text", "type": "choices", "value": {"choices": ["gay"]}}
