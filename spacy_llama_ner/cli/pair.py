@@ -40,10 +40,10 @@ def pair_cli(
 
 
 def pair(silver: Path, gold: Path, folder: Path, *, output: Path | None = None) -> dict[str, Any]:
-    """Write `silver.spacy`, `gold.spacy` and `agreed.spacy` to `folder`, and scores of silver against gold to `output`.
+    """Write `silver.spacy`, `gold.spacy` and `agreed.spacy` to `folder`, and scores to `output`.
 
-    The scores are those of `evaluate`, 0 to 1; `docs` and `unmatched` count the docs of `silver`. Of gold docs with
-    the same words the first is taken.
+    The scores are those of `evaluate`, of silver against gold, 0 to 1; `docs` and `unmatched` count the docs of
+    `silver`. Of gold docs with the same words the first is taken.
 
     Raises: InputError where a corpus is not there, or they have no doc in common, OSError where a file cannot be
     written.

@@ -78,7 +78,7 @@ def test_label_studio_json() -> None:
 
 
 def test_label_studio_json_min() -> None:
-    """Open and skipped texts are not in it, a text without marks has no list of them, and the last answer is first."""
+    """Open and skipped texts are not in it, a text without marks has no list of them, the last answer comes first."""
     done, empty, second, first = answers("label-studio-min.json")
     assert bare(done.marks) == MARKS
     assert (empty.text, empty.marks, empty.verdict) == (TEXTS[1], (), "done")
