@@ -7,8 +7,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 DEMO = .venv-demo
 TEST = .venv-test
 NEWEST = .venv-newest
+STUDIO = .venv-label-studio
 
-.PHONY: demo test lint unit newest bench clean
+.PHONY: demo test lint unit newest studio bench clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/python -m spacy project run all
@@ -24,7 +25,7 @@ LEVERS = $(if $(wildcard training/conll2003/model-best),--pipeline training/conl
 bench: $(DEMO)/installed
 	$(DEMO)/bin/python -m benchmarks --conll2003 $(CONLL2003) $(LEVERS)
 
-test: lint unit newest
+test: lint unit newest studio
 
 lint: $(TEST)/installed
 	$(TEST)/bin/ruff check .
@@ -43,6 +44,10 @@ unit: $(TEST)/installed
 newest: $(NEWEST)/installed
 	$(NEWEST)/bin/python $(PYTEST) -m "not real"
 
+# A real Label Studio server, which the tests start on this machine, in an environment of its own.
+studio: $(TEST)/installed $(STUDIO)/installed
+	LABEL_STUDIO=$(STUDIO)/bin/label-studio $(TEST)/bin/python -m pytest -m studio tests/experts
+
 $(DEMO)/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(DEMO)
 	$(DEMO)/bin/python -m pip install -q -c constraints.txt -e ".[project]"
@@ -58,5 +63,14 @@ $(NEWEST)/installed: setup.cfg pyproject.toml constraints-newest.txt
 	$(NEWEST)/bin/python -m pip install -q -c constraints-newest.txt -e ".[project,llm,serve,quantized,dev]"
 	touch $@
 
+# The database, too, is made once: its migrations take longer than all tests that use it.
+$(STUDIO)/installed: constraints-label-studio.txt
+	$(PYTHON) -m venv $(STUDIO)
+	$(STUDIO)/bin/python -m pip install -q --upgrade pip
+	$(STUDIO)/bin/python -m pip install -q -c constraints-label-studio.txt label-studio
+	LABEL_STUDIO_BASE_DATA_DIR=$(CURDIR)/$(STUDIO) COLLECT_ANALYTICS=false LATEST_VERSION_CHECK=false \
+		$(STUDIO)/bin/label-studio version
+	touch $@
+
 clean:
-	rm -rf $(DEMO) $(TEST) $(NEWEST) build *.egg-info corpus training metrics packages pages
+	rm -rf $(DEMO) $(TEST) $(NEWEST) $(STUDIO) build *.egg-info corpus training metrics packages pages

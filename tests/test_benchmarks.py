@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import spacy
-from spacy.tokens import DocBin, Span
+from spacy.tokens import Doc, DocBin, Span
+from spacy.vocab import Vocab
+from thinc.api import Config
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import adapters, annotate, generation
+from benchmarks import adapters, annotate, generation, partial
 from benchmarks.corpus import made_up
 from benchmarks.setting import make_pipeline
 from benchmarks.timing import in_turns
@@ -94,3 +96,28 @@ def test_things_are_timed_in_turns_after_a_round_that_does_not_count() -> None:
 def test_made_up_sentences_are_the_same_every_time() -> None:
     assert made_up(20) == made_up(20)
     assert all(made_up(100))
+
+
+@pytest.mark.parametrize("with_silver", [False, True])
+def test_partial_labels_are_compared(with_silver: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config().from_disk(Path("configs/silver.cfg"), interpolate=False)
+    cnn = {"width": 8, "depth": 1, "embed_size": 50, "window_size": 1, "maxout_pieces": 2, "subword_features": True}
+    architecture = {"@architectures": "spacy.HashEmbedCNN.v2", "pretrained_vectors": None, **cnn}
+    config["components"]["llama_ner"]["model"]["tok2vec"] = architecture
+    config["training"]["logger"] = {"@loggers": "spacy.ConsoleLogger.v1", "progress_bar": False}
+    config.to_disk(tmp_path / "tiny.cfg")
+    vocab, words = Vocab(), ["Ada", "met", "Bo", "in", "Rome"]
+    tags = {"gold": ["B-PER", "O", "B-PER", "O", "B-LOC"], "silver": ["B-PER", "O", "O", "O", "B-PER"]}
+    for name, ents in tags.items():
+        DocBin(docs=[Doc(vocab, words=words, ents=ents)] * 4).to_disk(tmp_path / f"{name}.spacy")
+    gold, output = str(tmp_path / "gold.spacy"), tmp_path / "partial.md"
+    options = [str(tmp_path / "tiny.cfg"), "--gold", gold, "--dev", gold, "--test", gold, "--output", str(output)]
+    options += ["--silver", str(tmp_path / "silver.spacy")] if with_silver else ["--hide", "0.4"]
+    options += ["--training.optimizer.learn_rate.total_steps", "2", "--training.eval_frequency", "2"]
+    options += ["--training.optimizer.learn_rate.warmup_steps", "0"]
+    monkeypatch.setattr(sys, "argv", ["benchmarks.partial", *options])
+    partial.main()
+    text = output.read_text(encoding="utf8")
+    assert ("| silver as it is |" in text) == with_silver
+    for way in ("all known (gold)", *partial.WAYS):
+        assert f"| {way} |" in text

@@ -20,8 +20,16 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("torch", "transformers", "peft", "sklearn", "seqeval", "torchcrf", "datasets", "matplotlib", "gguf")
 HEAVY += ("openai",)
 # a package may import from those before it
-LAYERS = [("data", "base"), ("encoder", "head"), ("generative",), ("pipeline",)]
-LAYERS += [("evaluate", "apply"), ("annotate",), ("active",), ("cli",)]
+LAYERS = [
+    ("data", "base"),
+    ("encoder", "head"),
+    ("generative",),
+    ("pipeline",),
+    ("evaluate", "apply"),
+    ("annotate", "experts"),
+    ("active",),
+    ("cli",),
+]
 MAX_BYTES = 8 * 1024
 
 # other packages' factories may cost what they like

@@ -14,6 +14,7 @@ from wasabi import msg
 from ..data.docbin import write_docbin
 from ..data.files import written_whole
 from ..data.matching import match_words
+from ..data.partial import agreed
 from ..evaluate.scorer import seqeval_score
 from ..evaluate.table import HEADER, count_gold, score_rows
 from .app import app
@@ -24,13 +25,13 @@ from .inputs import InputError, corpus_files, read_docs
 def pair_cli(
     silver: Annotated[Path, Argument(help="Labels of a model: a .spacy file or a folder of them")],
     gold: Annotated[Path, Argument(help="Gold data that has the same sentences among others")],
-    folder: Annotated[Path, Argument(help="Folder for silver.spacy and gold.spacy", file_okay=False)],
+    folder: Annotated[Path, Argument(help="Folder for silver.spacy, gold.spacy and agreed.spacy", file_okay=False)],
     output: Annotated[Path | None, Option("--output", "-o", help="JSON file for the agreement")] = None,
 ) -> None:
     """Find the docs of a silver corpus in a gold one, by their words, and say how far their labels agree.
 
-    FOLDER gets the docs that are in both, in the order of SILVER, once with the labels of each. What has no
-    counterpart is left out and counted.
+    FOLDER gets the docs that are in both, in the order of SILVER, once with the labels of each, and once with those
+    on which both agree (agreed.spacy), where all else is left open. What has no counterpart is left out and counted.
     """
     try:
         pair(silver, gold, folder, output=output)
@@ -39,10 +40,10 @@ def pair_cli(
 
 
 def pair(silver: Path, gold: Path, folder: Path, *, output: Path | None = None) -> dict[str, Any]:
-    """Write `silver.spacy` and `gold.spacy` to `folder`, and the scores of silver against gold to `output`.
+    """Write `silver.spacy`, `gold.spacy` and `agreed.spacy` to `folder`, and scores to `output`.
 
-    The scores are those of `evaluate`, 0 to 1; `docs` and `unmatched` count the docs of `silver`. Of gold docs with
-    the same words the first is taken.
+    The scores are those of `evaluate`, of silver against gold, 0 to 1; `docs` and `unmatched` count the docs of
+    `silver`. Of gold docs with the same words the first is taken.
 
     Raises: InputError where a corpus is not there, or they have no doc in common, OSError where a file cannot be
     written.
@@ -56,6 +57,7 @@ def pair(silver: Path, gold: Path, folder: Path, *, output: Path | None = None) 
         )
     for name, docs in zip(("silver", "gold"), zip(*pairs, strict=True), strict=True):
         write_docbin(docs, folder / f"{name}.spacy")
+    write_docbin((agreed(pair) for pair in pairs), folder / "agreed.spacy")
     examples = [Example(doc, other) for doc, other in pairs]
     scores = {**seqeval_score(examples), "docs": len(pairs), "unmatched": len(found) - len(pairs)}
     msg.good(f"{folder}: {len(pairs):,} docs with both labels")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -22,6 +22,7 @@ def TaggingLoss(
     cross_entropy: float = 0.0,
     label_smoothing: float = 0.0,
     label_weights: dict[str, float] | None = None,
+    missing: Literal["sum", "split"] = "sum",
 ) -> Callable[..., object]:
     """A weighted sum of three terms, each summed over the words with a known tag and divided by their number.
 
@@ -30,10 +31,12 @@ def TaggingLoss(
     cross_entropy: weight of the cross-entropy of each word's emissions.
     label_smoothing: weight of the cross-entropy against the uniform distribution.
     label_weights: multiplies the word-wise terms of words whose gold label (or "O") is named; others count 1.
+    missing: what the CRF's term does with words whose tag is not known. "sum" leaves all their tags open (a
+        partial-label CRF, `head.partial`), "split" cuts the doc there and takes the parts as docs of their own.
     """
     from .loss import Loss
 
-    return Loss(crf, cross_entropy, label_smoothing, label_weights or {})
+    return Loss(crf, cross_entropy, label_smoothing, label_weights or {}, missing)
 
 
 def CRFTagger(tok2vec: Model[list[Doc], list[Floats2d]], head: HeadModel, loss: Callable[..., object]) -> TaggerModel:

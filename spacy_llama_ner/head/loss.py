@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,9 @@ from torch import Tensor
 from torchcrf import CRF
 
 from .batches import pad
-from .scheme import MISSING
+from .partial import partial_loss
+
+Missing = Literal["sum", "split"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Loss:
     cross_entropy: float = 0.0
     label_smoothing: float = 0.0
     label_weights: dict[str, float] = field(default_factory=dict)
+    missing: Missing = "sum"
 
     def __post_init__(self) -> None:
         weights = [self.crf, self.cross_entropy, self.label_smoothing, *self.label_weights.values()]
@@ -29,6 +33,8 @@ class Loss:
             raise ValueError(
                 f"{self} teaches nothing. Expected weights of 0 or more, of which crf or cross_entropy is above 0."
             )
+        if self.missing not in get_args(Missing):
+            raise ValueError(f"missing is {self.missing!r}; expected one of {', '.join(get_args(Missing))}.")
 
     def tag_weights(self, labels: Sequence[str]) -> list[float]:
         """One weight a tag. Raises ValueError on a label that the component does not have."""
@@ -43,16 +49,16 @@ class Loss:
     def __call__(self, crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor], labels: list[str]) -> Tensor:
         """The loss, a scalar: the sum over all words with a known tag, divided by their number.
 
-        emissions: fp32 [n_words, n_tags] for each doc; tags: int64 [n_words], `MISSING` where the tag is not known.
+        emissions: fp32 [n_words, n_tags] for each doc; tags: int64 [n_words], below 0 where the tag is not known.
         """
         scores, gold = torch.cat(list(emissions)), torch.cat(list(tags))
-        known = gold != MISSING
+        known = gold >= 0
         n_known = int(known.sum())
         if not n_known:
             return scores.sum() * 0.0
         total = scores.new_zeros(())
         if self.crf:
-            total = total + self.crf * crf_loss(crf, emissions, tags)
+            total = total + self.crf * crf_loss(crf, emissions, tags, missing=self.missing)
         if self.cross_entropy or self.label_smoothing:
             total = total + self._word_loss(scores[known], gold[known], labels)
         return total / n_known
@@ -65,24 +71,32 @@ class Loss:
         return (weights * (self.cross_entropy * surprise - self.label_smoothing * log_p.mean(dim=1))).sum()
 
 
-def crf_loss(crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor]) -> Tensor:
-    """Negative log-likelihood of the known stretches of each doc, summed; at least one word must be known.
+def crf_loss(crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor], *, missing: Missing = "sum") -> Tensor:
+    """Negative log-likelihood of the known tags of each doc, summed; at least one word must be known.
 
-    emissions, tags: as of `Loss`.
+    emissions, tags: as of `Loss`; missing: as of `TaggingLoss.v1`. Docs that are known as a whole are computed the
+    same way, whatever `missing` is.
     """
-    stretches = [
-        (scores[start:end], gold[start:end])
-        for scores, gold in zip(emissions, tags, strict=True)
-        for start, end in known_stretches(gold)
-    ]
-    scores, lengths = pad([scores for scores, _ in stretches])
-    gold, _ = pad([gold for _, gold in stretches])
-    mask = torch.arange(scores.shape[1], device=scores.device) < lengths[:, None]
-    return -crf(scores, gold, mask=mask, reduction="sum")
+    stretches, partly = [], []
+    for scores, gold in zip(emissions, tags, strict=True):
+        known = known_stretches(gold)
+        if missing == "sum" and known and known != [(0, len(gold))]:
+            partly.append((scores, gold))
+        else:
+            stretches += [(scores[start:end], gold[start:end]) for start, end in known]
+    total = emissions[0].new_zeros(())
+    if stretches:
+        scores, lengths = pad([scores for scores, _ in stretches])
+        gold, _ = pad([gold for _, gold in stretches])
+        mask = torch.arange(scores.shape[1], device=scores.device) < lengths[:, None]
+        total = total - crf(scores, gold, mask=mask, reduction="sum")
+    if partly:
+        total = total + partial_loss(crf, [scores for scores, _ in partly], [gold for _, gold in partly])
+    return total
 
 
 def known_stretches(tags: Tensor) -> list[tuple[int, int]]:
     """Maximal ranges of words whose tag is known."""
-    known = torch.cat([tags.new_zeros(1), (tags != MISSING).long(), tags.new_zeros(1)])
+    known = torch.cat([tags.new_zeros(1), (tags >= 0).long(), tags.new_zeros(1)])
     edges = known.diff().nonzero()[:, 0].tolist()
     return list(zip(edges[::2], edges[1::2], strict=True))

@@ -1,4 +1,4 @@
-"""The BIO scheme over numbered tags: 0 is O, label k has B at 1 + 2k and I at 2 + 2k."""
+"""The BIO scheme over numbered tags: 0 is O, label k has B at 1 + 2k and I at 2 + 2k; below 0 a tag is not known."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 OUTSIDE = 0
 MISSING = -1
+# not known either, but the entity in front of the word ends there: it is no I
+CLOSED = -2
 
 
 def count_tags(n_labels: int) -> int:

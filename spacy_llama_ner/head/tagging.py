@@ -14,7 +14,7 @@ from ..shim import TorchShim
 from .architecture import TaggerModel, get_loss_settings
 from .batches import by_length, pad
 from .decode import posterior, span_scores, viterbi
-from .scheme import MISSING, spans
+from .scheme import spans
 from .temperature import fit_temperature
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Entity(NamedTuple):
 def get_loss(model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarray]) -> tuple[float, list[Floats2d]]:
     """The loss and its gradient on the emissions, fp32 [n_words, n_tags] for each doc.
 
-    tags: int64 [n_words] for each doc, `MISSING` where the gold tag is not known. The gradient on the CRF's own
+    tags: int64 [n_words] for each doc, below 0 where the gold tag is not known. The gradient on the CRF's own
     parameters is added to them, as backpropagation does to those of the layers below.
     """
     head = get_head(model)
@@ -58,7 +58,7 @@ def mean_loss(model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarr
         for group in by_length([len(doc) for doc in emissions]):
             scores = [xp2torch(emissions[i], device=device) for i in group]
             gold = [torch.from_numpy(tags[i]).to(device) for i in group]
-            known = sum(int((tags[i] != MISSING).sum()) for i in group)
+            known = sum(int((tags[i] >= 0).sum()) for i in group)
             total += known * settings(head.crf, scores, gold, head.labels).item()
             n_words += known
     return total / n_words if n_words else None

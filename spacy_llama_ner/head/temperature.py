@@ -15,7 +15,6 @@ from torchcrf import CRF
 
 from .batches import by_length
 from .loss import crf_loss
-from .scheme import MISSING
 
 LOWEST, HIGHEST = 0.1, 10.0
 # The logarithm of the temperature is expected to be normal around 0 with this standard deviation. Thousands of words
@@ -27,13 +26,13 @@ TOLERANCE = 1e-3
 def fit_temperature(crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor]) -> float:
     """The temperature, between `LOWEST` and `HIGHEST`, at which the CRF finds the gold tags most probable.
 
-    emissions: fp32 [n_words, n_tags] for each doc. tags: int64 [n_words], `MISSING` where the tag is not known. Docs
+    emissions: fp32 [n_words, n_tags] for each doc. tags: int64 [n_words], below 0 where the tag is not known. Docs
     without a known tag play no part. Neither `crf` nor its gradients are changed.
     """
     # scipy is slow to import, and only this needs it
     from scipy.optimize import minimize_scalar
 
-    groups = list(by_length([len(gold) if (gold != MISSING).any() else 0 for gold in tags]))
+    groups = list(by_length([len(gold) if (gold >= 0).any() else 0 for gold in tags]))
 
     def cost(log_temperature: float) -> float:
         surprise = log_temperature**2 / (2 * SPREAD**2)
@@ -41,7 +40,7 @@ def fit_temperature(crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor
         flatter = _divided(crf, temperature)
         for group in groups:
             scores = [emissions[i] / temperature for i in group]
-            surprise += crf_loss(flatter, scores, [tags[i] for i in group]).item()
+            surprise += crf_loss(flatter, scores, [tags[i] for i in group], missing="split").item()
         return surprise
 
     with torch.no_grad():

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from spacy.training import Example
 
-from ..head.scheme import MISSING, OUTSIDE
+from ..head.scheme import CLOSED, MISSING, OUTSIDE
 
 _PREFIX = {"B": 0, "U": 0, "I": 1, "L": 1}
 
@@ -20,11 +20,17 @@ def collect_labels(examples: Iterable[Example]) -> list[str]:
 def gold_tags(example: Example, labels: Sequence[str], *, strict: bool = True) -> np.ndarray:
     """BIO tags of the predicted doc's words, int64 [n_words]; `MISSING` where nothing is annotated.
 
+    A word without annotation right behind an entity is `CLOSED`: where the entity ends is known.
+
     strict: raise ValueError on an entity whose label the component does not have. Otherwise its words are `MISSING`.
     """
     number = {label: index for index, label in enumerate(labels)}
     tags = np.full(len(example.predicted), MISSING, dtype="int64")
+    ended = False
     for i, biluo in enumerate(example.get_aligned_ner()):
+        if ended:
+            tags[i] = CLOSED
+        ended = False
         if biluo == "O":
             tags[i] = OUTSIDE
         elif biluo:
@@ -37,4 +43,5 @@ def gold_tags(example: Example, labels: Sequence[str], *, strict: bool = True) -
                     f"have. Its labels are {list(labels)}. Add it with `add_label`, or remove it from the data."
                 )
             tags[i] = 1 + 2 * number[label] + _PREFIX[prefix]
+            ended = prefix in "LU"
     return tags

@@ -42,6 +42,7 @@ def test_the_sentences_of_both_in_the_order_of_silver(silver: Path, corpus: Path
     assert result.exit_code == 0, result.output
     assert labels(folder / "silver.spacy") == [(GOLD[2][0], ["NAME", "DATE"]), (GOLD[0][0], ["NAME"])]
     assert labels(folder / "gold.spacy") == [(GOLD[2][0], ["NAME", "TIME"]), (GOLD[0][0], ["NAME", "DATE"])]
+    assert labels(folder / "agreed.spacy") == [(GOLD[2][0], ["NAME"]), (GOLD[0][0], ["NAME"])]
     agreement = json.loads((tmp_path / "agreement.json").read_text(encoding="utf8"))
     assert (agreement["docs"], agreement["unmatched"]) == (2, 1)
     assert (agreement["ents_p"], agreement["ents_r"]) == pytest.approx((2 / 3, 2 / 4))

@@ -81,15 +81,15 @@ def test_a_weight_for_an_unknown_label_is_an_error() -> None:
         compute(Loss(cross_entropy=1.0, label_weights={"PLACE": 2.0}))
 
 
-def test_missing_tags_cut_a_doc_in_two() -> None:
+def test_missing_tags_can_cut_a_doc_in_two() -> None:
     words = [*WORDS[:1], [7.0, -3.0, 2.0], *WORDS[1:]]
     gold = [1, MISSING, 0, 1]
     expected = -(likelihood(words[:1], gold[:1]) + likelihood(words[2:], gold[2:])) / 3
-    assert compute(Loss(), words, gold) == pytest.approx(expected)
+    assert compute(Loss(missing="split"), words, gold) == pytest.approx(expected)
 
 
-def test_what_a_missing_word_scores_plays_no_part() -> None:
-    loss = Loss(cross_entropy=1.0, label_smoothing=0.1)
+def test_where_they_do_what_a_missing_word_scores_plays_no_part() -> None:
+    loss = Loss(cross_entropy=1.0, label_smoothing=0.1, missing="split")
     gold = [1, MISSING, 0]
     assert compute(loss, WORDS, gold) == compute(loss, [WORDS[0], [9.0, 9.0, -9.0], WORDS[2]], gold)
 

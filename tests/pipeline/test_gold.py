@@ -7,7 +7,7 @@ import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_llama_ner.head.scheme import MISSING
+from spacy_llama_ner.head.scheme import CLOSED, MISSING
 from spacy_llama_ner.pipeline.gold import collect_labels, gold_tags
 
 NLP = spacy.blank("en")
@@ -38,6 +38,12 @@ def test_words_without_annotation_are_missing() -> None:
     assert tags(make_doc(words), make_doc(words, [(0, 1, "NAME")], missing=(2,))) == [3, 0, MISSING, 0]
 
 
+def test_a_word_without_annotation_behind_an_entity_does_not_go_on_with_it() -> None:
+    words = ["a", "b", "c", "d", "e"]
+    found = tags(make_doc(words), make_doc(words, [(0, 2, "NAME"), (4, 5, "DATE")], missing=(2, 3)))
+    assert found == [3, 4, CLOSED, MISSING, 1]
+
+
 def test_empty_docs() -> None:
     assert tags(make_doc([]), make_doc([])) == []
 
@@ -46,7 +52,7 @@ def test_words_that_were_cut_elsewhere() -> None:
     gold = make_doc(["ab", "cd", "ef", "gh"], [(0, 2, "NAME"), (3, 4, "DATE")])
     # finer words carry the entity on; a word that holds only a part of an entity is unknown
     assert tags(make_doc(["a", "b", "c", "d", "efg", "h"]), gold)[:4] == [3, 4, 4, 4]
-    assert tags(make_doc(["a", "b", "c", "d", "efg", "h"]), gold)[4] == MISSING
+    assert tags(make_doc(["a", "b", "c", "d", "efg", "h"]), gold)[4] == CLOSED
     # a coarser word carries it, too
     assert tags(make_doc(["abcd", "ef", "gh"]), gold) == [3, 0, 1]
 
