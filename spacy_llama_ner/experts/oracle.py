@@ -27,14 +27,15 @@ class OracleError(StudioError):
 
 
 class LabelStudioOracle:
-    """Puts texts into a project of a Label Studio server, and waits until experts have labelled them.
+    """`spacy_llama_ner.LabelStudioOracle.v1`: texts go into a project of Label Studio, and experts label them.
 
     url: of the server. The token is read from the environment (`studio.Studio`).
     labels: of the entities.
     project: its title. It is made where there is none; one that is there has to have the same labels.
     timeout: seconds to wait for answers to one call of `ask`.
     poll: seconds between two looks.
-    rules: what is asked of answers, as of `check.Rules`; its labels are these.
+    unknown: a label for what experts cannot tell; null for none. partial: whether words that they leave unmarked are
+        open instead of outside (see `check.Rules`).
 
     Everything is kept on the server: a task that is there is never posted again, and an answer that is there is not
     waited for. A process that was killed, or ran out of time, asks again and goes on where it was.
