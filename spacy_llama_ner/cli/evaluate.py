@@ -42,8 +42,9 @@ def evaluate(
     """Print a table of scores, write them to `output` as JSON, and return them.
 
     Keys and values are those of `nlp.evaluate`: ents_p, ents_r, ents_f (0 to 1), ents_per_type (p, r, f by
-    label), ents_token_acc, speed (words per second). Where a `llama_ner` gives scores, ents_ece is their expected
-    calibration error (0 to 1). `output` appears whole or not at all; missing folders are made.
+    label), ents_token_acc, speed (words per second). Where components of this package give scores, ents_ece is their
+    expected calibration error (0 to 1), and where one writes answers, parse_failures the number of those that do not
+    parse. `output` appears whole or not at all; missing folders are made.
     before: an earlier pipeline, whose scores on the same data are shown beside, and returned as `before`.
 
     Raises: InputError where the device, the pipeline or the corpus is not there or does not fit, OSError

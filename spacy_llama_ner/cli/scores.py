@@ -13,7 +13,7 @@ from wasabi import msg
 from ..data.files import written_whole
 from ..evaluate.table import count_gold, print_change, print_scores
 
-KEYS = ("ents_p", "ents_r", "ents_f", "ents_per_type", "ents_token_acc", "ents_ece", "speed")
+KEYS = ("ents_p", "ents_r", "ents_f", "ents_per_type", "ents_token_acc", "ents_ece", "parse_failures", "speed")
 
 
 def tell_scores(

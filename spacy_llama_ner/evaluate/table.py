@@ -34,11 +34,16 @@ def score_rows(scores: Mapping[str, Any], gold: Mapping[str, int]) -> list[tuple
 
 
 def print_scores(scores: Mapping[str, Any], gold: Mapping[str, int], *, msg: Printer) -> None:
-    """Print entity scores in total and by label, token accuracy, calibration error if there is one, and speed."""
+    """Print entity scores in total and by label, token accuracy and speed.
+
+    Calibration error and answers that do not parse are printed where they are among the scores.
+    """
     msg.table(score_rows(scores, gold), header=HEADER, divider=True, aligns=("l", "r", "r", "r", "r"))
     others = {"Token accuracy": percent(scores["ents_token_acc"])}
     if "ents_ece" in scores:
         others["Calibration error (ECE)"] = percent(scores["ents_ece"])
+    if "parse_failures" in scores:
+        others["Answers that do not parse"] = str(scores["parse_failures"])
     msg.table({**others, "Words per second": f"{scores['speed']:,.0f}"})
 
 

@@ -42,6 +42,14 @@ def test_calibration_error_is_shown_where_there_is_one(
     assert ("Calibration error (ECE) 3.12" in printed) is shown
 
 
+def test_answers_that_do_not_parse_are_shown_where_answers_were_written(capsys: pytest.CaptureFixture[str]) -> None:
+    scores = {**SCORES, "ents_token_acc": 0.9, "speed": 1200.0}
+    print_scores(scores, {}, msg=Printer())
+    assert "do not parse" not in capsys.readouterr().out
+    print_scores({**scores, "parse_failures": 3}, {}, msg=Printer())
+    assert "Answers that do not parse 3" in " ".join(capsys.readouterr().out.split())
+
+
 def test_what_has_become_of_each_label() -> None:
     before = {"ents_f": 0.5, "ents_per_type": {"NAME": {"f": 0.9}, "DATE": {"f": 0.4}}}
     after = {"ents_f": 0.75, "ents_per_type": {"NAME": {"f": 0.85}, "all": {"f": 1.0}}}

@@ -12,6 +12,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import fix_random_seed
 
+from spacy_llama_ner.evaluate.predict import predict_and_score
 from spacy_llama_ner.generative.architecture import get_writer
 from spacy_llama_ner.generative.module import Writer
 from spacy_llama_ner.state import trained
@@ -72,8 +73,9 @@ def test_it_learns_and_is_loaded(nlp: Language) -> None:
     assert [ents(doc) for doc in docs] == [pieces for _, pieces in CORPUS]
     assert all(0.8 < score <= 1 for doc in docs for score in scores(doc, KEY))
     assert [len(doc.spans[KEY]) for doc in docs] == [len(doc.ents) for doc in docs]
-    found = nlp.evaluate(make_examples(nlp))
+    found = predict_and_score(nlp, make_examples(nlp))
     assert (found["ents_f"], found["parse_failures"]) == (1.0, 0)
+    assert 0 <= found["ents_ece"] < 0.2
 
 
 def test_bytes_and_copies_say_the_same(folder: Path) -> None:
