@@ -16,8 +16,8 @@ from spacy_llama_ner.active.settings import ActiveLearning
 from .samples import CONFIG, make_plan
 
 
-def test_the_projects_config_says_what_the_defaults_are() -> None:
-    config = load_config(CONFIG, interpolate=True)
+def test_the_projects_config_says_what_the_defaults_are(tmp_path: Path) -> None:
+    config = load_config(CONFIG, overrides={"paths.gold": str(tmp_path)}, interpolate=True)
     for block, kind in (("active", ActiveLearning), ("budget", Budget)):
         settings = registry.resolve({block: config[block]})[block]
         assert isinstance(settings, kind)
