@@ -128,7 +128,7 @@ def imported(file: Path) -> Iterator[str]:
 
 def test_imports_are_found() -> None:
     names = set(imported(PACKAGE / "pipeline" / "llama_ner.py"))
-    assert {f"{NAME}.head.tagging.Entity", f"{NAME}.pipeline.stream.gather", "spacy.tokens.Doc"} <= names
+    assert {f"{NAME}.head.tagging.Entity", f"{NAME}.pipeline.gold.gold_tags", "spacy.tokens.Doc"} <= names
 
 
 @pytest.mark.parametrize("index", range(len(LAYERS)), ids=["+".join(layer) for layer in LAYERS])

@@ -89,7 +89,7 @@ def test_a_base_that_is_gone_is_an_error_that_says_what_to_do(base: Path) -> Non
         load(data, base)
     message = str(raised.value)
     assert str(base) in message
-    assert '"base": "FOLDER"' in message and "save_base = true" in message
+    assert 'model.tok2vec.base": "FOLDER"' in message and "save_base = true" in message
 
 
 @pytest.mark.parametrize(
