@@ -264,7 +264,7 @@ def test_every_workflow_ends_with_scores() -> None:
         assert {path for path in used if path.startswith(("corpus/", "training/"))} <= made
 
 
-@pytest.mark.parametrize("name", [*SYSTEMS, "requests", "conll2003", "generative", "active"])
+@pytest.mark.parametrize("name", [*SYSTEMS, "requests", "conll2003", "generative"])
 def test_a_config_says_all_that_there_is_to_say(name: str) -> None:
     """Filling it in adds nothing, and whatever it says is read by something."""
     if name == "bert-bilstm":
