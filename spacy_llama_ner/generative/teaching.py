@@ -9,7 +9,7 @@ import numpy as np
 from spacy.tokens import Doc
 from thinc.types import Floats1d
 
-from ..head.scheme import MISSING, spans
+from ..head.scheme import spans
 from .architecture import WriterModel, get_writer
 from .chunks import Chunk, cut
 from .module import Rows
@@ -39,7 +39,7 @@ def make_lessons(
     for doc, doc_tags in zip(docs, tags, strict=True):
         for chunk in cut(doc, window=settings.window):
             own = doc_tags[list(chunk.tokens)]
-            if (own == MISSING).any():
+            if (own < 0).any():
                 continue
             chunk = questions.as_written(chunk)
             asked, answer = questions.ask(chunk), _answer(chunk, own, questions, settings)

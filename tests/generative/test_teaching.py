@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from spacy_llama_ner.generative.architecture import GenerativeTagger, get_writer
 from spacy_llama_ner.generative.formats import BioLines, InlineBrackets
 from spacy_llama_ner.generative.teaching import Lessons, get_loss, make_lessons
-from spacy_llama_ner.head.scheme import MISSING
+from spacy_llama_ner.head.scheme import CLOSED, MISSING
 
 from .samples import FORMATS, VOCAB
 
@@ -50,9 +50,10 @@ def test_texts_without_entities_are_lessons_too(chat_llama: Path) -> None:
     assert lessons_of(chat_llama, ["no", "one"], np.array([OUT, OUT]), "BioLines")[1] == ["</s>"]
 
 
-def test_what_is_not_known_is_not_taught(chat_llama: Path) -> None:
+@pytest.mark.parametrize("tag", [MISSING, CLOSED])
+def test_what_is_not_known_is_not_taught(chat_llama: Path, tag: int) -> None:
     tags = TAGS.copy()
-    tags[3] = MISSING
+    tags[3] = tag
     assert lessons_of(chat_llama, WORDS, tags)[1] == []
 
 
