@@ -18,6 +18,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from torch import nn
 
+from spacy_llama_ner.data.copies import unlabelled
 from spacy_llama_ner.encoder import attention, batching
 from spacy_llama_ner.encoder.lora import merged_copy
 
@@ -77,8 +78,7 @@ def _gold(nlp: Language, corpus: Path, n_words: int | None) -> list[Doc]:
 def _run(nlp: Language, lever: Lever, docs: list[Doc]) -> Callable[[], list[Doc]]:
     def run() -> list[Doc]:
         with lever():
-            bare = [Doc(nlp.vocab, words=[t.text for t in d], spaces=[bool(t.whitespace_) for t in d]) for d in docs]
-            return list(nlp.pipe(bare))
+            return list(nlp.pipe([unlabelled(doc) for doc in docs]))
 
     return run
 

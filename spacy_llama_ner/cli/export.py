@@ -11,6 +11,7 @@ from typer import Argument, Option
 from wasabi import msg
 
 from ..annotate.texts import read_texts
+from ..data.copies import unlabelled
 from ..experts import FORMATS, write_tasks
 from .app import app
 from .inputs import InputError, load_pipeline, use_device
@@ -64,7 +65,7 @@ def export(
         if isinstance(text, str):
             msg.warn(f"Record {number} of {texts} is left out: {text}")
         else:
-            docs.append(Doc(text.vocab, words=[t.text for t in text], spaces=[bool(t.whitespace_) for t in text]))
+            docs.append(unlabelled(text))
     return write_tasks(nlp.pipe(docs), output, format=FORMATS[format], labels=shown)
 
 

@@ -10,6 +10,7 @@ import srsly
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
+from ..data.copies import unlabelled
 from ..data.docbin import write_docbin
 from ..data.files import written_whole
 from .collect import Texts
@@ -36,7 +37,7 @@ def write_tasks(docs: Iterable[Doc], folder: Path, *, format: Format, labels: Se
     """
     unique = {task_key(doc): doc for doc in docs if doc.text.strip()}
     tasks = list(make_tasks(unique.values(), labels))
-    write_docbin((_bare(doc) for doc in unique.values()), folder / TEXTS)
+    write_docbin(map(unlabelled, unique.values()), folder / TEXTS)
     format.write(tasks, labels, folder)
     with written_whole(folder / ABOUT) as partial:
         srsly.write_json(partial, {"labels": list(labels)})
@@ -54,8 +55,3 @@ def open_tasks(folder: Path, nlp: Language) -> Given:
             f"{folder} holds no whole export ({ABOUT} and {TEXTS}): {error!r}. Give the folder that "
             "`llama-ner export` wrote."
         ) from error
-
-
-def _bare(doc: Doc) -> Doc:
-    """The words alone."""
-    return Doc(doc.vocab, words=[token.text for token in doc], spaces=[bool(token.whitespace_) for token in doc])
