@@ -9,7 +9,8 @@ from typing import Any
 from spacy.util import dict_to_dot
 
 from ..base.digest import file_sha256
-from .plan import BLOCKS, Plan, corpus_files
+from ..data.docbin import docbin_files
+from .plan import BLOCKS, Plan
 
 
 def facts_of(plan: Plan, *, free: Collection[str] = ()) -> dict[str, Any]:
@@ -31,4 +32,4 @@ def facts_of(plan: Plan, *, free: Collection[str] = ()) -> dict[str, Any]:
 def _digests(path: Path) -> list[str]:
     if path.suffix != ".spacy" and not path.is_dir():
         return []
-    return [file_sha256(file) for file in corpus_files(path)]
+    return [file_sha256(file) for file in docbin_files(path)]

@@ -19,6 +19,8 @@ from spacy.util import load_config, load_model_from_config, registry, resolve_do
 from spacy.vocab import Vocab
 from thinc.api import Config
 
+from ..data.docbin import docbin_files
+
 Reader = Callable[[Language], Iterable[Example]]
 BLOCKS = ("active", "budget")
 
@@ -88,14 +90,6 @@ def read_plan(path: Path, overrides: dict[str, Any], *, block: str) -> Plan:
     return Plan(Config({**config, block: filled[block]}), block)
 
 
-def corpus_files(path: Path) -> list[Path]:
-    """A .spacy file, or those in a folder, without what is hidden."""
-    if path.is_file():
-        return [path]
-    files = {file: file.relative_to(path).parts for file in sorted(path.rglob("*.spacy"))}
-    return [file for file, parts in files.items() if not any(part.startswith(".") for part in parts)]
-
-
 def read_corpus(path: str | Path | None, vocab: Vocab, *, what: str) -> list[Doc]:
     """The docs with words of a .spacy file, or of a folder of them; none without a path.
 
@@ -106,7 +100,7 @@ def read_corpus(path: str | Path | None, vocab: Vocab, *, what: str) -> list[Doc
     if not Path(path).exists():
         raise PlanError(f"The corpus {path} does not exist. Give a .spacy file or a folder of them (paths.{what}).")
     with _readable(path):
-        docs = [doc for file in corpus_files(Path(path)) for doc in DocBin().from_disk(file).get_docs(vocab)]
+        docs = [doc for file in docbin_files(Path(path)) for doc in DocBin().from_disk(file).get_docs(vocab)]
     if not any(len(doc) for doc in docs):
         raise PlanError(f"The corpus {path} holds no doc. Give one with docs (paths.{what}).")
     return [doc for doc in docs if len(doc)]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import srsly
-from spacy.tokens import Doc
 from typer import Argument, Option
 from wasabi import msg
 
@@ -39,7 +38,7 @@ from ..evaluate.table import percent
 from . import asking as options
 from .app import app
 from .asking import Asking, open_run
-from .inputs import corpus_files, read_docs
+from .inputs import read_corpus
 
 
 @app.command("compare-prompts")
@@ -125,13 +124,13 @@ def compare_prompts(
     if money.prices is not None:
         for name in names:
             money.prices.of(name)
-    docs = _read(gold)
+    docs = list(read_corpus(gold))
     plan = make_plan(
         docs,
         labels=labels or check_labels(dict.fromkeys(sorted({ent.label_ for doc in docs for ent in doc.ents}), "")),
         prompts=prompts,
         choices=choices,
-        pool=[] if examples is None else _read(examples),
+        pool=[] if examples is None else list(read_corpus(examples)),
         shots=shots,
         limit=limit,
         max_tokens=max_tokens,
@@ -152,10 +151,6 @@ def compare_prompts(
     _show(plan, results, best, money)
     msg.good(f"Wrote comparison.html and comparison.json to {output}")
     return results
-
-
-def _read(data: Path) -> list[Doc]:
-    return [doc for file in corpus_files(data) for doc in read_docs(file)]
 
 
 def _figures(plan: Plan, results: Sequence[Result], best: Best | None, money: Money) -> dict[str, Any]:

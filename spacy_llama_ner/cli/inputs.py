@@ -13,6 +13,8 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
 from spacy.vocab import create_vocab
 
+from ..data.docbin import docbin_files
+
 USUAL_ORDER = {"train": 0, "dev": 1, "test": 2}
 
 
@@ -57,10 +59,7 @@ def corpus_files(data: Path) -> list[Path]:
     """A .spacy file, or those in a folder: train, dev and test first, then by name. Raises InputError."""
     if not data.exists():
         raise InputError(f"The corpus {data} does not exist. Give a .spacy file or a folder of them.")
-    files = [data] if data.is_file() else sorted(data.rglob("*.spacy"))
-    # as spaCy does, pass over what is hidden
-    parts = {path: path.relative_to(data).parts for path in files if path.suffix == ".spacy"}
-    files = [path for path in parts if not any(part.startswith(".") for part in parts[path])]
+    files = [file for file in docbin_files(data) if file.suffix == ".spacy"]
     if not files:
         raise InputError(
             f"The corpus {data} holds no .spacy file. Make one from CoNLL columns or JSON with "
@@ -75,6 +74,12 @@ def read_docs(file: Path) -> Iterator[Doc]:
         yield from DocBin().from_disk(file).get_docs(create_vocab(None, BaseDefaults))
     except (OSError, ValueError, zlib.error) as error:
         raise InputError(f"The corpus {file} cannot be read; is it whole? Convert it again.\n{error}") from error
+
+
+def read_corpus(data: Path) -> Iterator[Doc]:
+    """The docs of a .spacy file or of all in a folder. Raises InputError."""
+    for file in corpus_files(data):
+        yield from read_docs(file)
 
 
 def read_examples(nlp: Language, data: Path) -> list[Example]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import srsly
-from spacy.tokens import Doc
 from spacy.training import Example
 from typer import Argument, Option
 from wasabi import msg
@@ -18,7 +17,7 @@ from ..data.partial import agreed
 from ..evaluate.scorer import seqeval_score
 from ..evaluate.table import HEADER, count_gold, score_rows
 from .app import app
-from .inputs import InputError, corpus_files, read_docs
+from .inputs import InputError, read_corpus
 
 
 @app.command("pair")
@@ -48,7 +47,7 @@ def pair(silver: Path, gold: Path, folder: Path, *, output: Path | None = None) 
     Raises: InputError where a corpus is not there, or they have no doc in common, OSError where a file cannot be
     written.
     """
-    found = list(match_words(_docs(silver), _docs(gold)))
+    found = list(match_words(read_corpus(silver), read_corpus(gold)))
     pairs = [(doc, other) for doc, other in found if other is not None]
     if not pairs:
         raise InputError(
@@ -71,7 +70,3 @@ def pair(silver: Path, gold: Path, folder: Path, *, output: Path | None = None) 
         with written_whole(output) as partial:
             srsly.write_json(partial, scores)
     return scores
-
-
-def _docs(data: Path) -> list[Doc]:
-    return [doc for file in corpus_files(data) for doc in read_docs(file)]

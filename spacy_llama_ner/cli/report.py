@@ -14,7 +14,7 @@ from ..evaluate.predict import predict_and_score, score_groups
 from ..evaluate.report import render_corpora, render_report
 from ..evaluate.splits import describe
 from .app import app
-from .inputs import InputError, corpus_files, load_pipeline, read_docs, read_examples, use_device
+from .inputs import InputError, corpus_files, load_pipeline, read_corpus, read_docs, read_examples, use_device
 from .scores import tell_scores
 
 SENTENCES = 100
@@ -104,9 +104,7 @@ def report(
     points = None if curve is None else read_curve(curve)
     mentions = None
     if train is not None:
-        mentions = {
-            (ent.text, ent.label_) for file in corpus_files(train) for doc in read_docs(file) for ent in doc.ents
-        }
+        mentions = {(ent.text, ent.label_) for doc in read_corpus(train) for ent in doc.ents}
     use_device(gpu_id)
     nlp = load_pipeline(model)
     examples = read_examples(nlp, data)

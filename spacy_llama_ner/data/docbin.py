@@ -34,6 +34,14 @@ class Summary:
             self.sentences += sum(token.is_sent_start is True for token in doc)
 
 
+def docbin_files(path: Path) -> list[Path]:
+    """A file, or the .spacy files of a folder by name; as spaCy does, what is hidden is passed over."""
+    if path.is_file():
+        return [path]
+    files = {file: file.relative_to(path).parts for file in sorted(path.rglob("*.spacy"))}
+    return [file for file, parts in files.items() if not any(part.startswith(".") for part in parts)]
+
+
 def write_docbin(docs: Iterable[Doc], path: Path) -> Summary:
     """Write `docs` to `path` as one DocBin, span groups included, and count them.
 
