@@ -32,3 +32,8 @@ def pad(arrays: Sequence[Tensor], value: float = 0.0) -> tuple[Tensor, Tensor]:
     """Stack tensors [n_i, ...] to [n_docs, max n_i, ...], with their lengths, int64 [n_docs]."""
     lengths = torch.tensor([len(array) for array in arrays], device=arrays[0].device)
     return torch.nn.utils.rnn.pad_sequence(list(arrays), batch_first=True, padding_value=value), lengths
+
+
+def is_word(lengths: Tensor, n_words: int) -> Tensor:
+    """bool [n_docs, n_words]: not behind the doc's end. lengths: int64 [n_docs]."""
+    return torch.arange(n_words, device=lengths.device) < lengths[:, None]

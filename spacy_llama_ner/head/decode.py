@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torchcrf import CRF
 
+from .batches import is_word
+
 
 def viterbi(crf: CRF, emissions: Tensor, lengths: Tensor) -> Tensor:
     """The most probable tags (Viterbi 1967), int64 [n_docs, n_words]; entries behind a doc's end mean nothing.
@@ -44,6 +46,14 @@ class Posterior:
 
     marginals: Tensor
     steps: Tensor
+
+    def onward(self, tags: Tensor, following: Tensor) -> Tensor:
+        """Probability that the next word has a tag, given that of each word but the last: [n_docs, n_words - 1].
+
+        tags, following: int64 [n_docs, n_words - 1], of the words and of those behind them.
+        """
+        leaving = self.steps.gather(2, tags[:, :, None, None].expand(-1, -1, 1, self.steps.shape[3]))
+        return leaving[:, :, 0].gather(2, following[:, :, None])[:, :, 0]
 
 
 def posterior(crf: CRF, emissions: Tensor, lengths: Tensor, *, temperature: float = 1.0) -> Posterior:
@@ -89,12 +99,10 @@ def span_scores(posterior: Posterior, tags: Tensor, lengths: Tensor) -> Tensor:
     here = posterior.marginals.gather(2, tags[:, :, None])[:, :, 0]
     if n_words == 1:
         return here
-    leaving = posterior.steps.gather(2, tags[:, :-1, None, None].expand(-1, -1, 1, posterior.steps.shape[3]))
-    onward = leaving[:, :, 0].gather(2, inside_tag[:, :-1, None])[:, :, 0]  # P(the entity goes on)
+    onward = posterior.onward(tags[:, :-1], inside_tag[:, :-1])  # P(the entity goes on)
     goes_on = (tags[:, 1:] > 0) & (tags[:, 1:] % 2 == 0)
-    factor = torch.where(goes_on, onward, 1 - onward).clamp(min=torch.finfo(onward.dtype).tiny).log()
-    at_end = torch.arange(1, n_words, device=tags.device) >= lengths[:, None]
-    factor = factor.masked_fill(at_end, 0.0)
+    factor = safe_log(torch.where(goes_on, onward, 1 - onward))
+    factor = factor.masked_fill(~is_word(lengths, n_words)[:, 1:], 0.0)
     # sum the log-factors from each word to the end of its entity
     total = torch.cat([factor, factor.new_zeros(n_docs, 1)], dim=1).double()
     upto = total.cumsum(dim=1)
@@ -102,3 +110,8 @@ def span_scores(posterior: Posterior, tags: Tensor, lengths: Tensor) -> Tensor:
     position = torch.arange(n_words, device=tags.device).expand(n_docs, -1)
     ends = torch.where(last, position, n_words - 1).flip(1).cummin(dim=1).values.flip(1)
     return torch.where(begins, here * (upto.gather(1, ends) - upto + total).exp().float(), here).clamp(max=1.0)
+
+
+def safe_log(probabilities: Tensor) -> Tensor:
+    """The logarithm, of 0 too: a large negative number."""
+    return probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny).log()

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchcrf import CRF
 
-from .batches import pad
+from .batches import is_word, pad
 from .partial import partial_loss
 
 Missing = Literal["sum", "split"]
@@ -88,8 +88,7 @@ def crf_loss(crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor], *, m
     if stretches:
         scores, lengths = pad([scores for scores, _ in stretches])
         gold, _ = pad([gold for _, gold in stretches])
-        mask = torch.arange(scores.shape[1], device=scores.device) < lengths[:, None]
-        total = total - crf(scores, gold, mask=mask, reduction="sum")
+        total = total - crf(scores, gold, mask=is_word(lengths, scores.shape[1]), reduction="sum")
     if partly:
         total = total + partial_loss(crf, [scores for scores, _ in partly], [gold for _, gold in partly])
     return total

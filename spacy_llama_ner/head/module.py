@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .batches import pad
+from .batches import is_word, pad
 from .crf import make_crf
 from .scheme import count_tags
 
@@ -60,8 +60,7 @@ class TaggerHead(nn.Module):
         padded, sizes = pad([doc for doc in words.split(lengths) if len(doc)])
         packed = nn.utils.rnn.pack_padded_sequence(padded, sizes.cpu(), batch_first=True, enforce_sorted=False)
         hidden, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
-        mask = torch.arange(hidden.shape[1], device=hidden.device) < sizes[:, None]
-        return hidden[mask]
+        return hidden[is_word(sizes, hidden.shape[1])]
 
     def extended(self, shape: Shape, labels: list[str]) -> TaggerHead:
         """A copy with more labels behind the present ones, whose scores stay what they are."""

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ..arrays import split_rows
 from .architecture import TaggerModel
-from .batches import by_length, pad
-from .decode import posterior
+from .batches import by_length, is_word, pad
+from .decode import posterior, safe_log
 from .tagging import get_head
 
 
@@ -49,8 +49,8 @@ def rehearsal_loss(
         with torch.no_grad():
             target = posterior(old.crf, pad([xp2torch(wanted[i], device=device) for i in group])[0], sizes).marginals
         reached = _as_seen_by(target.shape[2], posterior(head.crf, given, sizes).marginals)
-        inside = torch.arange(given.shape[1], device=device) < sizes[:, None]
-        total = total + (target * (_log(target) - _log(reached))).sum(dim=2)[inside].sum()
+        divergence = (target * (safe_log(target) - safe_log(reached))).sum(dim=2)
+        total = total + divergence[is_word(sizes, given.shape[1])].sum()
     loss = total / max(1, sum(lengths))
     loss.backward()
     return loss.item(), split_rows(cast(Floats2d, torch2xp(cast(Tensor, scores.grad))), lengths)
@@ -60,7 +60,3 @@ def _as_seen_by(n_tags: int, marginals: Tensor) -> Tensor:
     """Marginals over the first `n_tags` tags, where all further ones count as "O"."""
     outside = marginals[..., :1] + marginals[..., n_tags:].sum(dim=-1, keepdim=True)
     return torch.cat([outside, marginals[..., 1:n_tags]], dim=-1)
-
-
-def _log(probabilities: Tensor) -> Tensor:
-    return probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny).log()

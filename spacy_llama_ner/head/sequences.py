@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torchcrf import CRF
 
-from .decode import Posterior
+from .batches import is_word
+from .decode import Posterior, safe_log
 
 
 def log_probability(posterior: Posterior, tags: Tensor, lengths: Tensor) -> Tensor:
@@ -14,13 +15,9 @@ def log_probability(posterior: Posterior, tags: Tensor, lengths: Tensor) -> Tens
 
     tags: int64 [n_docs, n_words]; entries behind a doc's end mean nothing.
     """
-    first = _log(posterior.marginals[:, 0].gather(1, tags[:, :1])[:, 0])
-    n_steps = posterior.steps.shape[1]
-    if not n_steps:
-        return first
-    leaving = posterior.steps.gather(2, tags[:, :-1, None, None].expand(-1, -1, 1, posterior.steps.shape[3]))
-    onward = _log(leaving[:, :, 0].gather(2, tags[:, 1:, None])[:, :, 0])
-    behind = torch.arange(1, n_steps + 1, device=tags.device) >= lengths[:, None]
+    first = safe_log(posterior.marginals[:, 0].gather(1, tags[:, :1])[:, 0])
+    onward = safe_log(posterior.onward(tags[:, :-1], tags[:, 1:]))
+    behind = ~is_word(lengths, tags.shape[1])[:, 1:]
     return first + onward.masked_fill(behind, 0.0).sum(dim=1)
 
 
@@ -49,12 +46,3 @@ def entropy(probabilities: Tensor) -> Tensor:
 def word_mean(values: Tensor, lengths: Tensor) -> Tensor:
     """Mean over the words of each doc: [n_docs, n_words] to [n_docs]."""
     return values.masked_fill(~is_word(lengths, values.shape[1]), 0.0).sum(dim=1) / lengths
-
-
-def is_word(lengths: Tensor, n_words: int) -> Tensor:
-    """bool [n_docs, n_words]: not behind the doc's end."""
-    return torch.arange(n_words, device=lengths.device) < lengths[:, None]
-
-
-def _log(probabilities: Tensor) -> Tensor:
-    return probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny).log()

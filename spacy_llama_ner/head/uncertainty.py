@@ -15,9 +15,9 @@ from torch import Tensor
 from torchcrf import CRF
 
 from .architecture import TaggerModel
-from .batches import by_length, pad
+from .batches import by_length, is_word, pad
 from .decode import posterior, span_scores, viterbi
-from .sequences import entropy, is_word, lead, log_probability, word_mean
+from .sequences import entropy, lead, log_probability, word_mean
 from .tagging import get_head
 
 if TYPE_CHECKING:
