@@ -8,7 +8,7 @@ from thinc.api import Model
 
 from .components import check_group
 from .llama_ner import LlamaNER
-from .recogniser import Scorer
+from .recogniser import ASSIGNS, SCORE_WEIGHTS, Scorer
 
 DEFAULT_CONFIG = """
 [llama_ner]
@@ -35,15 +35,9 @@ base = "smollm2-135m"
 
 @Language.factory(
     "llama_ner",
-    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    assigns=ASSIGNS,
     default_config=load_config_from_str(DEFAULT_CONFIG)["llama_ner"],
-    default_score_weights={
-        "ents_f": 1.0,
-        "ents_p": 0.0,
-        "ents_r": 0.0,
-        "ents_per_type": None,
-        "ents_token_acc": None,
-    },
+    default_score_weights=SCORE_WEIGHTS,
 )
 def make_llama_ner(
     nlp: Language, name: str, model: Model, spans_key: str | None, overwrite: bool | None, scorer: Scorer | None

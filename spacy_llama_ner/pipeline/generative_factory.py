@@ -7,8 +7,8 @@ from spacy.util import load_config_from_str
 from thinc.api import Model
 
 from .components import check_group
-from .llama_ner_generative import LlamaNERGenerative
-from .recogniser import Scorer
+from .llama_ner_generative import FAILURES, LlamaNERGenerative
+from .recogniser import ASSIGNS, SCORE_WEIGHTS, Scorer
 
 DEFAULT_CONFIG = """
 [llama_ner_generative]
@@ -31,16 +31,9 @@ base = "smollm2-135m"
 
 @Language.factory(
     "llama_ner_generative",
-    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    assigns=ASSIGNS,
     default_config=load_config_from_str(DEFAULT_CONFIG)["llama_ner_generative"],
-    default_score_weights={
-        "ents_f": 1.0,
-        "ents_p": 0.0,
-        "ents_r": 0.0,
-        "ents_per_type": None,
-        "ents_token_acc": None,
-        "parse_failures": None,
-    },
+    default_score_weights={**SCORE_WEIGHTS, FAILURES: None},
 )
 def make_llama_ner_generative(
     nlp: Language,

@@ -97,13 +97,12 @@ class LlamaNERGenerative(Recogniser):
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
-        lessons = self._lessons(list(examples))
+        examples = list(examples)
+        lessons = self._lessons(examples)
         if lessons.answers:
-            from ..generative.teaching import get_loss
-
             set_dropout_rate(self.model, drop)
             told, backprop = self.model.begin_update(lessons)
-            loss, d_told = get_loss(told)
+            loss, d_told = self.get_loss(examples, told)
             backprop(d_told)
             losses[self.name] += loss
         if sgd not in (None, False):

@@ -19,6 +19,16 @@ from .stream import WORDS_PER_STEP, gather
 
 Scorer = Callable[..., dict[str, Any]]
 
+# what the factories tell spaCy
+ASSIGNS = ["doc.ents", "token.ent_iob", "token.ent_type"]
+SCORE_WEIGHTS: dict[str, float | None] = {
+    "ents_f": 1.0,
+    "ents_p": 0.0,
+    "ents_r": 0.0,
+    "ents_per_type": None,
+    "ents_token_acc": None,
+}
+
 
 class Recogniser(TrainablePipe):
     """Has labels, reads streams of docs, and loads with errors that say what to do. Subclasses say how it finds."""
