@@ -20,12 +20,11 @@ import spacy
 from spacy.cli._util import parse_config_overrides
 from spacy.cli.train import train
 from spacy.tokens import Doc, DocBin
-from spacy.training import Corpus
 
-from spacy_llama_ner.cli.inputs import read_docs
+from spacy_llama_ner.cli.inputs import read_docs, read_examples
 from spacy_llama_ner.data.matching import match_words
 from spacy_llama_ner.data.partial import agreed, is_known, known_parts
-from spacy_llama_ner.evaluate import seqeval_score
+from spacy_llama_ner.evaluate.predict import predict_and_score
 
 from .results import Table, write
 
@@ -108,10 +107,7 @@ def measure(corpora: dict[str, tuple[list[Doc], str]], args: argparse.Namespace,
 def score(model: Path, data: Path) -> list[float]:
     """Strict precision, recall and F1 on the docs of `data`, in percent."""
     nlp = spacy.load(model)
-    examples = list(Corpus(data)(nlp))
-    for eg, doc in zip(examples, nlp.pipe(eg.predicted for eg in examples), strict=True):
-        eg.predicted = doc
-    scores = seqeval_score(examples)
+    scores = predict_and_score(nlp, read_examples(nlp, data))
     return [100 * scores[name] for name in ("ents_p", "ents_r", "ents_f")]
 
 
