@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from ..evaluate.report.svg import HEIGHT, LEFT, RIGHT, WIDTH, Frame, nice_ticks
+from ..evaluate.report.svg import HEIGHT, LEFT, RIGHT, WIDTH, Frame, nice_ticks, numbered
 
 LINE = 15
 # a picture in a README has no page around it
@@ -68,7 +68,7 @@ def f1_chart(series: Sequence[Series], *, x_name: str, ring: tuple[float, float]
     ends = [x for each in series if not each.level for x, _, _ in each.points]
     x_ticks = nice_ticks(0, max(ends) or 1, most=5)
     frame = Frame((0, x_ticks[-1]), (y_ticks[0], y_ticks[-1]))
-    axes = frame.axes(*([(tick, f"{tick:,.10g}") for tick in ticks] for ticks in (x_ticks, y_ticks)), x_name=x_name)
+    axes = frame.axes(numbered(x_ticks), numbered(y_ticks), x_name=x_name)
     drawn = "".join(_draw(each, frame) for each in series)
     keys = "".join(_key(each, HEIGHT + LINE * at + LINE // 2) for at, each in enumerate(series))
     marked = ""

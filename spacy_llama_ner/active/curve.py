@@ -43,6 +43,11 @@ class Row:
     loss: Mean | None
     cost: float | None
 
+    @property
+    def labels(self) -> str:
+        """What was learned from, in words."""
+        return "silver and gold" if self.line == "mixed" else "gold alone"
+
     def to_dict(self) -> dict[str, Any]:
         """The same as plain types."""
         return asdict(self)

@@ -71,7 +71,7 @@ def write_budget(output: Path, rows: Sequence[Row], *, saturated: Row | None, co
     drawn = {name: _curves(rows, x, name, saturated) for name, x in axes.items()}
     cells = [
         (
-            "silver and gold" if row.line == "mixed" else "gold alone",
+            row.labels,
             f"{100 * row.share:g}%",
             f"{row.sentences:,.0f}",
             f"{row.words:,.0f}",

@@ -87,7 +87,7 @@ def budget(
 
 def _cells(row: Row) -> tuple[str, ...]:
     return (
-        "silver and gold" if row.line == "mixed" else "gold alone",
+        row.labels,
         f"{100 * row.share:g}%",
         f"{row.sentences:,.0f}",
         f"{row.words:,.0f}",

@@ -7,7 +7,7 @@ from html import escape
 
 from ...evaluate.markup import bar, table
 from ...evaluate.report.sections import note
-from ...evaluate.report.svg import Frame, figure, nice_ticks
+from ...evaluate.report.svg import Frame, figure, nice_ticks, numbered
 from ...evaluate.table import TOTAL, percent
 from .money import Money
 from .result import Result, short_names
@@ -57,9 +57,7 @@ def spread_chart(results: Sequence[Result], money: Money) -> str:
     x_ticks = nice_ticks(0, max(amounts), most=5)
     y_ticks = nice_ticks(100 * min(each.f for each in results), 100 * max(each.f for each in results))
     frame = Frame((0, x_ticks[-1]), (y_ticks[0], y_ticks[-1]))
-    axes = frame.axes(
-        *([(tick, f"{tick:,.10g}") for tick in ticks] for ticks in (x_ticks, y_ticks)), x_name=money.name
-    )
+    axes = frame.axes(numbered(x_ticks), numbered(y_ticks), x_name=money.name)
     names = short_names([each.variant for each in results])
     points = []
     for number, (each, amount, name) in enumerate(zip(results, amounts, names, strict=True), start=1):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from .svg import Frame, figure, nice_ticks
+from .svg import Frame, figure, nice_ticks, numbered
 
 # evaluations
 FEW = 8
@@ -45,7 +45,7 @@ def line_chart(title: str, lines: Sequence[Line], *, mark: tuple[int, float] | N
     y_ticks = nice_ticks(min(shown), max(shown))
     x_ticks = nice_ticks(0, end, most=5)
     frame = Frame((0, x_ticks[-1]), (y_ticks[0], y_ticks[-1]))
-    axes = frame.axes(*([(tick, f"{tick:,.10g}") for tick in ticks] for ticks in (x_ticks, y_ticks)), x_name="step")
+    axes = frame.axes(numbered(x_ticks), numbered(y_ticks), x_name="step")
     drawn = "".join(f"<g {line.style}>{_draw(line, frame)}</g>" for line in lines)
     ring = ""
     if mark is not None:

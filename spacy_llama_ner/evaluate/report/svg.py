@@ -58,6 +58,11 @@ class Frame:
         return "".join(parts)
 
 
+def numbered(ticks: Sequence[float]) -> list[tuple[float, str]]:
+    """Ticks with their numbers as text, for `Frame.axes`."""
+    return [(tick, f"{tick:,.10g}") for tick in ticks]
+
+
 def figure(title: str, content: str, *, below: str = "", height: int = HEIGHT) -> str:
     """A chart under its title. content: SVG inside the frame; below: HTML under the chart, such as a legend.
 
