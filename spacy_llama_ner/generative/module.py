@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..base.load import Decoder, Pretrained
 from ..encoder.merged import Merged
 from ..encoder.words import Foundation
-from .chat import ChatForm
+from .chat import ChatForm, Frame
 from .constraint import Walk, keep_allowed
 from .spelling import Speller
 
@@ -29,6 +29,14 @@ class Desk(Foundation):
     output: Tensor
     chat: ChatForm
     speller: Speller
+    _frames: dict[str, Frame] = field(default_factory=dict)
+
+    def frame(self, system: str) -> Frame:
+        """The frame of questions under a system prompt. Raises BaseModelError where the template spoils the text."""
+        # a template takes longer to fill in than a short answer to write
+        if system not in self._frames:
+            self._frames[system] = self.chat.frame(self.tokenizer, system)
+        return self._frames[system]
 
 
 class Rows(NamedTuple):

@@ -21,7 +21,7 @@ class Questions:
         self._format = settings.format
         self._speller = writer.desk.speller
         system = system_prompt(settings.system or settings.format.instruction, labels)
-        self.frame = writer.desk.chat.frame(writer.desk.tokenizer, system)
+        self.frame = writer.desk.frame(system)
         self._positions = int(writer.desk.base.config.max_position_embeddings) - len(self.frame.before)
         self._longest = max(labels, key=lambda label: len(self.spell(label)), default="")
 
