@@ -2,6 +2,7 @@
 
 from .check import Rules
 from .collect import Collection, Texts, collect
+from .file_oracle import FileOracle, WaitingError
 from .folder import Given, open_tasks, write_tasks
 from .formats import FORMATS, Format
 from .oracle import LabelStudioOracle, OracleError
@@ -9,12 +10,14 @@ from .oracle import LabelStudioOracle, OracleError
 __all__ = [
     "FORMATS",
     "Collection",
+    "FileOracle",
     "Format",
     "Given",
     "LabelStudioOracle",
     "OracleError",
     "Rules",
     "Texts",
+    "WaitingError",
     "collect",
     "open_tasks",
     "write_tasks",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,11 +75,12 @@ class Collection:
     """What came back.
 
     docs: one for each text with an answer, in the order of the first answers. verdicts: how many answers were done,
-    skipped, or open.
+    skipped, or open. skipped: keys of texts that somebody would not label.
     """
 
     docs: list[Doc]
     verdicts: Counter[Verdict]
+    skipped: set[str]
 
 
 Heard = tuple[int, Answer, Doc]
@@ -104,6 +106,7 @@ def collect(
     is kept. Raises: ValueError where a file cannot be read at all, or the tool cannot be told.
     """
     verdicts: Counter[Verdict] = Counter()
+    skipped: set[str] = set()
     given: dict[str, dict[str, list[Heard]]] = {}
     for path in files:
         where = f"{path.name}: " if len(files) > 1 else ""
@@ -112,6 +115,9 @@ def collect(
             if annotator is not None and name != annotator:
                 continue
             verdicts[answer.verdict] += 1
+            if answer.verdict == "skipped":
+                with suppress(AnswerError):
+                    skipped.add(texts.find(answer)[0])
             if answer.verdict != "done":
                 continue
             try:
@@ -122,7 +128,7 @@ def collect(
                 continue
             by_expert = given.setdefault(key, {})
             by_expert[name] = _keep(by_expert.get(name, []), heard, report)
-    return Collection([_together(by_expert, report) for by_expert in given.values()], verdicts)
+    return Collection([_together(by_expert, report) for by_expert in given.values()], verdicts, skipped)
 
 
 def _answers(path: Path, report: Report, format: Format | None, where: str) -> Iterator[tuple[int, Answer]]:
