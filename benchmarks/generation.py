@@ -40,6 +40,8 @@ MEANINGS = {
     "LOC": "a place, such as a country, a city or a river",
     "MISC": "any other name, such as a nationality, an event or a work",
 }
+# as the config has it: the mask is removed in the upper half of the layers
+UPPER_HALF = "bidirectional above"
 KEYS = ("ents_p", "ents_r", "ents_f", "ents_per_type", "ents_ece", "parse_failures", "speed")
 
 
@@ -70,7 +72,7 @@ class System:
 
 def systems() -> Iterator[System]:
     """All of them; of two that differ in `constrained` alone, the second takes the weights of the first."""
-    for attention in ("bidirectional", "causal"):
+    for attention in ("bidirectional", UPPER_HALF, "causal"):
         yield System("classification", attention)
     for format in FORMATS:
         for tuned in (False, True):
@@ -166,7 +168,9 @@ def settings(system: System, corpora: dict[str, Path], *, base: str, steps: int)
     config["training"]["optimizer"]["learn_rate"] |= {"total_steps": steps, "warmup_steps": steps // 12}
     if not is_generation:
         encoder = config["components"]["llama_ner"]["model"]["tok2vec"]
-        encoder |= {"base": base, "attention": system.how, "merge": True}
+        encoder |= {"base": base, "merge": True}
+        if system.how != UPPER_HALF:
+            encoder["attention"] = system.how
         return config
     ner = config["components"]["llama_ner_generative"]
     ner["model"] |= {"base": base, "format": {"@misc": FORMATS[system.how]}}
