@@ -27,6 +27,7 @@ from spacy.training.loop import train
 from spacy.util import load_config
 from thinc.api import Config
 
+from spacy_llama_ner.base import locate
 from spacy_llama_ner.cli.inputs import read_examples, use_device
 from spacy_llama_ner.evaluate.predict import predict_and_score
 
@@ -40,7 +41,7 @@ MEANINGS = {
     "LOC": "a place, such as a country, a city or a river",
     "MISC": "any other name, such as a nationality, an event or a work",
 }
-# as the config has it: the mask is removed in the upper half of the layers
+# the mask is removed in the upper half of the layers, as configs/requests.cfg has it
 UPPER_HALF = "bidirectional above"
 KEYS = ("ents_p", "ents_r", "ents_f", "ents_per_type", "ents_ece", "parse_failures", "speed")
 
@@ -168,9 +169,9 @@ def settings(system: System, corpora: dict[str, Path], *, base: str, steps: int)
     config["training"]["optimizer"]["learn_rate"] |= {"total_steps": steps, "warmup_steps": steps // 12}
     if not is_generation:
         encoder = config["components"]["llama_ner"]["model"]["tok2vec"]
-        encoder |= {"base": base, "merge": True}
-        if system.how != UPPER_HALF:
-            encoder["attention"] = system.how
+        n_layers = srsly.read_json(locate(base) / "config.json")["num_hidden_layers"]
+        attention = list(range(-(n_layers // 2), 0)) if system.how == UPPER_HALF else system.how
+        encoder |= {"base": base, "attention": attention, "merge": True}
         return config
     ner = config["components"]["llama_ner_generative"]
     ner["model"] |= {"base": base, "format": {"@misc": FORMATS[system.how]}}

@@ -78,7 +78,7 @@ def test_classification_is_compared_with_generation_and_goes_on_where_it_was(
     monkeypatch.setattr(sys, "argv", ["generation", *options])
     generation.main()
     text = (output / "generation.md").read_text(encoding="utf8")
-    assert text.count("\n| classification, ") == 2 and text.count("\n| generation, ") == 8
+    assert text.count("\n| classification, ") == 3 and text.count("\n| generation, ") == 8
     assert "| generation, BIO lines, tuned, constrained |" in text and " 0 of 2 |" in text
     assert (output / "generation.svg").read_text(encoding="utf8").rstrip().endswith("</svg>")
     monkeypatch.setattr(generation, "measure", pytest.fail)
