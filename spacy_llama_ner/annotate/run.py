@@ -50,7 +50,7 @@ class Run:
         # a question that waits long holds up only those so far behind it
         self._ahead = 16 * concurrency
         self._give_up = max(10, 2 * concurrency)
-        self._unanswered = 0
+        self._works, self._unanswered = False, 0
         self._hold_until = 0.0
         self._stop = asyncio.Event()
         self._refused: Refused | None = None
@@ -120,6 +120,8 @@ class Run:
 
     async def _outcome(self, job: Job[T], key: str) -> Outcome[T]:
         replies = self._log.replies(key)
+        if replies:
+            self._answered()
         is_first = bytes.fromhex(key) not in self._counted
         if is_first:
             self._counted.add(bytes.fromhex(key))
@@ -134,7 +136,6 @@ class Run:
                 try:
                     replies.append(await self._ask(question, key))
                 except NoAnswer as error:
-                    self._missed(str(error))
                     return Outcome(None, tuple(replies), tuple(rejects), str(error))
             try:
                 value = _read(job, replies[len(rejects)])
@@ -161,11 +162,20 @@ class Run:
                 except Refused as error:
                     self._refuse(error)
                     raise
-                self._unanswered = 0
+                except NoAnswer as error:
+                    # with answers to others, the fault is that of the question
+                    if not self._works:
+                        self._missed(str(error))
+                    raise
+                self._answered()
                 await self._log.add(key, reply)
                 self.progress.got(reply, logged=False)
                 return reply
+        self._missed(trouble)
         raise NoAnswer(f"{trouble} ({self._patience.retries + 1} requests)")
+
+    def _answered(self) -> None:
+        self._works, self._unanswered = True, 0
 
     def _missed(self, reason: str) -> None:
         """Give up where nothing works; single questions that cannot be answered are no reason to."""

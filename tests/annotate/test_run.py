@@ -191,6 +191,22 @@ def test_questions_without_hope_here_and_there_do_not_end_it(tmp_path: Path) -> 
         assert sum(outcome.value is not None for outcome in run.answers(job(str(i)) for i in range(100))) == 50
 
 
+@pytest.mark.parametrize("trouble", [NoAnswer("too long"), TryAgain("HTTP 500")])
+def test_questions_without_hope_do_not_end_a_run_that_is_given_again(tmp_path: Path, trouble: Exception) -> None:
+    jobs = [job(str(i)) for i in range(1000)]
+    script = {str(i): [trouble] * 10 for i in range(0, 1000, 25)}
+    for _ in range(2):
+        with open_run(tmp_path, ScriptedBackend(script=script)) as run:
+            assert sum(outcome.value is None for outcome in run.answers(jobs)) == 40
+
+
+def test_many_questions_without_hope_in_a_row_do_not_end_a_run_that_works(tmp_path: Path) -> None:
+    script = {str(i): [NoAnswer("too long")] for i in range(1, 100)}
+    with open_run(tmp_path, ScriptedBackend(script=script)) as run:
+        next(run.answers([job("0")]))
+        assert sum(outcome.value is not None for outcome in run.answers(job(str(i)) for i in range(102))) == 3
+
+
 def test_waits_double_and_are_the_same_for_the_same_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def waits(seed: int) -> list[float]:
         waited: list[float] = []
