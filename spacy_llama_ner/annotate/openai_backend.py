@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from time import perf_counter, time
 from typing import Any
@@ -111,7 +112,8 @@ class OpenAIBackend:
             return self._no_connection(error)
         self._heard = True
         try:
-            return _reply(json.loads(said), perf_counter() - start)
+            reply = _reply(json.loads(said), perf_counter() - start)
+            return replace(reply, text=self._mask(reply.text))
         except (ValueError, TypeError, LookupError, AttributeError):
             return TryAgain("no chat completion", repr(self._hide(said)))
 
@@ -139,7 +141,10 @@ class OpenAIBackend:
         return os.environ.get(self._variable, "").strip()
 
     def _hide(self, text: str) -> str:
-        return (text.replace(self._key(), "***") if self._key() else text)[:SHOWN]
+        return self._mask(text)[:SHOWN]
+
+    def _mask(self, text: str) -> str:
+        return text.replace(self._key(), "***") if self._key() else text
 
 
 def _reply(data: Any, seconds: float) -> Reply:

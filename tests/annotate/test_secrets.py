@@ -88,3 +88,8 @@ def test_openai_itself_needs_a_key_and_other_servers_do_not(key: str, monkeypatc
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         assert ask(OpenAIBackend(model="m")) == "[Ida](NAME)"
     assert SECRET not in "".join(server.headers)
+
+
+def test_a_reply_that_repeats_the_key_is_kept_without_it(key: str, tmp_path: Path) -> None:
+    with ScriptedServer(answer=lambda body: f"Ask Ida, not {SECRET}") as server:
+        assert ask(OpenAIBackend(model="m", base_url=server.url, key_variable=key)) == "Ask Ida, not ***"
