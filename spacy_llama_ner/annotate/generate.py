@@ -19,6 +19,7 @@ from .chat import Reject, Reply
 from .jobs import Job
 from .recipe import Recipe
 from .run import Run
+from .silver import FAILED
 from .steering import Order, make_order, texts_question, topics_question
 from .written import Checker, read_list
 
@@ -29,10 +30,14 @@ WORST_YIELD = 0.3
 
 @dataclass
 class Written:
-    """What came out: docs that are good, and what was rejected, with the number of its question, from 1, and why."""
+    """What came out: docs that are good, and what was rejected, with the number of its question, from 1, and why.
+
+    unanswered: questions without a usable reply, in the same form.
+    """
 
     docs: list[Doc] = field(default_factory=list)
     rejects: list[dict[str, Any]] = field(default_factory=list)
+    unanswered: list[dict[str, Any]] = field(default_factory=list)
 
     def reasons(self) -> dict[str, int]:
         """How often each reason came up, the most frequent first."""
@@ -64,6 +69,9 @@ def generate(recipe: Recipe, nlp: Language, run: Run, topics: Sequence[str]) -> 
         orders = [make_order(recipe, topics, i) for i in range(asked, asked + number)]
         run.progress.expect(number)
         for order, outcome in zip(orders, run.answers(_job(recipe, order) for order in orders), strict=True):
+            if outcome.value is None:
+                row = {"question": order.number + 1, "reason": FAILED, "detail": outcome.failure, "record": None}
+                written.unanswered.append(row)
             for given in outcome.value or ():
                 offered += 1
                 if len(written.docs) < recipe.count:

@@ -122,8 +122,10 @@ def annotate(
     log = replies or output.with_name(f"{output.name}.replies.jsonl")
     with open_run(asking, log, Progress(total=count_texts(texts), unit="texts")) as run:
         docs = label_texts(read_texts(texts, nlp, text_key=text_key), labeller, run, report)
-        summary = write_docbin(docs, output)
-    report.write(output)
+        try:
+            summary = write_docbin(docs, output)
+        finally:
+            report.write(output)
     with written_whole(output.with_name(f"{output.name}.report.json")) as partial:
         head = {"model": asking.model, "prompt": prompt, "labels": list(labels)}
         srsly.write_json(partial, {**head, **account(run, report, summary)})

@@ -38,6 +38,9 @@ Prices = Annotated[Path | None, Option(help="Price list, such as assets/prices.y
 MaxFailed = Annotated[
     float, Option(min=0, max=1, help="Share of questions without a usable reply above which the command fails")
 ]
+MaxUnanswered = Annotated[
+    float, Option(min=0, max=1, help="Share of texts without any reply above which the command fails")
+]
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,12 @@ def open_run(asking: Asking, log: Path, progress: Progress) -> Iterator[Run]:
         with Run(backend, replies, concurrency=asking.concurrency, patience=patience, progress=progress) as run:
             try:
                 yield run
-            finally:
+            except BaseException:
+                # what has been paid for is told in any case
                 progress.close()
+                show_tally(run)
+                raise
+            progress.close()
 
 
 def show_tally(run: Run) -> None:

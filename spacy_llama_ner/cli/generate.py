@@ -66,20 +66,24 @@ def write_data_set(recipe: Recipe, output: Path, *, asking: Asking, max_failed: 
             msg.warn("The model named no topics. Name some in the config, for more variety: topics = [...]")
         written = generate(recipe, nlp, run, topics)
     with written_whole(output / "rejects.jsonl") as partial:
-        srsly.write_jsonl(partial, written.rejects)
-    if not written.docs:
-        raise ValueError(
-            f"No text came out: {len(written.rejects)} were rejected, {run.progress.tally.failed} questions got no "
-            f"usable reply. See {output / 'rejects.jsonl'}, and try another model."
-        )
+        srsly.write_jsonl(partial, [*written.rejects, *written.unanswered])
     parts = split(written.docs, recipe)
-    for name, docs in parts.items():
-        if docs:
-            write_records(docs, output / f"{name}.json")
     sizes = {name: len(docs) for name, docs in parts.items()}
     with written_whole(output / "report.json") as partial:
         head = {"model": asking.model, "labels": recipe.labels, "topics": topics, "records": sizes}
         srsly.write_json(partial, {**head, "rejects": written.reasons(), **account(run, Report(str(output)))})
+    if not written.docs:
+        show_tally(run)
+        raise ValueError(
+            f"No text came out: {len(written.rejects)} were rejected, {run.progress.tally.failed} questions got no "
+            f"usable reply. See {output / 'rejects.jsonl'}, and try another model."
+        )
+    for name, docs in parts.items():
+        if docs:
+            write_records(docs, output / f"{name}.json")
+        else:
+            # of an earlier run, whose texts may be in another part now
+            (output / f"{name}.json").unlink(missing_ok=True)
     _show(output, sizes, written)
     show_tally(run)
     if len(written.docs) < recipe.count:

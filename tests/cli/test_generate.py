@@ -133,3 +133,22 @@ def test_a_recipe_that_does_not_fit_is_said_without_a_traceback(tmp_path: Path) 
     assert isinstance(made.exception, SystemExit)
     made = run("generate", tmp_path / "none.cfg", tmp_path / "out", "--model", "m")
     assert made.exit_code == 1 and "No such file" in made.output
+
+
+def test_questions_without_a_reply_are_listed_with_the_reason(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, count=20, topics=["a", "b"])
+    with ScriptedServer(refuse=lambda body: (400, "context too long")) as server:
+        made = run("generate", recipe, tmp_path / "out", "--model", "m", "--base-url", server.url)
+    assert made.exit_code == 1
+    assert "0 replies to" in flat(made)
+    rows = list(srsly.read_jsonl(tmp_path / "out" / "rejects.jsonl"))
+    assert rows and all("context too long" in row["detail"] for row in rows)
+    assert srsly.read_json(tmp_path / "out" / "report.json")["failed"] == len(rows)
+
+
+def test_no_dev_data_of_an_earlier_run_are_left(tmp_path: Path) -> None:
+    with ScriptedServer(answer=write_texts) as server:
+        for dev in (0.2, 0.0):
+            recipe = write_recipe(tmp_path, count=20, dev=dev)
+            assert run("generate", recipe, tmp_path / "out", "--model", "m", "--base-url", server.url).exit_code == 0
+            assert (tmp_path / "out" / "dev.json").exists() == bool(dev)
