@@ -16,6 +16,7 @@ from ..annotate.comparing import (
     HEADER,
     N_NAMES,
     NONE,
+    TYPE_HEADER,
     Best,
     Money,
     Plan,
@@ -26,6 +27,7 @@ from ..annotate.comparing import (
     result_rows,
     short_names,
     show_interval,
+    type_rows,
 )
 from ..annotate.cost import read_prices
 from ..annotate.labels import check_labels, read_labels
@@ -37,7 +39,7 @@ from ..data.files import written_whole
 from ..evaluate.table import percent
 from . import asking as options
 from .app import app
-from .asking import Asking, open_run
+from .asking import Asking, open_run, show_tally
 from .inputs import read_corpus
 
 
@@ -69,6 +71,7 @@ def compare_prompts_cli(
     attempts: options.Attempts = 3,
     retries: options.Retries = 6,
     max_tokens: options.MaxTokens = None,
+    max_failed: options.MaxUnanswered = 0.05,
     prices: options.Prices = None,
 ) -> None:
     """Ask with each prompt, each choice of examples and each model about the same gold texts, and name the best.
@@ -80,7 +83,7 @@ def compare_prompts_cli(
     try:
         if examples is None and set(choose or ()) - {NONE}:
             raise ValueError(f"--choose {' '.join(choose or ())} needs gold docs to choose from: give --examples.")
-        compare_prompts(
+        results = compare_prompts(
             gold,
             output,
             models=model,
@@ -95,6 +98,15 @@ def compare_prompts_cli(
         )
     except (ValueError, OSError, ImportError) as error:
         msg.fail("Cannot compare", str(error), exits=1)
+    unanswered = sum(sum(result.unanswered.values()) for result in results)
+    asked = sum(result.texts for result in results)
+    if unanswered > max_failed * asked:
+        msg.fail(
+            "Too many texts got no reply",
+            f"{unanswered:,} of {asked:,}, more than --max-failed {max_failed:g} allows. They count as texts without "
+            "entities; the page says why. Give the same command again to ask about them.",
+            exits=1,
+        )
 
 
 def compare_prompts(
@@ -140,6 +152,7 @@ def compare_prompts(
         progress = Progress(total=plan.questions, unit="texts")
         with open_run(replace(asking, model=model), output / "replies.jsonl", progress) as run:
             results += plan.results(name, run)
+        show_tally(run)
     best = find_best(results)
     page = render_comparison(
         results, best, title=f"{len(plan.sample):,} texts of {gold}", words=plan.words, money=money
@@ -170,13 +183,8 @@ def _show(plan: Plan, results: Sequence[Result], best: Best | None, money: Money
     header = [*HEADER, *([money.name] if money.prices else [])]
     aligns = ["l"] * N_NAMES + ["r"] * (len(header) - N_NAMES)
     msg.table(result_rows(results, money), header=header, divider=True, aligns=aligns)
-    labels = sorted({label for result in results for label in result.per_type})
+    msg.table(type_rows(results), header=TYPE_HEADER, divider=True, aligns=["l", "l", *"rrr"])
     names = short_names([result.variant for result in results])
-    rows = [
-        (name, *(percent(result.per_type.get(label, {}).get("f")) for label in labels))
-        for name, result in zip(names, results, strict=True)
-    ]
-    msg.table(rows, header=("F1 by type", *labels), divider=True, aligns=["l", *["r"] * len(labels)])
     if best is None:
         msg.warn("No variant found a single right entity, so none is the best")
         return

@@ -221,3 +221,13 @@ def test_what_cannot_be_compared_is_said(
     assert isinstance(result.exception, SystemExit)
     assert said in printed(result)
     assert not (tmp_path / "out" / "comparison.json").exists()
+
+
+def test_a_server_that_answers_nothing_is_no_result(gold: Path, tmp_path: Path) -> None:
+    with ScriptedServer(refuse=lambda body: (400, "context too long")) as server:
+        args = [gold, tmp_path / "out", "-m", "m", "--prompt", "brackets", "--base-url", server.url]
+        result = run(*args)
+        assert result.exit_code == 1
+        assert "Too many texts got no reply" in result.output
+        assert "context too long" in (tmp_path / "out" / "comparison.html").read_text("utf8")
+        assert run(*args, "--max-failed", 1).exit_code == 0

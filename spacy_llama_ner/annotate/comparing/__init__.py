@@ -5,12 +5,13 @@ from .money import Money
 from .page import render_comparison
 from .plan import Plan, make_plan
 from .result import NONE, Result, Variant, short_names
-from .table import HEADER, N_NAMES, result_rows, show_interval
+from .table import HEADER, N_NAMES, TYPE_HEADER, result_rows, show_interval, type_rows
 
 __all__ = [
     "HEADER",
     "NONE",
     "N_NAMES",
+    "TYPE_HEADER",
     "Best",
     "Money",
     "Plan",
@@ -22,4 +23,5 @@ __all__ = [
     "result_rows",
     "short_names",
     "show_interval",
+    "type_rows",
 ]

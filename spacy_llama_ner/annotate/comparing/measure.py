@@ -51,6 +51,7 @@ def measure(variant: Variant, gold: Sequence[Doc], *, labeller: Labeller, run: R
         input_tokens=n_in,
         output_tokens=n_out,
         cost=None if prices is None else prices.cost(n_in, n_out),
+        unanswered=dict(Counter(str(each.failure) for each in outcomes if each.failure and not each.replies)),
     )
 
 

@@ -14,7 +14,7 @@ from .best import Best
 from .charts import CSS, measure_charts, score_charts, spread_chart
 from .money import Money
 from .result import Result, short_names
-from .table import HEADER, result_rows, show_interval
+from .table import HEADER, TYPE_HEADER, result_rows, show_interval, type_rows
 
 
 def render_comparison(results: Sequence[Result], best: Best | None, *, title: str, words: int, money: Money) -> str:
@@ -27,7 +27,7 @@ def render_comparison(results: Sequence[Result], best: Best | None, *, title: st
     sections = [
         Section("best", "The best", _best(results, best, words=words, money=money)),
         Section("variants", "All variants", _variants(results, money)),
-        Section("scores", "Scores by type", score_charts(results)),
+        Section("scores", "Scores by type", score_charts(results) + _by_type(results)),
         Section("costs", "What they take", measure_charts(results, money)),
     ]
     if len(results) > 1:
@@ -61,7 +61,7 @@ def _variants(results: Sequence[Result], money: Money) -> str:
         (str(number), *map(escape, cells), escape(_reasons(each)))
         for number, (each, cells) in enumerate(zip(results, result_rows(results, money), strict=True), start=1)
     ]
-    header = ["", *HEADER, *([] if money.prices is None else [escape(money.name)]), "why unusable"]
+    header = ["", *HEADER, *([] if money.prices is None else [escape(money.name)]), "why unusable or lost"]
     told = (
         "An entity is right if its first word, its last word and its label are gold. Unusable replies could not be "
         "parsed, or were about another text; they were asked for again. A text that is lost got no usable reply at "
@@ -71,5 +71,10 @@ def _variants(results: Sequence[Result], money: Money) -> str:
     return table(header, rows) + note(told)
 
 
+def _by_type(results: Sequence[Result]) -> str:
+    return table(TYPE_HEADER, [tuple(map(escape, row)) for row in type_rows(results)])
+
+
 def _reasons(result: Result) -> str:
-    return ", ".join(f"{reason}: {count:,}" for reason, count in result.rejected.items())
+    reasons = [*result.rejected.items(), *result.unanswered.items()]
+    return ", ".join(f"{reason}: {count:,}" for reason, count in reasons)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 NONE = "none"
@@ -28,6 +28,7 @@ class Result:
     p, r, f: strict scores of whole entities, 0 to 1. low, high: the 95% interval of `f`.
     per_type: p, r and f by label.
     texts, lost: all texts, and those without a usable reply, which count as texts without entities.
+    unanswered: of the lost ones, those without any reply, by the reason.
     replies, rejected: all replies, and by reason those that could not be used.
     seconds: of all requests that brought a reply; requests under way at the same time all count.
     cost: of all tokens; None without prices.
@@ -48,6 +49,7 @@ class Result:
     input_tokens: int
     output_tokens: int
     cost: float | None
+    unanswered: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def unusable(self) -> float | None:
