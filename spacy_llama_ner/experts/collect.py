@@ -16,7 +16,7 @@ from ..data.records import read_records
 from ..data.report import Report
 from .answer import Answer, AnswerError, Verdict
 from .check import Rules, apply_answer
-from .fields import as_object
+from .fields import BAD_RECORD, as_object
 from .formats import Format, guess_format
 from .task import task_key
 
@@ -94,12 +94,14 @@ def collect(
     *,
     format: Format | None = None,
     annotator: str | None = None,
+    one_expert: bool = False,
 ) -> Collection:
     """Read finished files, check every answer, and put those to the same text together.
 
     format: None goes by the look of the first record of each file.
     annotator: whose answers count; None for all. Where the tool does not say whose an answer is, the name of the file
         stands for it.
+    one_expert: there all files are one expert's instead, the later ones behind the earlier.
 
     A later answer of the same expert takes the place of an earlier one, unless both are partial; then both count.
     Where experts disagree, the words in question are not known. What does not fit goes into `report`, and the rest
@@ -111,7 +113,7 @@ def collect(
     for path in files:
         where = f"{path.name}: " if len(files) > 1 else ""
         for at, answer in _answers(path, report, format, where):
-            name = answer.annotator or path.stem
+            name = answer.annotator or ("" if one_expert else path.stem)
             if annotator is not None and name != annotator:
                 continue
             verdicts[answer.verdict] += 1
@@ -132,13 +134,13 @@ def collect(
 
 
 def _answers(path: Path, report: Report, format: Format | None, where: str) -> Iterator[tuple[int, Answer]]:
+    unclear = 0
     for at, record in read_records(path, report):
         format = format or guess_format(record)
         if format is None:
-            raise ValueError(
-                f"Record {at} of {path} does not tell which tool it comes from. Name the format, or give a file that "
-                "Label Studio (JSON, JSON-MIN), Prodigy (db-out) or doccano (JSONL) has exported."
-            )
+            unclear = unclear or at
+            report.rejected(at, BAD_RECORD, where + "it does not tell which tool it comes from.")
+            continue
         try:
             answers = format.read(as_object(record, "the record"))
         except AnswerError as error:
@@ -148,6 +150,11 @@ def _answers(path: Path, report: Report, format: Format | None, where: str) -> I
                 report.rejected(at, each.problem, where + each.detail)
             else:
                 yield at, each
+    if format is None and unclear:
+        raise ValueError(
+            f"Record {unclear} of {path} does not tell which tool it comes from. Name the format, or give a file "
+            "that Label Studio (JSON, JSON-MIN), Prodigy (db-out) or doccano (JSONL) has exported."
+        )
 
 
 def _keep(earlier: list[Heard], new: Heard, report: Report) -> list[Heard]:
@@ -155,7 +162,8 @@ def _keep(earlier: list[Heard], new: Heard, report: Report) -> list[Heard]:
     if not earlier or (answer.partial and all(each.partial for _, each, _ in earlier)):
         return [*earlier, new]
     report.repaired(at, ANSWERED_AGAIN, f"{answer.text[:60]!r} has two answers of one expert; the later one counts")
-    return [max([*earlier, new], key=lambda heard: (heard[1].when, heard[0]))]
+    # of the same time, or none, the last one
+    return [max([new, *reversed(earlier)], key=lambda heard: heard[1].when)]
 
 
 def _together(by_expert: dict[str, list[Heard]], report: Report) -> Doc:

@@ -23,10 +23,15 @@ def as_list(value: object, name: str) -> list[Any]:
 
 def as_text(value: object, name: str) -> str:
     """A string that is not blank. Raises AnswerError for anything else."""
-    text = _as(value, str, name, "a text")
+    text = as_string(value, name)
     if not text.strip():
         raise AnswerError(BAD_RECORD, f"{name} is empty. Leave the record out.")
     return text
+
+
+def as_string(value: object, name: str) -> str:
+    """A string, blank or not. Raises AnswerError for anything else."""
+    return _as(value, str, name, "a text")
 
 
 def as_mark(*, start: object, end: object, label: object, text: object = None) -> Mark:

@@ -85,7 +85,7 @@ class FileOracle:
             )
         report = Report(str(done))
         texts = Texts.of(map(unlabelled, asked.values()), spacy.blank("xx"))
-        found = collect(files, texts, self.rules, report, format=self.format)
+        found = collect(files, texts, self.rules, report, format=self.format, one_expert=True)
         answers = {key: _open(asked[key]) for key in found.skipped}
         answers |= {task_key(doc): doc for doc in found.docs}
         problems = [f"Record {each.at}: {each.detail}" for each in report.problems]

@@ -41,7 +41,7 @@ class LabelStudio:
     file = "tasks.json"
     advice = (
         "In Label Studio, make a project with labels.xml as its labelling interface (Settings, Labeling Interface, "
-        "Code), import tasks.json, and export as JSON or JSON-MIN."
+        "Code), import tasks.json, and export as JSON (JSON-MIN leaves out what was skipped)."
     )
 
     def write(self, tasks: Iterable[Task], labels: Sequence[str], folder: Path) -> None:
@@ -135,7 +135,7 @@ def _from_value(value: dict[str, Any]) -> Mark:
 
 def _minimal(record: dict[str, Any]) -> Answer:
     """A record of JSON-MIN; where nothing was marked, it has no list of marks at all."""
-    lists = [each for each in record.values() if isinstance(each, list) and all(_is_region(item) for item in each)]
+    lists = [each for each in record.values() if isinstance(each, list) and any(map(_is_region, each))]
     who = record.get("annotator")
     return Answer(
         as_text(record.get("text"), "text"),
@@ -147,7 +147,7 @@ def _minimal(record: dict[str, Any]) -> Answer:
 
 
 def _is_region(value: object) -> bool:
-    return isinstance(value, dict) and "labels" in value
+    return isinstance(value, dict) and "start" in value and "end" in value
 
 
 def _key(data: dict[str, Any]) -> str | None:

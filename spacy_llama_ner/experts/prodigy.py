@@ -13,7 +13,7 @@ import srsly
 
 from ..data.files import written_whole
 from .answer import Answer, AnswerError, Mark, Verdict
-from .fields import BAD_RECORD, as_list, as_mark, as_object, as_text, show
+from .fields import BAD_RECORD, as_list, as_mark, as_object, as_string, as_text, show
 from .task import Task
 
 VERDICTS: dict[str, Verdict] = {"accept": "done", "reject": "skipped", "ignore": "skipped"}
@@ -94,8 +94,10 @@ def _words(record: dict[str, Any]) -> tuple[tuple[str, bool], ...] | None:
     text = record["text"]
     words = []
     for token in tokens:
-        mark = as_mark(start=token.get("start"), end=token.get("end"), label=token.get("text"))
-        words.append((mark.label, bool(token.get("ws", text[mark.end : mark.end + 1] == " "))))
+        mark = as_mark(start=token.get("start"), end=token.get("end"), label="a token")
+        words.append(
+            (as_string(token.get("text"), "a token"), bool(token.get("ws", text[mark.end : mark.end + 1] == " ")))
+        )
     return tuple(words) or None
 
 

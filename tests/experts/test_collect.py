@@ -166,3 +166,18 @@ def test_of_several_files_each_problem_names_its_own(tmp_path: Path) -> None:
     files = [doccano(tmp_path, name, ("Bo left.", [[0, 1, "PER"]])) for name in ("mara", "otto")]
     collect(files, Texts(NLP), RULES, report)
     assert [each.detail.split(":")[0] for each in report.problems] == ["mara.jsonl", "otto.jsonl"]
+
+
+def test_a_first_record_of_nowhere_is_refused_alone(tmp_path: Path) -> None:
+    path = doccano(tmp_path, "mara", (MEETING, [[0, 9, "PER"]]))
+    path.write_text("7\n" + path.read_text("utf8"), encoding="utf8")
+    found, problems = gather(path)
+    assert ents(found.docs[0]) == [PEOPLE[0]]
+    assert [action for _, _, action in problems] == ["rejected"]
+
+
+def test_of_files_of_one_expert_the_later_one_counts(tmp_path: Path) -> None:
+    monday = doccano(tmp_path, "monday", ("No.", []), ("So.", []), (MEETING, []))
+    tuesday = doccano(tmp_path, "tuesday", (MEETING, [[0, 9, "PER"]]))
+    found, _ = gather(monday, tuesday, one_expert=True)
+    assert [ents(doc) for doc in found.docs] == [[], [], [PEOPLE[0]]]

@@ -15,6 +15,7 @@ from spacy_llama_ner.experts.doccano import Doccano
 from spacy_llama_ner.experts.formats import FORMATS, guess_format
 from spacy_llama_ner.experts.label_studio import LabelStudio, interface
 from spacy_llama_ner.experts.prodigy import Prodigy
+from spacy_llama_ner.experts.prodigy import to_json as prodigy_task
 from spacy_llama_ner.experts.task import Task, make_tasks, task_key
 
 from .samples import EXPORTS, LABELS, MEETING, NLP, PEOPLE, marked, with_scores
@@ -248,3 +249,16 @@ def test_the_key_knows_the_words() -> None:
     assert task_key(one) == task_key(Doc(NLP.vocab, words=["a", "b"]))
     assert task_key(one) != task_key(other)
     assert task_key(marked("Ada met Bo", ("Ada", "PER"))) == task_key(NLP.make_doc("Ada met Bo"))
+
+
+def test_json_min_with_a_mark_without_a_label_is_refused_and_not_taken_for_empty() -> None:
+    marks = [{"start": 0, "end": 3, "labels": ["PER"]}, {"start": 8, "end": 10}]
+    with pytest.raises(AnswerError, match="labels is None; expected a list"):
+        LabelStudio().read({"annotation_id": 1, "text": "Ada met Bo", "label": marks})
+
+
+def test_white_space_among_prodigys_tokens_is_a_word_like_others() -> None:
+    doc = Doc(NLP.vocab, words=["Ida", " ", "Holm"], spaces=[True, False, False])
+    (task,) = make_tasks([doc], ["PER"])
+    (answer,) = Prodigy().read({**prodigy_task(task), "answer": "accept"})
+    assert isinstance(answer, Answer) and answer.words == (("Ida", True), (" ", False), ("Holm", False))
