@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -74,25 +74,27 @@ class Budget:
         return [Cell(line, share, fold) for fold in range(self.folds) for line, shares in lines for share in shares]
 
 
-def measure_cells(plan: Plan, output: Path) -> Iterator[tuple[Cell, dict[str, Any]]]:
+def measure_cells(plan: Plan, folds: Sequence[Fold], output: Path) -> Iterator[tuple[Cell, dict[str, Any]]]:
     """What came out of each cell; those whose file is there are not trained again.
+
+    folds: as of `read_folds`.
 
     Gives `sentences` and `words` of gold labels, and the scores of `judging.judge` on the gold sentences of the fold
     that is left out. Raises: ValueError where data do not fit, OSError.
     """
     budget: Budget = plan.settings
-    folds: list[Fold] = []
     for cell in budget.cells():
         path = output / "cells" / f"{cell.name}.json"
         if not path.is_file():
-            folds = folds or _read_folds(plan, budget)
             result = {**asdict(cell), **_measure(plan, budget, cell, folds[cell.fold])}
             with written_whole(path) as partial:
                 srsly.write_json(partial, result)
         yield cell, srsly.read_json(path)
 
 
-def _read_folds(plan: Plan, budget: Budget) -> list[Fold]:
+def read_folds(plan: Plan) -> list[Fold]:
+    """The data that the block names, in parts. Raises: PlanError where they do not fit."""
+    budget: Budget = plan.settings
     silver = read_corpus(budget.silver, plan.vocab, what="silver")
     gold = read_corpus(budget.gold, plan.vocab, what="gold")
     return make_folds(silver, gold, folds=budget.folds, seed=plan.seed)

@@ -12,6 +12,8 @@ from ..base.digest import file_sha256
 from ..data.docbin import docbin_files
 from .plan import BLOCKS, Plan
 
+CORPORA = ("pool", "silver", "gold", "oracle.path")
+
 
 def facts_of(plan: Plan, *, free: Collection[str] = ()) -> dict[str, Any]:
     """All settings by their dotted names, and the digests of the corpora in `[paths]` and in the block.
@@ -24,7 +26,9 @@ def facts_of(plan: Plan, *, free: Collection[str] = ()) -> dict[str, Any]:
         for name, value in dict_to_dot(plan.config).items()
         if name.split(".")[0] not in other and name not in {f"{plan.block}.{each}" for each in free}
     }
-    named = {name: value for name, value in settings.items() if name.startswith(("paths.", f"{plan.block}."))}
+    # of the block, the corpora alone: an oracle may have a folder that fills as the run goes on
+    corpora = {f"{plan.block}.{each}" for each in CORPORA}
+    named = {name: value for name, value in settings.items() if name.startswith("paths.") or name in corpora}
     digests = {name: _digests(Path(value)) for name, value in named.items() if isinstance(value, str)}
     return {**settings, **{f"content of {name}": found for name, found in digests.items() if found}}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from spacy.tokens import Doc
 
-from ..data.matching import match_words
+from ..data.matching import match_words, words_of
 from .plan import PlanError
 
 
@@ -34,7 +34,10 @@ def make_folds(silver: Sequence[Doc], gold: Sequence[Doc], *, folds: int, seed: 
 
     Raises: PlanError where fewer sentences than folds have both.
     """
-    pairs = [(doc, other) for doc, other in match_words(silver, gold) if other is not None]
+    unique: dict[tuple[str, ...], Doc] = {}
+    for doc in silver:
+        unique.setdefault(words_of(doc), doc)
+    pairs = [(doc, other) for doc, other in match_words(unique.values(), gold) if other is not None]
     if len(pairs) < folds:
         raise PlanError(
             f"{len(pairs):,} of {len(silver):,} silver sentences have gold labels too; {folds} folds need more. Give "

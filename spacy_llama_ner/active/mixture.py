@@ -11,13 +11,14 @@ from spacy.training import Example
 
 from ..data.copies import in_vocab, unlabelled
 from ..data.matching import words_of
+from ..data.partial import is_known
 
 Corpus = Callable[[Language], Iterator[Example]]
 
 
 def without_gold(silver: Sequence[Doc], gold: Sequence[Doc]) -> list[Doc]:
-    """The silver docs whose sentence has no gold labels."""
-    known = {words_of(doc) for doc in gold}
+    """The silver docs whose sentence has no gold labels; where the expert skipped it, it has none."""
+    known = {words_of(doc) for doc in gold if any(is_known(doc))}
     return [doc for doc in silver if words_of(doc) not in known]
 
 

@@ -47,6 +47,11 @@ class Round:
         path = self.folder / "result.json"
         return srsly.read_json(path) if path.is_file() else None
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether the next round is over, too."""
+        return Round(self.folder.with_name(f"{self.number + 1:03}"), self.number + 1).result is not None
+
     def asked(self, vocab: Vocab) -> list[Doc] | None:
         """What is to be asked; None until it has been chosen."""
         return _read(self.folder / "asked.spacy", vocab)

@@ -76,22 +76,26 @@ def active_learn(
     from ..active.loop import Loop
     from ..active.pages import write_history
     from ..active.plan import read_plan
-    from ..active.published import BEST, publish
+    from ..active.published import BEST, best_of, publish
     from ..active.settings import LIMITS
 
     use_device(gpu_id)
     costs = read_costs(prices, silver=silver_cost)
     plan = read_plan(config, overrides or {}, block="active")
-    begin(output, facts_of(plan, free=LIMITS), record=RECORD)
+    # what is wrong with the data is told before the folder belongs to this run
     loop = Loop(plan, output)
+    begin(output, facts_of(plan, free=LIMITS), record=RECORD)
     rounds: list[Round] = []
     for each in loop.rounds():
         rounds.append(each)
-        best = publish(output, rounds, gold=loop.gold)
-        write_history(output, loop.history, best=best.number, reason="", costs=costs)
-        _tell(each, best)
+        # what shows more than this round stays until there is still more to show
+        if not each.is_followed:
+            publish(output, rounds, gold=loop.gold)
+            write_history(output, loop.history, best=best_of(rounds).number, reason="", costs=costs)
+        _tell(each, best_of(rounds))
         if push_to is not None and not each.is_pushed(push_to):
             each.note_pushed(push_to, push(each.pipeline, push_to, branch=f"round-{each.number}"))
+    best = publish(output, rounds, gold=loop.gold)
     write_history(output, loop.history, best=best.number, reason=loop.reason, costs=costs)
     msg.info(f"Over after round {each.number}: {loop.reason}")
     msg.good(f"The best pipeline, of round {best.number}, is in {output / BEST}")

@@ -59,7 +59,7 @@ def budget(
     Raises: ValueError where a setting, a corpus or a price list does not fit, OSError where a file cannot be read or
     written.
     """
-    from ..active.cells import measure_cells
+    from ..active.cells import measure_cells, read_folds
     from ..active.costs import read_costs
     from ..active.curve import make_rows, saturation
     from ..active.facts import facts_of
@@ -69,9 +69,11 @@ def budget(
     use_device(gpu_id)
     costs = read_costs(prices, silver=silver_cost)
     plan = read_plan(config, overrides or {}, block="budget")
+    # what is wrong with the data is told before the folder belongs to this experiment
+    folds = read_folds(plan)
     begin(output, facts_of(plan), record=RECORD)
     results = []
-    for cell, result in measure_cells(plan, output):
+    for cell, result in measure_cells(plan, folds, output):
         results.append((cell, result))
         msg.info(f"Fold {cell.fold}, {cell.line}, {100 * cell.share:g}% gold: F1 {percent(result['ents_f'])}")
     rows = make_rows(results, costs)

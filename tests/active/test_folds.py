@@ -48,3 +48,10 @@ def test_sentences_without_a_counterpart_are_left_out() -> None:
     assert sorted(text for fold in folds for text in texts(fold.held_out)) == sorted(texts(GOLD[:7]))
     with pytest.raises(PlanError, match="1 of 20 silver sentences have gold labels too; 2 folds need more"):
         make_folds(SILVER, GOLD[:1], folds=2, seed=0)
+
+
+def test_a_sentence_that_stands_twice_counts_once() -> None:
+    gold = make_gold(Vocab(), 20)
+    silver = make_silver(gold)
+    folds = make_folds([*silver, *silver], gold, folds=4, seed=0)
+    assert [len(fold.held_out) for fold in folds] == [5, 5, 5, 5]

@@ -55,3 +55,10 @@ def test_examples_show_words_alone() -> None:
 def test_a_pass_without_anything_is_refused() -> None:
     with pytest.raises(ValueError, match="nothing to train on"):
         make_mixture([], SILVER, silver_weight=0.0)
+
+
+def test_a_sentence_that_the_expert_skipped_keeps_its_silver_labels() -> None:
+    skipped = GOLD[0].copy()
+    skipped.set_ents([], default="missing")
+    silver = make_silver(make_gold(Vocab(), 30))
+    assert len(without_gold(silver, [skipped])) == 30

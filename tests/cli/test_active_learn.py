@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -87,6 +88,43 @@ def test_each_round_goes_to_a_branch_of_its_own(
     for _ in range(2):
         assert run(str(tmp_path / "out"), *options, *few, "--push", "acme/people").exit_code == 0
     assert pushed == [("acme/people", "round-0"), ("acme/people", "round-1")]
+
+
+def test_taken_up_again_it_never_shows_less_than_it_had(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(str(tmp_path / "out"), *options).exit_code == 0
+    before = contents(tmp_path / "out")
+
+    def push(*args: Any, **kwargs: Any) -> str:
+        raise OSError("no network")
+
+    monkeypatch.setattr("spacy_llama_ner.cli.active_learn.push", push)
+    assert run(str(tmp_path / "out"), *options, "--push", "acme/people").exit_code == 1
+    assert contents(tmp_path / "out") == before
+
+
+def test_what_was_wrong_at_the_start_can_be_put_right(options: list[str], tmp_path: Path) -> None:
+    few = ["--active.initial", "30", "--active.total", "30"]
+    assert run(str(tmp_path / "out"), *options, *few, "--paths.pool", str(tmp_path / "typo.spacy")).exit_code == 1
+    again = run(str(tmp_path / "out"), *options, *few)
+    assert again.exit_code == 0, again.output
+
+
+def test_with_files_the_same_command_goes_on_when_they_are_there(options: list[str], tmp_path: Path) -> None:
+    oracle = {"@misc": "spacy_llama_ner.FileOracle.v1", "folder": str(tmp_path / "tasks"), "format": "doccano"}
+    few = ["--active.total", "120", "--active.oracle", json.dumps({**oracle, "labels": ["PER", "LOC"]})]
+    for waited in range(2):
+        waiting = run(str(tmp_path / "out"), *options, *few)
+        assert waiting.exit_code == 1 and "texts are waiting in" in told(waiting), waiting.output
+        (tasks,) = (
+            path for path in (tmp_path / "tasks").glob("*/tasks.jsonl") if not any(path.parent.glob("done/*"))
+        )
+        (tasks.parent / "done" / "finished.jsonl").write_bytes(tasks.read_bytes())
+        assert f"Round {waited}: F1" in told(waiting)
+    over = run(str(tmp_path / "out"), *options, *few)
+    assert over.exit_code == 0, over.output
+    assert "Over after round 2: the budget is spent" in told(over)
 
 
 @pytest.mark.parametrize(
