@@ -47,6 +47,9 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial, replaced = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("partial", "replaced"))
+    # a process that was killed may have had the same number
+    for leftover in (partial, replaced):
+        shutil.rmtree(leftover, ignore_errors=True)
     try:
         yield partial
         if path.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,15 @@ def test_the_folder_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with folder_written_whole(Path(".")) as partial:
         fill(partial, a="new")
     assert contents(tmp_path / "folder") == {"a": "new"}
+
+
+def test_what_a_killed_process_of_the_same_number_left_is_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    for end in ("partial", "replaced"):
+        leftover = tmp_path / f".model.{os.getpid()}.{end}"
+        leftover.mkdir()
+        (leftover / "old").write_text("old")
+    with folder_written_whole(tmp_path / "model") as partial:
+        partial.mkdir()
+        (partial / "new").write_text("new")
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["model", "model/new"]
