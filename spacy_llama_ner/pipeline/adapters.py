@@ -15,7 +15,7 @@ from thinc.api import Config
 from ..base.hub import HUB_ID, download
 from ..data.files import folder_written_whole
 from ..encoder.adapter import CONFIG, WEIGHTS, Adapter, AdapterError, read_adapter
-from .components import find_components
+from .components import find_components, find_recognisers
 from .head_file import HEAD, Head, read_head, write_head
 from .llama_ner import LlamaNER
 
@@ -134,7 +134,7 @@ def _settings(adapter: Adapter, head: Head | None, config: dict[str, Any]) -> di
 
 
 def _check_clash(nlp: Language, labels: Sequence[str]) -> None:
-    for other, pipe in find_components(nlp).items():
+    for other, pipe in find_recognisers(nlp).items():
         both = sorted(set(labels) & set(pipe.labels))
         if both and pipe.overwrite is not None:
             raise AdapterError(
