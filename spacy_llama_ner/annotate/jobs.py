@@ -10,6 +10,8 @@ from .chat import Question, Reject, Reply
 
 T = TypeVar("T")
 
+EMPTY = "empty reply"
+
 
 @dataclass(frozen=True)
 class Job(Generic[T]):
@@ -17,6 +19,12 @@ class Job(Generic[T]):
 
     question: Question
     read: Callable[[Reply], T]
+
+    def take(self, reply: Reply) -> T:
+        """What `read` makes of a reply. Raises Reject where it cannot, or there is nothing to read."""
+        if not reply.text.strip():
+            raise Reject(EMPTY)
+        return self.read(reply)
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from .chat import Backend, NoAnswer, Question, Refused, Reject, Reply, TryAgain
 from .jobs import Job, Outcome, Patience
 from .progress import Progress
 from .replies import ReplyLog
+from .silence import Silence
 
 T = TypeVar("T")
 
-EMPTY = "empty reply"
 # temperature for a question whose reply could not be used: at 0 the same would come once more
 AGAIN = 0.7
 LONGEST_HOLD = 600.0
@@ -49,8 +49,7 @@ class Run:
         self._slots = asyncio.Semaphore(concurrency)
         # a question that waits long holds up only those so far behind it
         self._ahead = 16 * concurrency
-        self._give_up = max(10, 2 * concurrency)
-        self._works, self._unanswered = False, 0
+        self._silence = Silence(max(10, 2 * concurrency))
         self._hold_until = 0.0
         self._stop = asyncio.Event()
         self._refused: Refused | None = None
@@ -121,7 +120,7 @@ class Run:
     async def _outcome(self, job: Job[T], key: str) -> Outcome[T]:
         replies = self._log.replies(key)
         if replies:
-            self._answered()
+            self._silence.broken()
         is_first = bytes.fromhex(key) not in self._counted
         if is_first:
             self._counted.add(bytes.fromhex(key))
@@ -138,7 +137,7 @@ class Run:
                 except NoAnswer as error:
                     return Outcome(None, tuple(replies), tuple(rejects), str(error))
             try:
-                value = _read(job, replies[len(rejects)])
+                value = job.take(replies[len(rejects)])
             except Reject as reject:
                 rejects.append(reject.with_traceback(None))
                 if is_first:
@@ -163,25 +162,18 @@ class Run:
                     self._refuse(error)
                     raise
                 except NoAnswer as error:
-                    # with answers to others, the fault is that of the question
-                    if not self._works:
-                        self._missed(str(error))
+                    self._missed(str(error), by_question=True)
                     raise
-                self._answered()
+                self._silence.broken()
                 await self._log.add(key, reply)
                 self.progress.got(reply, logged=False)
                 return reply
-        self._missed(trouble)
+        self._missed(trouble, by_question=False)
         raise NoAnswer(f"{trouble} ({self._patience.retries + 1} requests)")
 
-    def _answered(self) -> None:
-        self._works, self._unanswered = True, 0
-
-    def _missed(self, reason: str) -> None:
-        """Give up where nothing works; single questions that cannot be answered are no reason to."""
-        self._unanswered += 1
-        if self._unanswered >= self._give_up:
-            self._refuse(Refused(f"The last {self._unanswered} questions got no reply at all: {reason}"))
+    def _missed(self, reason: str, *, by_question: bool) -> None:
+        if self._silence.goes_on(by_question=by_question):
+            self._refuse(Refused(f"The last {len(self._silence)} questions got no reply at all: {reason}"))
 
     async def _wait(self, retry: int, after: float | None) -> None:
         own = min(self._patience.longest, self._patience.first * 2**retry) * self._chance.uniform(0.5, 1)
@@ -202,9 +194,3 @@ class Run:
     def _refuse(self, error: Refused) -> None:
         self._refused = self._refused or error
         self._stop.set()
-
-
-def _read(job: Job[T], reply: Reply) -> T:
-    if not reply.text.strip():
-        raise Reject(EMPTY)
-    return job.read(reply)
