@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from spacy.tokens import Doc
 
-from ..data.matching import match_words, words_of
+from ..data.matching import by_words, match_words
 from .plan import PlanError
 
 
@@ -34,10 +34,7 @@ def make_folds(silver: Sequence[Doc], gold: Sequence[Doc], *, folds: int, seed: 
 
     Raises: PlanError where fewer sentences than folds have both.
     """
-    unique: dict[tuple[str, ...], Doc] = {}
-    for doc in silver:
-        unique.setdefault(words_of(doc), doc)
-    pairs = [(doc, other) for doc, other in match_words(unique.values(), gold) if other is not None]
+    pairs = [(doc, other) for doc, other in match_words(by_words(silver).values(), gold) if other is not None]
     if len(pairs) < folds:
         raise PlanError(
             f"{len(pairs):,} of {len(silver):,} silver sentences have gold labels too; {folds} folds need more. Give "

@@ -48,9 +48,9 @@ class Round:
         return srsly.read_json(path) if path.is_file() else None
 
     @property
-    def is_followed(self) -> bool:
-        """Whether the next round is over, too."""
-        return Round(self.folder.with_name(f"{self.number + 1:03}"), self.number + 1).result is not None
+    def next(self) -> Round:
+        """The round behind this one, begun or not."""
+        return Round(self.folder.with_name(f"{self.number + 1:03}"), self.number + 1)
 
     def asked(self, vocab: Vocab) -> list[Doc] | None:
         """What is to be asked; None until it has been chosen."""
@@ -119,10 +119,10 @@ class Round:
 
 def find_rounds(output: Path) -> Iterator[Round]:
     """The rounds of a run, without end: those that are there, and those to come."""
-    number = 0
+    this = Round(output / "rounds" / "000", 0)
     while True:
-        yield Round(output / "rounds" / f"{number:03}", number)
-        number += 1
+        yield this
+        this = this.next
 
 
 def _read(path: Path, vocab: Vocab) -> list[Doc] | None:

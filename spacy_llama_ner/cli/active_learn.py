@@ -88,11 +88,12 @@ def active_learn(
     rounds: list[Round] = []
     for each in loop.rounds():
         rounds.append(each)
+        best = best_of(rounds)
         # what shows more than this round stays until there is still more to show
-        if not each.is_followed:
+        if each.next.result is None:
             publish(output, rounds, gold=loop.gold)
-            write_history(output, loop.history, best=best_of(rounds).number, reason="", costs=costs)
-        _tell(each, best_of(rounds))
+            write_history(output, loop.history, best=best.number, reason="", costs=costs)
+        _tell(each, best)
         if push_to is not None and not each.is_pushed(push_to):
             each.note_pushed(push_to, push(each.pipeline, push_to, branch=f"round-{each.number}"))
     best = publish(output, rounds, gold=loop.gold)

@@ -9,10 +9,16 @@ from spacy.tokens import Doc
 
 def match_words(docs: Iterable[Doc], others: Iterable[Doc]) -> Iterator[tuple[Doc, Doc | None]]:
     """Each of `docs` with the first of `others` that has the same words; None where there is none."""
-    by_words: dict[tuple[str, ...], Doc] = {}
-    for other in others:
-        by_words.setdefault(words_of(other), other)
-    return ((doc, by_words.get(words_of(doc))) for doc in docs)
+    first = by_words(others)
+    return ((doc, first.get(words_of(doc))) for doc in docs)
+
+
+def by_words(docs: Iterable[Doc]) -> dict[tuple[str, ...], Doc]:
+    """The first doc of each sentence, in order."""
+    first: dict[tuple[str, ...], Doc] = {}
+    for doc in docs:
+        first.setdefault(words_of(doc), doc)
+    return first
 
 
 def words_of(doc: Doc) -> tuple[str, ...]:

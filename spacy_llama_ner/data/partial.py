@@ -26,7 +26,7 @@ def agreed(docs: Sequence[Doc]) -> Doc:
     Raises: ValueError where the words differ.
     """
     first = docs[0].copy()
-    if any(words_of(doc) != words_of(first) for doc in docs):
+    if len({words_of(doc) for doc in docs}) > 1:
         raise ValueError(f"These docs do not have the same words: {[doc.text[:60] for doc in docs]}.")
     known = [is_known(doc) for doc in docs]
     places = [{(ent.start, ent.end, ent.label_) for ent in doc.ents} for doc in docs]

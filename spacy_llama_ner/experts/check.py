@@ -32,6 +32,11 @@ class Rules:
     unknown: str | None = None
     partial: bool = False
 
+    @property
+    def shown(self) -> list[str]:
+        """What experts choose from."""
+        return [*(self.labels or ()), *([self.unknown] if self.unknown else [])]
+
 
 def apply_answer(doc: Doc, answer: Answer, rules: Rules) -> Doc:
     """A copy of `doc` with the entities of an answer. Words that nobody spoke about are missing, as spaCy calls it.

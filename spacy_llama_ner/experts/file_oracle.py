@@ -52,7 +52,6 @@ class FileOracle:
             raise ValueError(f"The format {format!r} is not known. Expected is one of {', '.join(FORMATS)}.")
         self.folder = Path(folder)
         self.format = FORMATS[format]
-        self.shown = [*labels, *([unknown] if unknown else [])]
         self.rules = Rules(labels=list(labels), unknown=unknown, partial=partial)
 
     def ask(self, docs: Sequence[Doc]) -> list[Doc]:
@@ -74,7 +73,7 @@ class FileOracle:
         folder = self.folder / f"texts-{hashlib.sha256(' '.join(sorted(asked)).encode()).hexdigest()[:DIGITS]}"
         # this file is the last to be written
         if not (folder / ABOUT).exists():
-            write_tasks(asked.values(), folder, format=self.format, labels=self.shown)
+            write_tasks(asked.values(), folder, format=self.format, labels=self.rules.shown)
         done = folder / DONE
         done.mkdir(exist_ok=True)
         files = [file for file in sorted(done.iterdir()) if file.is_file() and not file.name.startswith(".")]

@@ -56,7 +56,6 @@ class LabelStudioOracle:
         self.title = project
         self.timeout = timeout
         self.poll = poll
-        self.shown = [*labels, *([unknown] if unknown else [])]
         self.rules = Rules(labels=list(labels), unknown=unknown, partial=partial)
         self._project: int | None = None
 
@@ -66,12 +65,12 @@ class LabelStudioOracle:
         if self._project is None:
             found = self.studio.find_project(self.title)
             if found is None:
-                found = self.studio.make_project(self.title, interface(self.shown))
+                found = self.studio.make_project(self.title, interface(self.rules.shown))
             there = _labels(found.get("label_config") or "")
-            if there != set(self.shown):
+            if there != set(self.rules.shown):
                 raise StudioError(
                     f"The project {self.title!r} at {self.studio.url} has the labels {sorted(there)}, and the oracle "
-                    f"has {sorted(self.shown)}. Name another project, or change the labels of one of the two."
+                    f"has {sorted(self.rules.shown)}. Name another project, or change the labels of one of the two."
                 )
             self._project = int(found["id"])
         return self._project
@@ -115,7 +114,7 @@ class LabelStudioOracle:
         """Put those tasks on the server that are not there."""
         open_keys = questions.keys() - self._settled()
         new = (doc for key, doc in questions.items() if key in open_keys)
-        tasks = [to_json(task) for task in make_tasks(new, self.shown)]
+        tasks = [to_json(task) for task in make_tasks(new, self.rules.shown)]
         for start in range(0, len(tasks), BATCH):
             self.studio.import_tasks(self.project, tasks[start : start + BATCH])
         if tasks:
