@@ -24,7 +24,7 @@ from ..data.files import written_whole
 from ..data.report import Report
 from . import asking as options
 from .app import app
-from .asking import Asking, failed_too_often, open_run, show_tally
+from .asking import Asking, failed_too_often, open_run
 from .convert import show
 from .inputs import read_docs
 
@@ -130,5 +130,4 @@ def annotate(
         head = {"model": asking.model, "prompt": prompt, "labels": list(labels)}
         srsly.write_json(partial, {**head, **account(run, report, summary)})
     show(output, summary, report)
-    show_tally(run)
     return failed_too_often(run, max_failed)

@@ -59,7 +59,10 @@ class Asking:
 
 @contextmanager
 def open_run(asking: Asking, log: Path, progress: Progress) -> Iterator[Run]:
-    """A run that logs to `log`. Raises: ValueError, OSError, ImportError, as its parts do."""
+    """A run that logs to `log`; what it took is told however it ends.
+
+    Raises: ValueError, OSError, ImportError, as its parts do.
+    """
     backend = open_backend(
         asking.model, base_url=asking.base_url, key_variable=asking.key_variable, timeout=asking.timeout
     )
@@ -72,12 +75,9 @@ def open_run(asking: Asking, log: Path, progress: Progress) -> Iterator[Run]:
         with Run(backend, replies, concurrency=asking.concurrency, patience=patience, progress=progress) as run:
             try:
                 yield run
-            except BaseException:
-                # what has been paid for is told in any case
+            finally:
                 progress.close()
                 show_tally(run)
-                raise
-            progress.close()
 
 
 def show_tally(run: Run) -> None:

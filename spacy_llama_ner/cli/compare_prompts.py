@@ -39,7 +39,7 @@ from ..data.files import written_whole
 from ..evaluate.table import percent
 from . import asking as options
 from .app import app
-from .asking import Asking, open_run, show_tally
+from .asking import Asking, open_run
 from .inputs import read_corpus
 
 
@@ -152,7 +152,6 @@ def compare_prompts(
         progress = Progress(total=plan.questions, unit="texts")
         with open_run(replace(asking, model=model), output / "replies.jsonl", progress) as run:
             results += plan.results(name, run)
-        show_tally(run)
     best = find_best(results)
     page = render_comparison(
         results, best, title=f"{len(plan.sample):,} texts of {gold}", words=plan.words, money=money

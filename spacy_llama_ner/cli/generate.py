@@ -19,7 +19,7 @@ from ..data.files import written_whole
 from ..data.report import Report
 from . import asking as options
 from .app import app
-from .asking import Asking, failed_too_often, open_run, show_tally
+from .asking import Asking, failed_too_often, open_run
 
 TITLE = "Cannot generate"
 
@@ -73,7 +73,6 @@ def write_data_set(recipe: Recipe, output: Path, *, asking: Asking, max_failed: 
         head = {"model": asking.model, "labels": recipe.labels, "topics": topics, "records": sizes}
         srsly.write_json(partial, {**head, "rejects": written.reasons(), **account(run, Report(str(output)))})
     if not written.docs:
-        show_tally(run)
         raise ValueError(
             f"No text came out: {len(written.rejects)} were rejected, {run.progress.tally.failed} questions got no "
             f"usable reply. See {output / 'rejects.jsonl'}, and try another model."
@@ -85,7 +84,6 @@ def write_data_set(recipe: Recipe, output: Path, *, asking: Asking, max_failed: 
             # of an earlier run, whose texts may be in another part now
             (output / f"{name}.json").unlink(missing_ok=True)
     _show(output, sizes, written)
-    show_tally(run)
     if len(written.docs) < recipe.count:
         return (
             f"There are {len(written.docs)} records, not {recipe.count}: the model's texts are rejected too often. "
