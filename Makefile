@@ -46,7 +46,7 @@ newest: $(NEWEST)/installed
 
 # A real Label Studio server, which the tests start on this machine, in an environment of its own.
 studio: $(TEST)/installed $(STUDIO)/installed
-	LABEL_STUDIO=$(STUDIO)/bin/label-studio $(TEST)/bin/python -m pytest -m studio tests/experts
+	LABEL_STUDIO=$(STUDIO)/bin/label-studio $(TEST)/bin/python -m pytest -m studio tests/experts tests/active
 
 $(DEMO)/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(DEMO)

@@ -1,6 +1,6 @@
 """What is worth more where some words are not known: to leave their tags open, to cut there, or to call them O.
 
-`python -m benchmarks.partial configs/silver.cfg --gold corpus/pairs/gold.spacy --silver corpus/pairs/silver.spacy
+`python -m benchmarks.partial configs/silver.cfg --gold corpus/silver/gold.spacy --silver corpus/silver/silver.spacy
 --dev corpus/conll2003-sentences/dev.spacy --test corpus/conll2003-sentences/test.spacy` trains one pipeline a way and
 seed, and writes partial.md. What stands behind the options overrides the config, as in `spacy train`.
 """

@@ -10,6 +10,8 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+pytest_plugins = ["tests.experts.servers"]
+
 TRAINING_TEXT = [
     "UN praises Danish plan to protect Baltic seals .",
     "Peter Piper called Anna at 6 pm on Friday about London.",

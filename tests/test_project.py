@@ -55,6 +55,7 @@ def test_run_all_trains_calibrates_scores_packages_and_shows(tmp_path: Path) -> 
     assert scores["ents_token_acc"] > 0.5
     assert 0 <= scores["ents_ece"] <= 1
     assert "</html>" in (project / "pages" / "requests.html").read_text(encoding="utf8")
+    assert "Learning curves" in (project / "pages" / "requests-report.html").read_text(encoding="utf8")
 
     wheels = list((project / "packages").rglob("*.whl"))
     assert len(wheels) == 1

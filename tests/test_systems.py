@@ -36,7 +36,6 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
     "linear-crf-precision": {"loss.label_weights": {"O": 4}},
     "linear-crf-recall": {"loss.label_weights": {"O": 0.1}},
     "bidirectional-lora": {"tok2vec.attention": "bidirectional", "loss.crf": 0.0, "loss.cross_entropy": 1.0},
-    "causal-lora": {"tok2vec.attention": "causal", "loss.crf": 0.0, "loss.cross_entropy": 1.0},
     "bilstm-crf": {"tok2vec.lora": None, "head.@architectures": "spacy_llama_ner.BiLSTMHead.v1"},
     "distilbert-lora": {"tok2vec.@architectures": "spacy_llama_ner.TransformerEncoder.v1"},
 }
@@ -92,7 +91,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         srsly.write_json(path, srsly.read_json(path)[:size])
     columns = (folder / "columns" / "train.txt").read_text(encoding="utf8")
     (folder / "silver.txt").write_text(as_a_model_would(columns), encoding="utf8")
-    for name in (*SYSTEMS, "requests", "continual", "active"):
+    for name in (*SYSTEMS, "conll2003", "requests", "continual", "active"):
         config = load_config(folder / "configs" / f"{name}.cfg", interpolate=False)
         shrink(config)
         config.to_disk(folder / "configs" / f"{name}.cfg")
@@ -141,15 +140,15 @@ def run(
     yield run
 
 
-def check_results(project: Path, name: str) -> None:
+def check_results(project: Path, name: str, *, corpus: str = "conll2003-sentences", training: str = "") -> None:
+    """corpus: which test data the scores are of. training: folder of the curve, if it is not that of the pipeline."""
     scores = srsly.read_json(project / "metrics" / f"{name}.json")
-    lines = list(srsly.read_jsonl(project / "training" / name / "curve.jsonl"))
+    lines = list(srsly.read_jsonl(project / "training" / (training or name) / "curve.jsonl"))
     assert [line["step"] for line in lines] == [0, 2, 4]
     assert all(line[split]["loss"] > 0 for line in lines for split in ("train", "dev"))
     page = (project / "pages" / f"{name}.html").read_text(encoding="utf8")
     assert page.endswith("</html>\n") and "Learning curves" in page
     nlp = spacy.load(project / "training" / name / "model-best")
-    corpus = "requests" if name == "distilbert-lora" else "conll2003-sentences"
     again = nlp.evaluate(list(Corpus(project / "corpus" / corpus / "test.spacy")(nlp)))
     for key in ("ents_p", "ents_r", "ents_f", "ents_token_acc"):
         assert scores[key] == pytest.approx(again[key], abs=1e-6)
@@ -167,13 +166,31 @@ def test_a_workflow_trains_and_scores_and_does_nothing_the_second_time(
 ) -> None:
     *_, report = run(name)
     assert f"--scores metrics/{name}.json" in report and f"pages/{name}.html" in report
-    check_results(project, name)
+    check_results(project, name, corpus="requests" if name == "distilbert-lora" else "conll2003-sentences")
     trained = load_config(project / "training" / name / "model-best" / "config.cfg", interpolate=True)
     model = trained["components"]["llama_ner"]["model"]
     for path, value in WORKFLOWS[name].items():
         assert find(model, path) == value
     # whether a base is in its cache is looked up each time
     assert all(" fetch " in script for script in run(name))
+
+
+def test_conll2003_ends_with_scores_that_are_calibrated(project: Path, run: Callable[[str], list[str]]) -> None:
+    ran = run("conll2003")
+    check_results(project, "conll2003", corpus="conll2003", training="conll2003/uncalibrated")
+    assert sum(" calibrate " in script for script in ran) == 1
+    page = (project / "pages" / "conll2003-data.html").read_text(encoding="utf8")
+    assert all(f">{split}</th>" in page for split in ("train", "dev", "test"))
+    assert all(" fetch " in script for script in run("conll2003"))
+
+
+def test_the_causal_mask_stands_beside_none(project: Path, run: Callable[[str], list[str]]) -> None:
+    run("bidirectional-lora")
+    check_results(project, "causal-lora")
+    trained = load_config(project / "training" / "causal-lora" / "model-best" / "config.cfg", interpolate=True)
+    assert trained["components"]["llama_ner"]["model"]["tok2vec"]["attention"] == "causal"
+    page = (project / "pages" / "bidirectional-lora.html").read_text(encoding="utf8")
+    assert ">dev</li>" in page and ">causal-lora dev</li>" in page
 
 
 def test_silver_labels_are_set_beside_gold_ones_of_the_same_sentences(

@@ -20,8 +20,8 @@ class Costs:
         """Of the price list; empty without one."""
         return "" if self.prices is None else self.prices.currency
 
-    def of(self, words: float, *, silver: bool) -> float | None:
-        """An expert's labels of so many words, and the silver ones if they were used; None without prices."""
+    def of(self, words: float, *, silver: float) -> float | None:
+        """An expert's labels of so many words, and this share (0 to 1) of the silver ones; None without prices."""
         expert = None if self.prices is None else self.prices.expert
         return None if expert is None else expert.cost(round(words)) + silver * self.silver
 

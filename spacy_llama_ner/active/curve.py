@@ -76,6 +76,8 @@ def saturation(rows: Sequence[Row]) -> Row | None:
 
 def _row(line: Line, share: float, group: Sequence[Mapping[str, Any]], costs: Costs) -> Row:
     words = mean(result["words"] for result in group)
+    # each training has the labels of all sentences but those of its fold
+    silver = 1 - 1 / len(group) if line == "mixed" and share < 1 else 0.0
     losses = [result["loss"] for result in group]
     return Row(
         line=line,
@@ -86,5 +88,5 @@ def _row(line: Line, share: float, group: Sequence[Mapping[str, Any]], costs: Co
         f=Mean.of([result["ents_f"] for result in group]),
         accuracy=Mean.of([result["ents_token_acc"] for result in group]),
         loss=None if None in losses else Mean.of(losses),
-        cost=costs.of(words, silver=line == "mixed" and share < 1),
+        cost=costs.of(words, silver=silver),
     )

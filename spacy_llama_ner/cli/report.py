@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +33,12 @@ def report_cli(
     train: Annotated[
         Path | None, Option("--train", "-t", help="Training data, to tell seen entities from unseen ones")
     ] = None,
-    curve: Annotated[Path | None, Option("--curve", "-c", help="JSONL file of learning curves")] = None,
+    curve: Annotated[
+        list[Path] | None,
+        Option(
+            "--curve", "-c", help="JSONL file of learning curves; those of other trainings, to be drawn beside, next"
+        ),
+    ] = None,
     scores: Annotated[
         Path | None, Option("--scores", "-s", help="JSON file for the scores, as `evaluate` writes it")
     ] = None,
@@ -63,7 +69,7 @@ def report_cli(
                 Path(gold),
                 Path(output),
                 train=train,
-                curve=curve,
+                curves=curve or [],
                 scores=scores,
                 limit=limit or SENTENCES,
                 gpu_id=gpu_id,
@@ -83,7 +89,7 @@ def report(
     output: Path,
     *,
     train: Path | None = None,
-    curve: Path | None = None,
+    curves: Sequence[Path] = (),
     scores: Path | None = None,
     limit: int = SENTENCES,
     gpu_id: int = -1,
@@ -91,7 +97,7 @@ def report(
     """Run a pipeline on gold data, print its scores, and write a page about what came out to `output`.
 
     train: the training data, to tell seen entities from unseen ones.
-    curve: JSONL of learning curves (see `read_curve`).
+    curves: JSONL of learning curves (see `read_curve`): the pipeline's own, then those of others, to be drawn beside.
     scores: JSON file for the scores.
     limit: sentences on the page, the worst first; all else is about all sentences.
 
@@ -101,7 +107,8 @@ def report(
     curves are damaged, OSError where a file cannot be written.
     """
     # what is quick comes first, so that its errors do not have to be waited for
-    points = None if curve is None else read_curve(curve)
+    found_curves = [read_curve(path) for path in curves]
+    names = _distinct([path.absolute().parent.name for path in curves], curves)
     mentions = None
     if train is not None:
         mentions = {(ent.text, ent.label_) for doc in read_corpus(train) for ent in doc.ents}
@@ -116,7 +123,8 @@ def report(
         title=f"{model} on {data}",
         limit=limit,
         groups=score_groups(nlp),
-        points=points,
+        points=found_curves[0] if found_curves else None,
+        others=dict(zip(names[1:], found_curves[1:], strict=True)),
         mentions=mentions,
     )
     _write(page, output)
@@ -130,10 +138,14 @@ def report_data(data: list[Path], output: Path) -> None:
     Raises: InputError where a file is not there or cannot be read, OSError where `output` cannot be written.
     """
     files = list(dict.fromkeys(file for path in data for file in corpus_files(path)))
-    short = [file.stem for file in files]
-    names = short if len(set(short)) == len(short) else [str(file) for file in files]
+    names = _distinct([file.stem for file in files], files)
     splits = {name: describe(read_docs(file)) for name, file in zip(names, files, strict=True)}
     _write(render_corpora(splits, title=", ".join(map(str, data))), output)
+
+
+def _distinct(short: list[str], paths: Sequence[Path]) -> list[str]:
+    """Short names if they tell the paths apart, else the paths."""
+    return short if len(set(short)) == len(short) and all(short) else [str(path) for path in paths]
 
 
 def _write(page: str, output: Path) -> None:

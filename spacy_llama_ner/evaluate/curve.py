@@ -40,9 +40,10 @@ def CurveLogger(train_sample: int = 5000, output_file: str | None = None, progre
     """Print what `spacy.ConsoleLogger.v2` prints, and write a line of JSON at each evaluation.
 
     A line has `step`, `epoch`, `seconds` since the start of training, `losses` (those that spaCy prints: summed up
-    since the line before), and under `train` and `dev` each `loss`, `ents_p`, `ents_r`, `ents_f`, `ents_per_type` and
-    `ents_token_acc`. `loss` is the `TaggingLoss.v1` of the component per word with a known tag, without dropout; null
-    where it cannot be told. `dev` costs no pass of its own.
+    since the line before), the config's `max_steps` and `patience`, and under `train` and `dev` each `loss`,
+    `ents_p`, `ents_r`, `ents_f`, `ents_per_type` and `ents_token_acc`. `loss` is the `TaggingLoss.v1` of the
+    component per word with a known tag, without dropout; null where it cannot be told. `dev` costs no pass of its
+    own.
 
     train_sample: about how many words of the training corpus `train` is measured on, the same docs each time, drawn
         at random; 0 for none: `train` is then null.
@@ -81,6 +82,8 @@ class _Curve:
         self._ner = _component(nlp)
         self._stdout = stdout
         self._output_file = output_file
+        training = nlp.config.interpolate()["training"]
+        self._limits = {name: training[name] for name in ("max_steps", "patience")}
         with _random_state_kept():
             self._sample = _draw(nlp, train_sample) if train_sample else []
         self._dev_loss: float | None = None
@@ -119,6 +122,7 @@ class _Curve:
             "losses": {name: float(loss) for name, loss in info["losses"].items()},
             "train": self._train_point(),
             "dev": _point(info["other_scores"], self._dev_loss),
+            **self._limits,
         }
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w" if first else "a", encoding="utf8") as lines:

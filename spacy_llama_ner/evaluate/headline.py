@@ -15,7 +15,7 @@ def render_headline(
 ) -> str:
     """Scores as figures and as a table, as HTML.
 
-    scores: what `nlp.evaluate` gives (ents_p, ents_r, ents_f, ents_per_type).
+    scores: what `nlp.evaluate` gives (ents_p, ents_r, ents_f, ents_per_type, ents_token_acc).
     gold: number of gold entities by label.
     hues: colour of each label.
     n_docs, n_wrong: number of docs, and of those with errors.
@@ -24,12 +24,12 @@ def render_headline(
         ("F1, whole entities", percent(scores["ents_f"])),
         ("Precision", percent(scores["ents_p"])),
         ("Recall", percent(scores["ents_r"])),
+        ("Words with the right tag", percent(scores.get("ents_token_acc"))),
         ("Docs with errors", f"{n_wrong:,} of {n_docs:,}"),
     )
-    kinds = ("main", "", "", "")
     shown = "".join(
-        f'<div class="{kind}"><dt>{name}</dt><dd>{value}</dd></div>'
-        for kind, (name, value) in zip(kinds, figures, strict=True)
+        f'<div class="{"" if place else "main"}"><dt>{name}</dt><dd>{value}</dd></div>'
+        for place, (name, value) in enumerate(figures)
     )
     rows = [
         (TOTAL if position == 0 else label_mark(name, hues), *cells)

@@ -34,7 +34,10 @@ class Figures:
 
 @dataclass(frozen=True)
 class Point:
-    """One evaluation during training. losses: by component, as spaCy sums them since the last evaluation."""
+    """One evaluation during training. losses: by component, as spaCy sums them since the last evaluation.
+
+    max_steps, patience: the limits in the training's config, in steps; None where nobody says, or there are none.
+    """
 
     step: int
     epoch: int | None
@@ -42,14 +45,16 @@ class Point:
     losses: dict[str, float]
     train: Figures
     dev: Figures
+    max_steps: int | None = None
+    patience: int | None = None
 
 
 def read_curve(path: Path) -> list[Point]:
     """Read JSONL, one evaluation a line, in the order of their steps.
 
     A line is `{"step": 250, "epoch": 1, "seconds": 60.5, "losses": {"llama_ner": 3.2}, "train": {...}, "dev":
-    {...}}`, where train and dev may have `FIGURES` and ents_per_type (p, r, f by label). Only step has to be there;
-    null, NaN and infinity count as not there.
+    {...}, "max_steps": 1000, "patience": 400}`, where train and dev may have `FIGURES` and ents_per_type (p, r, f by
+    label). Only step has to be there; null, NaN and infinity count as not there.
 
     Raises: OSError when the file cannot be read, CurveError with the number of the first line that is wrong.
     """
@@ -88,6 +93,8 @@ def _point(line: str, *, after: int) -> Point:
         losses=_numbers(_object(record, "losses")),
         train=_figures(_object(record, "train")),
         dev=_figures(_object(record, "dev")),
+        max_steps=_whole(record, "max_steps") or None,
+        patience=_whole(record, "patience") or None,
     )
 
 

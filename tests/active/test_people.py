@@ -17,9 +17,7 @@ from spacy_llama_ner.active.plan import read_plan
 from spacy_llama_ner.active.rounds import Round
 from spacy_llama_ner.data.matching import words_of
 from spacy_llama_ner.experts import WaitingError
-from spacy_llama_ner.experts.studio import TOKEN_VARIABLE
 from tests.experts.expert import Expert
-from tests.experts.stand_in import TOKEN, StandIn
 
 from .samples import CONFIG
 
@@ -54,21 +52,17 @@ def check(loop: Loop, rounds: list[Round], gold: dict[str, list[tuple[str, str]]
         assert sorted((ent.text, ent.label_) for ent in doc.ents) == sorted(gold[doc.text]), words_of(doc)
 
 
-def test_the_loop_runs_through_label_studio(
-    overrides: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+def test_the_loop_runs_through_label_studio(overrides: dict[str, Any], tmp_path: Path, expert: Expert) -> None:
     gold, done = read_gold(overrides), threading.Event()
-    with StandIn() as server:
-        oracle = {"@misc": "spacy_llama_ner.LabelStudioOracle.v1", "url": server.url, "project": "loop"}
-        loop = make_loop(tmp_path, overrides, **oracle, poll=0.2, timeout=120.0)
-        people = threading.Thread(target=label_all, args=(Expert(server.url, TOKEN), gold, done))
-        people.start()
-        try:
-            rounds = list(loop.rounds())
-        finally:
-            done.set()
-            people.join(timeout=60)
+    oracle = {"@misc": "spacy_llama_ner.LabelStudioOracle.v1", "url": expert.url, "project": "loop"}
+    loop = make_loop(tmp_path, overrides, **oracle, poll=0.2, timeout=120.0)
+    people = threading.Thread(target=label_all, args=(expert, gold, done))
+    people.start()
+    try:
+        rounds = list(loop.rounds())
+    finally:
+        done.set()
+        people.join(timeout=60)
     check(loop, rounds, gold)
 
 

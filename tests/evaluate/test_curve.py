@@ -139,6 +139,7 @@ def test_a_line_tells_scores_and_loss_on_train_and_dev(folder: Path, tiny_llama:
     nlp = spacy.load(folder / "out" / "model-last")
     check_point(lines[-1]["train"], nlp, CORPUS)
     check_point(lines[-1]["dev"], nlp, DEV)
+    assert all((line["max_steps"], line["patience"]) == (9, 1600) for line in lines)
     assert lines[-1]["train"]["loss"] < lines[0]["train"]["loss"] / 2
     assert lines[-1]["train"]["loss"] != lines[-1]["dev"]["loss"]
 

@@ -24,6 +24,8 @@ FULL = {
         "ents_token_acc": 0.875,
         "ents_per_type": {"NAME": {"p": 0.5, "r": 0.5, "f": 0.5}},
     },
+    "max_steps": 1000,
+    "patience": 0,
 }
 
 
@@ -43,6 +45,9 @@ def test_all_that_was_logged(tmp_path: Path) -> None:
             losses={"llama_ner": 3.25},
             train=Figures({"loss": 0.5, "ents_f": 0.75}),
             dev=Figures(dev, {"NAME": 0.5}),
+            max_steps=1000,
+            # 0 is how spaCy says that there is no limit
+            patience=None,
         )
     ]
 

@@ -28,12 +28,15 @@ def test_three_on_one_base_take_at_most_a_tenth_more_memory_than_one(nlp: Langua
     assert memory_of(tmp_path / "three") < 1.1 * memory_of(tmp_path / "one")
 
 
-def test_one_more_takes_its_few_megabytes_and_about_a_second(nlp: Language, tmp_path: Path) -> None:
+def test_one_more_takes_its_few_megabytes_and_less_than_a_second(nlp: Language, tmp_path: Path) -> None:
     export_adapter(nlp, tmp_path / "adapter", pipe="ner0")
     size = sum(path.stat().st_size for path in (tmp_path / "adapter").iterdir())
     assert 15 * MEGABYTE < size < 25 * MEGABYTE
-    before, start = resident(), perf_counter()
-    add_adapter(nlp, tmp_path / "adapter", name="more", config={"overwrite": None, "spans_key": "more"})
-    # half a second on a quiet machine
-    assert perf_counter() - start < 10
-    assert resident() - before < 3 * size
+    before, seconds = resident(), []
+    for name in ("first", "second", "third"):
+        start = perf_counter()
+        add_adapter(nlp, tmp_path / "adapter", name=name, config={"overwrite": None, "spans_key": name})
+        seconds.append(perf_counter() - start)
+    # the quickest, since others may be at work on this machine; it is 0.3 s where nobody is
+    assert min(seconds) < 1
+    assert resident() - before < 3 * 3 * size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from itertools import cycle
 
 from ..points import Figures, Point
@@ -15,21 +16,25 @@ DASHES = ("none", "7 4", "2 4", "9 4 2 4")
 Pick = Callable[[Figures], float | None]
 
 
-def curves_section(points: Sequence[Point], *, hues: Mapping[str, int]) -> Section:
+def curves_section(
+    points: Sequence[Point], *, hues: Mapping[str, int], others: Mapping[str, Sequence[Point]] | None = None
+) -> Section:
     """Charts of all that was measured, train beside dev.
 
     points: at least one. hues: colours of the labels; others are drawn in grey.
+    others: curves of other trainings by their names, to be drawn beside where there is train and dev.
     """
-    best = max((p for p in points if "ents_f" in p.dev.values), key=lambda p: p.dev.values["ents_f"], default=None)
+    runs = {"": points, **(others or {})}
+    best = _best(points)
     labels = sorted({label for point in points for label in point.dev.per_type})
     charts = [
         line_chart(
             "F1, whole entities",
-            _both(points, _percent("ents_f")),
+            _both(runs, _percent("ents_f")),
             mark=None if best is None else (best.step, 100 * best.dev.values["ents_f"]),
         ),
-        line_chart("Loss", _both(points, lambda figures: figures.values.get("loss"))),
-        line_chart("Words with the right tag, %", _both(points, _percent("ents_token_acc"))),
+        line_chart("Loss", _both(runs, lambda figures: figures.values.get("loss"))),
+        line_chart("Words with the right tag, %", _both(runs, _percent("ents_token_acc"))),
         line_chart(
             "Precision and recall on dev",
             [
@@ -45,15 +50,20 @@ def curves_section(points: Sequence[Point], *, hues: Mapping[str, int]) -> Secti
     for name in dict.fromkeys(name for point in points for name in point.losses):
         losses = [(point.step, point.losses.get(name)) for point in points]
         charts.append(line_chart(f"Loss of {name} in training, summed", [Line(name, losses, TRAIN)]))
-    return Section(
-        "curves", "Learning curves", note(_summary(points, best)) + f'<div class="charts">{"".join(charts)}</div>'
-    )
+    notes = "".join(note(f"{escape(name)}: {told}" if name else told) for name, told in _summaries(runs).items())
+    return Section("curves", "Learning curves", notes + f'<div class="charts">{"".join(charts)}</div>')
 
 
-def _both(points: Sequence[Point], pick: Pick) -> list[Line]:
+def _best(points: Sequence[Point]) -> Point | None:
+    return max((p for p in points if "ents_f" in p.dev.values), key=lambda p: p.dev.values["ents_f"], default=None)
+
+
+def _both(runs: Mapping[str, Sequence[Point]], pick: Pick) -> list[Line]:
+    """Train and dev of each run, in the same two colours."""
     return [
-        Line("train", [(point.step, pick(point.train)) for point in points], TRAIN),
-        Line("dev", [(point.step, pick(point.dev)) for point in points], DEV),
+        Line(f"{run} {split}".strip(), [(p.step, pick(getattr(p, split))) for p in points], colour, dash)
+        for (run, points), dash in zip(runs.items(), cycle(DASHES))
+        for split, colour in (("train", TRAIN), ("dev", DEV))
     ]
 
 
@@ -71,14 +81,26 @@ def _type_line(points: Sequence[Point], label: str, *, hues: Mapping[str, int], 
     return Line(label, [(step, None if share is None else 100 * share) for step, share in shares], colour, dash)
 
 
-def _summary(points: Sequence[Point], best: Point | None) -> str:
-    last = points[-1]
+def _summaries(runs: Mapping[str, Sequence[Point]]) -> dict[str, str]:
+    """What there is to say of each run."""
+    told = {name: _summary(points, ringed=not name) for name, points in runs.items()}
+    if any(len(points) >= FEW for points in runs.values()):
+        told[""] += (
+            " The axes follow what comes after the first quarter of the steps; a climb before it may be cut off."
+        )
+    return told
+
+
+def _summary(points: Sequence[Point], *, ringed: bool) -> str:
+    last, best = points[-1], _best(points)
     passes = "" if last.epoch is None else f", epoch {last.epoch:,}"
     time = "" if last.seconds is None else f", after {last.seconds / 60:,.1f} minutes"
     evaluations = f"{len(points):,} evaluation{'s' * (len(points) > 1)}"
     told = f"{evaluations}, the last at step {last.step:,}{passes}{time}."
     if best is not None:
-        told += f" Dev F1 is best at step {best.step:,} (ringed): {100 * best.dev.values['ents_f']:.2f}."
-    if len(points) >= FEW:
-        told += " The axes follow what comes after the first quarter of the steps; a climb before it may be cut off."
+        told += f" Dev F1 is best at step {best.step:,}{' (ringed)' * ringed}: {100 * best.dev.values['ents_f']:.2f}."
+        if last.patience is not None and last.step - best.step >= last.patience:
+            return told + f" It had not risen for {last.patience:,} steps, which ended the training."
+    if last.max_steps is not None and last.step >= last.max_steps:
+        told += f" The training ended with its last step, {last.max_steps:,}."
     return told

@@ -34,6 +34,7 @@ def report_of(
     limit: int = 100,
     groups: Sequence[str] = ("llama_ner",),
     points: list[Point] | None = None,
+    others: dict[str, list[Point]] | None = None,
     mentions: set[Mention] | None = None,
 ) -> str:
     return render_report(
@@ -43,11 +44,14 @@ def report_of(
         limit=limit,
         groups={f"component of {key}": key for key in groups},
         points=points,
+        others=others,
         mentions=mentions,
     )
 
 
-def curve(*dev_f: float | None, label: str = "NAME") -> list[Point]:
+def curve(
+    *dev_f: float | None, label: str = "NAME", max_steps: int | None = None, patience: int | None = None
+) -> list[Point]:
     """Evaluations every hundred steps; train is always five points of F1 ahead."""
     return [
         Point(
@@ -57,6 +61,8 @@ def curve(*dev_f: float | None, label: str = "NAME") -> list[Point]:
             losses={label: 9.0 - i},
             train=Figures({} if f is None else {"ents_f": f + 0.05, "loss": 1 - f}),
             dev=Figures({} if f is None else {"ents_f": f, "loss": 1.1 - f}, {} if f is None else {label: f}),
+            max_steps=max_steps,
+            patience=patience,
         )
         for i, f in enumerate(dev_f)
     ]
@@ -76,6 +82,7 @@ def evil_report() -> str:
         limit=10,
         groups={EVIL: "llama_ner", QUOTE: "nothing"},
         points=curve(0.5, 0.75, label=QUOTE) + curve(label=EVIL),
+        others={EVIL: curve(0.25, 0.5)},
         mentions={(EVIL, EVIL)},
     )
 

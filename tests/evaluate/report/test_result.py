@@ -118,6 +118,25 @@ def test_the_best_evaluation_is_named() -> None:
     assert page.count('class="ring"') == 1
 
 
+def test_what_ended_the_training_is_told() -> None:
+    told = section(report_of(RIGHT, points=curve(0.5, 0.75, 0.625, max_steps=200, patience=200)), "curves")
+    assert "The training ended with its last step, 200." in told
+    told = section(report_of(RIGHT, points=curve(0.5, 0.75, 0.625, 0.5, max_steps=900, patience=200)), "curves")
+    assert "It had not risen for 200 steps, which ended the training." in told
+    told = section(report_of(RIGHT, points=curve(0.5, 0.75, 0.625, max_steps=900, patience=200)), "curves")
+    assert "ended" not in told
+
+
+def test_the_curves_of_another_training_stand_beside() -> None:
+    page = report_of(RIGHT, points=curve(0.5, 0.75), others={"causal": curve(0.25, 0.5)})
+    told = section(page, "curves")
+    assert "causal: 2 evaluations, the last at step 100" in told
+    assert "Dev F1 is best at step 100: 50.00." in told
+    # train and dev of both, in each of the two charts that the curves have figures for
+    assert [page.count(f">{name}</li>") for name in ("train", "dev", "causal train", "causal dev")] == [2, 2, 2, 2]
+    assert page.count('class="ring"') == 1
+
+
 def test_axes_that_cut_off_the_beginning_say_so() -> None:
     few, many = curve(*[0.5] * 7), curve(*[0.5] * 8)
     assert "cut off" not in section(report_of(RIGHT, points=few), "curves")

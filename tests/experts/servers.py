@@ -1,4 +1,4 @@
-"""Label Studio servers: the stand-in always, a real one where there is one."""
+"""Label Studio servers for tests of any folder: the stand-in always, a real one where there is one."""
 
 from __future__ import annotations
 
