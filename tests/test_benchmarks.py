@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from benchmarks import adapters, annotate, generation, partial
 from benchmarks.corpus import made_up
 from benchmarks.setting import make_pipeline
 from benchmarks.timing import in_turns
+from spacy_llama_ner.encoder import architecture
 
 from .annotate.bases import build_chat_llama
 
@@ -121,3 +123,14 @@ def test_partial_labels_are_compared(with_silver: bool, tmp_path: Path, monkeypa
     assert ("| silver as it is |" in text) == with_silver
     for way in ("all known (gold)", *partial.WAYS):
         assert f"| {way} |" in text
+
+
+def test_headlines_are_read_in_title_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    # the module replaces this one as soon as it is imported
+    monkeypatch.setattr(architecture, "align", architecture.align)
+    title_case = import_module("benchmarks.title_case")
+    words = ["SOCCER", "-", "JAPAN", "GET", "LUCKY", "1", "WIN", "."]
+    headline = Doc(Vocab(), words=words)
+    assert title_case.read(headline).text == "Soccer - Japan Get Lucky 1 Win . "
+    sentence = Doc(Vocab(), words=["The", "UN", "and", "NATO", "met", "."])
+    assert title_case.read(sentence).text == sentence.text
