@@ -1,0 +1,100 @@
+"""Runs of `llama-ner active-learn` beside each other: means over the seeds, round by round.
+
+`python -m benchmarks.active training/active-mnlp-0 training/active-random-0 --chart active.svg` reads what the runs
+left behind, in folders that are named after their method and their seed. It prints tables and draws a chart.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import mean, median
+from typing import NamedTuple
+
+import srsly
+
+from spacy_llama_ner.active.charts import Series, alone, f1_chart
+from spacy_llama_ner.active.curve import Mean
+
+from .results import Table
+
+COLOURS = ("var(--dev)", "var(--train)", "var(--one)", "var(--two)")
+STEPS = ("choose", "ask", "train", "evaluate")
+
+
+class Spot(NamedTuple):
+    """A round of all seeds: words of gold that were bought up to it, in the mean, and F1 on dev."""
+
+    words: float
+    f: Mean
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=Path, nargs="+", help="folders METHOD-SEED that `active-learn` wrote")
+    parser.add_argument("--full", type=float, help="F1 on dev with all training data (0 to 1), for a line")
+    parser.add_argument("--chart", type=Path, required=True, help="SVG file")
+    args = parser.parse_args()
+    folders: dict[str, list[Path]] = defaultdict(list)
+    for folder in args.runs:
+        folders[folder.name.rpartition("-")[0]].append(folder)
+    methods = {name: average(each) for name, each in folders.items()}
+    seeds = ", ".join(f"{name}: {len(each)}" for name, each in folders.items())
+    print(scores_table(methods, seeds).to_markdown(), seconds_table(args.runs).to_markdown(), sep="\n\n")
+    args.chart.write_text(draw(methods, full=args.full), encoding="utf8")
+
+
+def average(folders: Sequence[Path]) -> list[Spot]:
+    """The rounds that all of the runs have been through."""
+    runs = [list(srsly.read_jsonl(folder / "history.jsonl")) for folder in folders]
+    return [
+        Spot(mean(line["gold"]["words"] for line in lines), Mean.of([line["dev"]["ents_f"] for line in lines]))
+        for lines in zip(*runs, strict=False)
+    ]
+
+
+def scores_table(methods: Mapping[str, Sequence[Spot]], seeds: str) -> Table:
+    """A row for each round, a column for each method. All have the same words to spend in a round."""
+    rows = []
+    for number in range(max(map(len, methods.values()))):
+        spots = [spots[number] if number < len(spots) else None for spots in methods.values()]
+        words = mean(spot.words for spot in spots if spot is not None)
+        rows.append([str(number), f"{words:,.0f}", *map(_show, spots)])
+    how = f"F1 on dev, mean ± standard deviation over the seeds ({seeds})."
+    return Table("Active learning", how, ["round", "words of gold", *methods], rows)
+
+
+def seconds_table(folders: Sequence[Path]) -> Table:
+    """Medians over all rounds of all runs but the first, which buys nothing."""
+    found = list(_seconds(folders))
+    rows = [[step, f"{median(each.get(step, 0.0) for each in found):,.0f}"] for step in STEPS] if found else []
+    return Table("Time of a round", f"Medians of {len(found)} rounds.", ["step", "seconds"], rows)
+
+
+def _seconds(folders: Sequence[Path]) -> Iterator[dict[str, float]]:
+    for folder in folders:
+        for path in sorted(folder.glob("rounds/*/seconds.json")):
+            seconds = srsly.read_json(path)
+            if "choose" in seconds:
+                yield seconds
+
+
+def draw(methods: Mapping[str, Sequence[Spot]], *, full: float | None) -> str:
+    """The chart as an SVG file."""
+    series = [
+        Series(name, [(spot.words, spot.f.mean, spot.f.spread) for spot in spots], colour)
+        for (name, spots), colour in zip(methods.items(), COLOURS, strict=False)
+    ]
+    if full is not None:
+        series.append(Series("all training data", [(0, full, 0.0)], "var(--muted)", level=True))
+    return alone("F1 on dev against words of gold", f1_chart(series, x_name="words of gold"))
+
+
+def _show(spot: Spot | None) -> str:
+    return "" if spot is None else f"{100 * spot.f.mean:.2f} ± {100 * spot.f.spread:.2f}"
+
+
+if __name__ == "__main__":
+    main()
