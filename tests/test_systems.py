@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -102,7 +103,7 @@ def shrink(section: dict[str, Any]) -> None:
     for key, value in section.items():
         if isinstance(value, dict):
             shrink(value)
-        elif key == "layer" and value is not None:
+        elif key == "layer" and isinstance(value, int):
             section[key] = 2
         elif key == "attention" and isinstance(value, list):
             section[key] = value[-1:]
@@ -182,6 +183,26 @@ def test_conll2003_ends_with_scores_that_are_calibrated(project: Path, run: Call
     page = (project / "pages" / "conll2003-data.html").read_text(encoding="utf8")
     assert all(f">{split}</th>" in page for split in ("train", "dev", "test"))
     assert all(" fetch " in script for script in run("conll2003"))
+
+
+def test_conll2003_starts_from_a_base_that_was_warmed_up(
+    project: Path,
+    run: Callable[[str], list[str]],
+    tiny_llama: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run("conll2003-convert")
+    monkeypatch.chdir(project)
+    base = ["--components.llama_ner.model.tok2vec.base", str(tiny_llama)]
+    warm = ["pretrain", "configs/conll2003.cfg", "training/warm", *base]
+    train = ["train", "configs/conll2003.cfg", "--output", "training/warmed", *base]
+    for command in (warm, [*train, "--paths.init_tok2vec", "training/warm/model-last.bin"]):
+        with caplog.at_level(logging.INFO, "spacy"):
+            done = CliRunner().invoke(app, command, catch_exceptions=False)
+        assert done.exit_code == 0, done.output[-3000:]
+    assert "Loaded pretrained weights from training/warm/model-last.bin" in caplog.text
+    assert (project / "training" / "warmed" / "model-last").is_dir()
 
 
 def test_the_causal_mask_stands_beside_none(project: Path, run: Callable[[str], list[str]]) -> None:
