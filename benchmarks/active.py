@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from statistics import mean, median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import srsly
 
 from spacy_llama_ner.active.charts import Series, alone, f1_chart
 from spacy_llama_ner.active.curve import Mean
+from spacy_llama_ner.active.rounds import find_rounds
 
 from .results import Table
 
@@ -46,12 +48,16 @@ def main() -> None:
     args.chart.write_text(draw(methods, full=args.full), encoding="utf8")
 
 
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """A line for each round that is over."""
+    return list(srsly.read_jsonl(folder / "history.jsonl"))
+
+
 def average(folders: Sequence[Path]) -> list[Spot]:
     """The rounds that all of the runs have been through."""
-    runs = [list(srsly.read_jsonl(folder / "history.jsonl")) for folder in folders]
     return [
         Spot(mean(line["gold"]["words"] for line in lines), Mean.of([line["dev"]["ents_f"] for line in lines]))
-        for lines in zip(*runs, strict=False)
+        for lines in zip(*map(read_history, folders), strict=False)
     ]
 
 
@@ -61,24 +67,16 @@ def scores_table(methods: Mapping[str, Sequence[Spot]], seeds: str) -> Table:
     for number in range(max(map(len, methods.values()))):
         spots = [spots[number] if number < len(spots) else None for spots in methods.values()]
         words = mean(spot.words for spot in spots if spot is not None)
-        rows.append([str(number), f"{words:,.0f}", *map(_show, spots)])
+        rows.append([str(number), f"{words:,.0f}", *("" if spot is None else spot.f.shown() for spot in spots)])
     how = f"F1 on dev, mean ± standard deviation over the seeds ({seeds})."
     return Table("Active learning", how, ["round", "words of gold", *methods], rows)
 
 
 def seconds_table(folders: Sequence[Path]) -> Table:
     """Medians over all rounds of all runs but the first, which buys nothing."""
-    found = list(_seconds(folders))
+    found = [each.seconds for folder in folders for each in islice(find_rounds(folder), 1, len(read_history(folder)))]
     rows = [[step, f"{median(each.get(step, 0.0) for each in found):,.0f}"] for step in STEPS] if found else []
     return Table("Time of a round", f"Medians of {len(found)} rounds.", ["step", "seconds"], rows)
-
-
-def _seconds(folders: Sequence[Path]) -> Iterator[dict[str, float]]:
-    for folder in folders:
-        for path in sorted(folder.glob("rounds/*/seconds.json")):
-            seconds = srsly.read_json(path)
-            if "choose" in seconds:
-                yield seconds
 
 
 def draw(methods: Mapping[str, Sequence[Spot]], *, full: float | None) -> str:
@@ -90,10 +88,6 @@ def draw(methods: Mapping[str, Sequence[Spot]], *, full: float | None) -> str:
     if full is not None:
         series.append(Series("all training data", [(0, full, 0.0)], "var(--muted)", level=True))
     return alone("F1 on dev against words of gold", f1_chart(series, x_name="words of gold"))
-
-
-def _show(spot: Spot | None) -> str:
-    return "" if spot is None else f"{100 * spot.f.mean:.2f} ± {100 * spot.f.spread:.2f}"
 
 
 if __name__ == "__main__":

@@ -25,6 +25,10 @@ class Mean:
         """Of at least one value; one alone has no spread."""
         return cls(mean(values), stdev(values) if len(values) > 1 else 0.0)
 
+    def shown(self, times: float = 100) -> str:
+        """Both with two decimals, in percent unless `times` says otherwise."""
+        return f"{times * self.mean:.2f} ± {times * self.spread:.2f}"
+
 
 @dataclass(frozen=True)
 class Row:

@@ -16,7 +16,7 @@ from ..evaluate.shell import render_shell
 from ..evaluate.table import percent
 from .charts import CSS, Chart, Series, alone, f1_chart
 from .costs import Costs
-from .curve import Mean, Row
+from .curve import Row
 
 MIXED, GOLD, LEVEL = "var(--dev)", "var(--train)", "var(--two)"
 
@@ -76,8 +76,8 @@ def write_budget(output: Path, rows: Sequence[Row], *, saturated: Row | None, co
             f"{row.sentences:,.0f}",
             f"{row.words:,.0f}",
             *([] if row.cost is None else [f"{row.cost:,.2f}"]),
-            *(_show(each, 100) for each in (row.f, row.accuracy)),
-            "-" if row.loss is None else _show(row.loss, 1),
+            *(each.shown() for each in (row.f, row.accuracy)),
+            "-" if row.loss is None else row.loss.shown(1),
         )
         for row in rows
     ]
@@ -105,10 +105,6 @@ def _curves(rows: Sequence[Row], x: Callable[[Row], float], x_name: str, saturat
     ]
     ring = None if saturated is None else (x(saturated), saturated.f.mean)
     return f1_chart(series, x_name=x_name, ring=ring)
-
-
-def _show(value: Mean, times: float) -> str:
-    return f"{times * value.mean:.2f} ± {times * value.spread:.2f}"
 
 
 def _write(path: Path, title: str, charts: Mapping[str, Chart], body: str) -> None:

@@ -19,6 +19,7 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.training.loggers import console_logger
 from spacy.util import resolve_dot_names
+from thinc.api import Config
 from wasabi.printer import Printer
 
 from ..pipeline import LlamaNER
@@ -82,10 +83,10 @@ class _Curve:
         self._ner = _component(nlp)
         self._stdout = stdout
         self._output_file = output_file
-        training = nlp.config.interpolate()["training"]
-        self._limits = {name: training[name] for name in ("max_steps", "patience")}
+        config = nlp.config.interpolate()
+        self._limits = {name: config["training"][name] for name in ("max_steps", "patience")}
         with _random_state_kept():
-            self._sample = _draw(nlp, train_sample) if train_sample else []
+            self._sample = _draw(nlp, config, train_sample) if train_sample else []
         self._dev_loss: float | None = None
         self._begun = False
         self._start = perf_counter()
@@ -147,9 +148,8 @@ def _component(nlp: Language) -> LlamaNER:
     return found[0]
 
 
-def _draw(nlp: Language, n_words: int) -> list[Example]:
+def _draw(nlp: Language, config: Config, n_words: int) -> list[Example]:
     """Examples of the training corpus, drawn at random, until they have `n_words` words."""
-    config = nlp.config.interpolate()
     (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
     examples = list(islice(corpus(nlp), MOST_DOCS))
     random.Random(0).shuffle(examples)
