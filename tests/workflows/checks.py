@@ -1,0 +1,28 @@
+"""What every workflow leaves behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+from spacy.training import Corpus
+
+ROOT = Path(__file__).parent.parent.parent
+# those with a config of their own name
+SYSTEMS = ("linear-crf", "bidirectional-lora", "bilstm-crf", "bert-bilstm", "distilbert-lora", "silver")
+
+
+def check_results(project: Path, name: str, *, corpus: str = "conll2003-sentences", training: str = "") -> None:
+    """corpus: which test data the scores are of. training: folder of the curve, if it is not that of the pipeline."""
+    scores = srsly.read_json(project / "metrics" / f"{name}.json")
+    lines = list(srsly.read_jsonl(project / "training" / (training or name) / "curve.jsonl"))
+    assert [line["step"] for line in lines] == [0, 2, 4]
+    assert all(line[split]["loss"] > 0 for line in lines for split in ("train", "dev"))
+    page = (project / "pages" / f"{name}.html").read_text(encoding="utf8")
+    assert page.endswith("</html>\n") and "Learning curves" in page
+    nlp = spacy.load(project / "training" / name / "model-best")
+    again = nlp.evaluate(list(Corpus(project / "corpus" / corpus / "test.spacy")(nlp)))
+    for key in ("ents_p", "ents_r", "ents_f", "ents_token_acc"):
+        assert scores[key] == pytest.approx(again[key], abs=1e-6)

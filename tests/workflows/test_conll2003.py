@@ -1,0 +1,42 @@
+"""The workflow `conll2003`, on made-up data and a tiny base."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from spacy.cli._util import app
+from typer.testing import CliRunner
+
+from .checks import check_results
+
+
+def test_conll2003_ends_with_scores_that_are_calibrated(project: Path, run: Callable[[str], list[str]]) -> None:
+    ran = run("conll2003")
+    check_results(project, "conll2003", corpus="conll2003", training="conll2003/uncalibrated")
+    assert sum(" calibrate " in script for script in ran) == 1
+    page = (project / "pages" / "conll2003-data.html").read_text(encoding="utf8")
+    assert all(f">{split}</th>" in page for split in ("train", "dev", "test"))
+    assert all(" fetch " in script for script in run("conll2003"))
+
+
+def test_conll2003_starts_from_a_base_that_was_warmed_up(
+    project: Path,
+    run: Callable[[str], list[str]],
+    tiny_llama: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run("conll2003-convert")
+    monkeypatch.chdir(project)
+    base = ["--components.llama_ner.model.tok2vec.base", str(tiny_llama)]
+    warm = ["pretrain", "configs/conll2003.cfg", "training/warm", *base]
+    train = ["train", "configs/conll2003.cfg", "--output", "training/warmed", *base]
+    for command in (warm, [*train, "--paths.init_tok2vec", "training/warm/model-last.bin"]):
+        with caplog.at_level(logging.INFO, "spacy"):
+            done = CliRunner().invoke(app, command, catch_exceptions=False)
+        assert done.exit_code == 0, done.output[-3000:]
+    assert "Loaded pretrained weights from training/warm/model-last.bin" in caplog.text
+    assert (project / "training" / "warmed" / "model-last").is_dir()
