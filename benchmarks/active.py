@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", type=Path, nargs="+", help="folders METHOD-SEED that `active-learn` wrote")
     parser.add_argument("--full", type=float, help="F1 on dev with all training data (0 to 1), for a line")
-    parser.add_argument("--chart", type=Path, required=True, help="SVG file")
+    parser.add_argument("--chart", type=Path, help="SVG file for the curves of up to four methods")
     args = parser.parse_args()
     folders: dict[str, list[Path]] = defaultdict(list)
     for folder in args.runs:
@@ -45,7 +45,10 @@ def main() -> None:
     methods = {name: average(each) for name, each in folders.items()}
     seeds = ", ".join(f"{name}: {len(each)}" for name, each in folders.items())
     print(scores_table(methods, seeds).to_markdown(), seconds_table(args.runs).to_markdown(), sep="\n\n")
-    args.chart.write_text(draw(methods, full=args.full), encoding="utf8")
+    if args.chart is not None:
+        if len(methods) > len(COLOURS):
+            parser.error(f"{len(methods)} methods are too many for one chart: {', '.join(methods)}. Give up to four.")
+        args.chart.write_text(draw(methods, full=args.full), encoding="utf8")
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:

@@ -166,3 +166,17 @@ def test_runs_of_active_learning_are_averaged_round_by_round(
     assert "| 2 | 2,000 |  | 75.00 ± 0.00 |" in told
     assert "Medians of 5 rounds." in told and "| choose | 30 |" in told
     assert "all training data" in chart.read_text(encoding="utf8")
+
+
+def test_a_table_has_all_methods_and_a_chart_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("mnlp", "margin", "bald", "longest", "random")
+    runs = [write_run(tmp_path / f"{name}-0", (0, 0.5), (1000, 0.7)) for name in names]
+    monkeypatch.setattr(sys, "argv", ["benchmarks.active", *runs])
+    active.main()
+    assert "| round | words of gold | mnlp | margin | bald | longest | random |" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["benchmarks.active", *runs, "--chart", str(tmp_path / "chart.svg")])
+    with pytest.raises(SystemExit):
+        active.main()
+    assert "5 methods are too many for one chart" in capsys.readouterr().err

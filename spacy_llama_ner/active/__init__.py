@@ -10,6 +10,7 @@ from .uncertainty import (
     make_margin,
     make_mnlp,
     make_random,
+    make_sampled,
     make_token_entropy,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "make_margin",
     "make_mnlp",
     "make_random",
+    "make_sampled",
     "make_token_entropy",
 ]

@@ -65,8 +65,7 @@ class Plan:
 
     def blank(self) -> Language:
         """The pipeline of the config, untrained."""
-        config = Config({name: section for name, section in self.config.items() if name not in BLOCKS})
-        return load_model_from_config(config, auto_fill=True)
+        return blank_pipeline(self.config)
 
     def dev(self, nlp: Language) -> list[Example]:
         """Fresh examples of the corpus that `training.dev_corpus` names. Raises: PlanError where it has no entity."""
@@ -79,6 +78,12 @@ class Plan:
                 f"The corpus {name} ({len(examples)} docs) has no gold entity. Give gold data (paths.dev)."
             )
         return examples
+
+
+def blank_pipeline(config: Config) -> Language:
+    """The pipeline of an interpolated config, untrained, whatever blocks of this package's own are beside it."""
+    own = Config({name: section for name, section in config.items() if name not in BLOCKS})
+    return load_model_from_config(own, auto_fill=True)
 
 
 def read_plan(path: Path, overrides: dict[str, Any], *, block: str) -> Plan:

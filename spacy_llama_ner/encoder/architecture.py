@@ -35,6 +35,7 @@ def LlamaEncoder(
     merge: bool = False,
     save_base: bool = False,
     quantization: Quantization | None = None,
+    encoded: str | None = None,
 ) -> Model[list[Doc], list[Floats2d]]:
     """A decoder with the Llama layout that reads words from both sides and gives each a vector.
 
@@ -53,6 +54,8 @@ def LlamaEncoder(
     quantization: keep the base's weights in fewer bits, from when it is loaded: "bitsandbytes-4bit",
         "bitsandbytes-8bit" or "torchao-int8" (see `base.quantize`). Adapters are trained as ever; merge and
         unfreeze_layers are not possible.
+    encoded: file with vectors of a frozen base, from `llama-ner encode`: texts that are in it are not read again. A
+        loaded pipeline goes without it where it is not there.
 
     Gives fp32 vectors [n_words, hidden] for each doc; a word without a subword gets zeros. Nothing is loaded
     before `initialize` or `from_bytes`. Raises ValueError on settings that make no sense.
@@ -71,6 +74,7 @@ def LlamaEncoder(
         merge=merge,
         save_base=save_base,
         quantization=quantization,
+        encoded=encoded,
     )
     return make_layer("llama_encoder", settings)
 
@@ -109,13 +113,16 @@ def forward(
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     """Vectors of all words of all docs; the callback sends their gradients into the adapter.
 
-    Those that a `llama_reader` has read ahead are taken as they are, but for training.
+    Those that a `llama_reader` has read ahead are taken as they are, but for training; those of a frozen base that a
+    file holds always.
     """
     shim = cast(TorchShim, model.shims[0])
     if is_train:
         shim.module.ahead.clear()
     elif (vectors := shim.module.ahead.take(docs)) is not None:
         return vectors, lambda d_words: []
+    if (kept := shim.module.encoded) is not None and (found := kept.find(docs)) is not None:
+        return [model.ops.asarray2f(rows) for rows in found], lambda d_words: []
     plan = plan_docs(model, docs)
     flat, backprop_torch = shim(ArgsKwargs((plan,), {}), is_train)
     n_words = [int(n) for n in plan.n_words]

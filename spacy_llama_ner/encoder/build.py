@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +13,7 @@ from tokenizers import Tokenizer
 
 from ..base.load import Decoder, Pretrained, layers_of, load_shared, own_copy
 from .attention import remove_causal_mask
+from .encoded import Encoded, EncodedError, reading_of
 from .lora import add_lora
 from .module import WordEncoder
 from .origin import Origin
@@ -20,13 +23,33 @@ from .words import Foundation, WordModule
 
 
 def build_new(settings: Settings) -> WordModule:
-    """An encoder with a fresh adapter, on thinc's current device. Fetches the base if need be."""
-    return _build(settings, Origin.find(settings))
+    """An encoder with a fresh adapter, on thinc's current device. Fetches the base if need be.
+
+    Raises EncodedError where a file of vectors is named that does not hold those of this encoder.
+    """
+    module = _build(settings, Origin.find(settings))
+    module.encoded = _encoded(settings, module)
+    return module
 
 
 def build_saved(settings: Settings, spec: dict[str, Any]) -> WordModule:
-    """The encoder that gave `spec`, but for its trained weights."""
-    return _build(settings, Origin.from_spec(settings, spec))
+    """The encoder that gave `spec`, but for its trained weights. It does without a file of vectors that is gone."""
+    module = _build(settings, Origin.from_spec(settings, spec))
+    with suppress(EncodedError):
+        module.encoded = _encoded(settings, module)
+    return module
+
+
+def reading(settings: DecoderSettings, module: WordModule) -> dict[str, Any]:
+    """All that decides what vectors a frozen `module` gives."""
+    spec = module.spec()
+    return reading_of(settings, fingerprint=spec["fingerprint"], tokenizer=spec["tokenizer"], dtype=str(module.dtype))
+
+
+def _encoded(settings: Settings, module: WordModule) -> Encoded | None:
+    if not isinstance(settings, DecoderSettings) or settings.encoded is None:
+        return None
+    return Encoded(Path(settings.encoded), reading(settings, module))
 
 
 def _build(settings: Settings, origin: Origin) -> WordModule:

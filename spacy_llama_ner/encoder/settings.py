@@ -73,6 +73,7 @@ class DecoderSettings(Settings):
     layer: int | None
     merge: bool
     quantization: Quantization | None
+    encoded: str | None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -83,6 +84,11 @@ class DecoderSettings(Settings):
                     f"quantization = {self.quantization!r} leaves no weights to train in full or to merge with: set "
                     "unfreeze_layers = 0 and merge = false, or quantization = null."
                 )
+        if self.encoded is not None and (self.lora is not None or self.unfreeze_layers):
+            raise ValueError(
+                f"encoded = {self.encoded!r} holds vectors of a frozen base, but this one is trained: set lora = "
+                "null and unfreeze_layers = 0, or encoded = null."
+            )
         if isinstance(self.attention, str):
             check_choice("attention", self.attention, ("bidirectional", "causal"))
         if self.layer is not None and self.layer < 1:

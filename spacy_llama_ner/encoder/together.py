@@ -116,7 +116,7 @@ def alike(layers: Sequence[Model]) -> list[list[Model]]:
 def _reading(layer: Model) -> tuple[int, str, DecoderSettings]:
     encoder = _encoder(layer)
     settings: DecoderSettings = layer.attrs["settings"]
-    same = replace(settings, base="", revision=None, lora=None, save_base=False)
+    same = replace(settings, base="", revision=None, lora=None, save_base=False, encoded=None)
     return id(encoder.base), encoder.spec()["tokenizer"], same
 
 

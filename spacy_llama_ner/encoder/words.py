@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..base.load import Pretrained
 from .ahead import Ahead
 from .batching import Batch, Format, Plan
+from .encoded import Encoded
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -43,6 +44,7 @@ class WordModule(nn.Module):
         super().__init__()
         self.foundation = foundation
         self.ahead = Ahead()
+        self.encoded: Encoded | None = None
 
     @property
     def base(self) -> Pretrained:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import mean
+
 import pytest
 import spacy
 import torch
@@ -85,6 +88,36 @@ def test_random_scores_depend_on_words_and_seed_alone(nlp: Language) -> None:
     assert get("random", seed=1)(nlp, docs[::-1]) == first[::-1]
     assert get("random", seed=2)(nlp, docs) != first
     assert 0 <= min(first) < max(first) <= 1
+
+
+def test_a_sample_favours_what_scores_high(nlp: Language) -> None:
+    docs = [nlp.make_doc(f"text number {number}") for number in range(400)]
+    # a tenth of the docs has nine times the score of the others
+    high = {doc.text for doc in docs[::10]}
+
+    def score(nlp: Language, docs: Sequence[Doc]) -> list[float]:
+        return [0.9 if doc.text in high else 0.1 for doc in docs]
+
+    def share(power: float, seed: int = 0) -> float:
+        found = get("sampled", score=score, power=power, seed=seed)(nlp, docs)
+        first = sorted(range(len(docs)), key=lambda at: -found[at])[:40]
+        return sum(docs[at].text in high for at in first) / len(first)
+
+    blind, sampled, strict = (mean(share(power, seed) for seed in range(20)) for power in (0.0, 1.0, 100.0))
+    assert blind == pytest.approx(0.1, abs=0.05)
+    # half of all odds, until the best are taken
+    assert 0.3 < sampled < 0.5
+    assert strict == 1
+
+
+def test_a_sample_depends_on_the_seed_and_on_what_is_left(nlp: Language) -> None:
+    docs = make_docs(nlp)
+    sampled = get("sampled", score=get("longest"), seed=1)
+    assert sampled(nlp, docs) == sampled(nlp, docs)
+    assert sampled(nlp, docs) != get("sampled", score=get("longest"), seed=2)(nlp, docs)
+    assert sampled(nlp, docs)[0] != sampled(nlp, docs[:2])[0]
+    with pytest.raises(ValueError, match="power = -1; expected 0 or more"):
+        get("sampled", score=get("longest"), power=-1)
 
 
 def test_the_longest_have_the_most_words(nlp: Language) -> None:

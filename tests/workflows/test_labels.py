@@ -51,13 +51,30 @@ def test_gold_labels_are_bought_round_by_round(project: Path, run: Callable[[str
     assert all(" fetch " in script for script in run("active-learning"))
 
 
-def test_shares_of_gold_are_measured_beside_silver(project: Path, run: Callable[[str], list[str]]) -> None:
-    run("budget")
-    rows = srsly.read_json(project / "training" / "budget" / "budget.json")["rows"]
+def test_a_frozen_base_chooses_what_another_learns(project: Path, run: Callable[[str], list[str]]) -> None:
+    run("active-frozen")
+    history = list(srsly.read_jsonl(project / "training" / "active-frozen" / "history.jsonl"))
+    bought = list(Corpus(project / "training" / "active-frozen" / "gold.spacy")(spacy.blank("en")))
+    assert sum(len(eg.reference) for eg in bought) == history[-1]["gold"]["words"] > 0
+    for name, lora in (("active-frozen", None), ("active-tuned", {"rank": 16, "alpha": 32})):
+        nlp = spacy.load(project / "training" / name / "model-best")
+        assert nlp.config["components"]["llama_ner"]["model"]["tok2vec"]["lora"] == lora
+        scores = srsly.read_json(project / "metrics" / f"{name}.json")
+        again = nlp.evaluate(list(Corpus(project / "corpus" / "conll2003-sentences" / "test.spacy")(nlp)))
+        assert scores["ents_f"] == pytest.approx(again["ents_f"], abs=1e-6)
+    assert all(" fetch " in script for script in run("active-frozen"))
+
+
+@pytest.mark.parametrize("workflow", ["budget", "budget-frozen"])
+def test_shares_of_gold_are_measured_beside_silver(
+    workflow: str, project: Path, run: Callable[[str], list[str]]
+) -> None:
+    run(workflow)
+    rows = srsly.read_json(project / "training" / workflow / "budget.json")["rows"]
     found = [(row["line"], row["share"], row["folds"]) for row in rows]
     assert found == [("mixed", 0.0, 2), ("mixed", 0.2, 2), ("gold", 1.0, 2)]
     assert rows[0]["cost"] == 0 < rows[1]["cost"] < rows[2]["cost"]
-    assert all(" fetch " in script for script in run("budget"))
+    assert all(" fetch " in script for script in run(workflow))
 
 
 def test_new_labels_for_a_trained_recogniser(project: Path, run: Callable[[str], list[str]]) -> None:

@@ -1,0 +1,101 @@
+"""Word vectors of a frozen base, read once and kept in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from spacy.tokens import Doc
+from spacy.util import minibatch
+
+from .settings import DecoderSettings
+
+# what has no part in how a frozen base reads
+_IRRELEVANT = ("base", "revision", "lora", "dtype", "merge", "save_base", "encoded", "unfreeze_layers")
+_KEY_SIZE = 16
+# the encoder sorts and cuts them by itself
+DOCS_AT_ONCE = 256
+
+
+class EncodedError(ValueError):
+    """A file that does not hold the vectors that are wanted."""
+
+
+class Encoded:
+    """The vectors in a file of `llama-ner encode`, by the words of a doc. Only what is asked for is read.
+
+    Raises EncodedError where `path` is not such a file, or holds what was read otherwise than `reading` says.
+    """
+
+    def __init__(self, path: Path, reading: dict[str, Any]) -> None:
+        try:
+            self._file = safe_open(path, framework="numpy")
+            given = json.loads((self._file.metadata() or {})["reading"])
+            keys, ends = self._file.get_tensor("keys"), self._file.get_tensor("ends")
+            self._vectors = self._file.get_slice("vectors")
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise EncodedError(
+                f"{path} cannot be read as a file of vectors ({error}). Make it with `llama-ner encode`, or set "
+                "encoded = null."
+            ) from error
+        wrong = {name: (given.get(name), value) for name, value in reading.items() if given.get(name) != value}
+        if wrong:
+            told = ", ".join(f"{name} = {before}, here it is {now}" for name, (before, now) in wrong.items())
+            raise EncodedError(
+                f"The vectors in {path} were read with {told}. Make them anew with `llama-ner encode`, or set "
+                "encoded = null."
+            )
+        places = map(slice, np.append(0, ends[:-1]), ends)
+        self._places = dict(zip(map(np.ndarray.tobytes, keys), places, strict=True))
+
+    def find(self, docs: Sequence[Doc]) -> list[np.ndarray] | None:
+        """Vectors fp32 [n_words, width] of each doc; None where the file lacks one of them."""
+        places = [self._places.get(_key(doc)) for doc in docs]
+        found = [self._vectors[place] for place in places if place is not None]
+        return found if len(found) == len(places) else None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Encoded:
+        return self
+
+
+def reading_of(settings: DecoderSettings, *, fingerprint: str, tokenizer: str, dtype: str) -> dict[str, Any]:
+    """All that decides what vectors a frozen base gives.
+
+    fingerprint: of the base. tokenizer: its JSON. dtype: of the matrix products.
+    """
+    rest = {name: value for name, value in asdict(settings).items() if name not in _IRRELEVANT}
+    subwords = hashlib.sha256(tokenizer.encode("utf8")).hexdigest()
+    return {"base": fingerprint, "tokenizer": subwords, "dtype": dtype, **rest}
+
+
+def write_encoded(
+    path: Path, docs: Iterable[Doc], read: Callable[[list[Doc]], list[np.ndarray]], *, reading: dict[str, Any]
+) -> int:
+    """Write what `read` gives for `docs`, each text once, to `path`; all of it is in memory. Returns how many texts.
+
+    Raises EncodedError where no doc has a word.
+    """
+    fresh = {_key(doc): doc for doc in docs if len(doc)}
+    if not fresh:
+        raise EncodedError("There is no text to read: no doc has a word. Give a corpus with docs.")
+    vectors = [rows for batch in minibatch(fresh.values(), DOCS_AT_ONCE) for rows in read(batch)]
+    tensors = {
+        "vectors": np.concatenate(vectors),
+        "keys": np.frombuffer(b"".join(fresh), dtype="uint8").reshape(-1, _KEY_SIZE),
+        "ends": np.cumsum([len(rows) for rows in vectors], dtype="int64"),
+    }
+    save_file(tensors, path, metadata={"reading": json.dumps(reading)})
+    return len(fresh)
+
+
+def _key(doc: Doc) -> bytes:
+    """The same for docs that are cut into the same words."""
+    content = doc.text.encode("utf8", "surrogatepass") + doc.to_array(["LENGTH", "SPACY"]).tobytes()
+    return hashlib.blake2b(content, digest_size=_KEY_SIZE).digest()

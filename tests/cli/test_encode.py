@@ -1,0 +1,87 @@
+"""`llama-ner encode`, and trainings that use what it has left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+from spacy.cli.train import train
+from typer.testing import CliRunner, Result
+
+import spacy_llama_ner.cli.encode  # noqa: F401  (registers the command)
+from spacy_llama_ner.cli.app import app
+from spacy_llama_ner.encoder import words
+
+from ..active.samples import CONFIG as ACTIVE
+from ..active.samples import PEOPLE, PLACES, write_corpora
+
+CONFIG = ACTIVE.parent / "linear-crf.cfg"
+TOK2VEC = "components.llama_ner.model.tok2vec"
+
+
+@pytest.fixture
+def overrides(tiny_llama: Path, tmp_path: Path) -> dict[str, Any]:
+    """A few steps of linear-crf on a tiny base."""
+    paths = write_corpora(tmp_path / "corpus")
+    return {
+        "paths.train": paths["paths.gold"],
+        "paths.dev": paths["paths.dev"],
+        f"{TOK2VEC}.base": str(tiny_llama),
+        f"{TOK2VEC}.layer": 1,
+        f"{TOK2VEC}.dtype": "float32",
+        "training.optimizer.learn_rate.initial_rate": 0.005,
+        "training.optimizer.learn_rate.total_steps": 40,
+        "training.optimizer.learn_rate.warmup_steps": 2,
+        "training.eval_frequency": 20,
+    }
+
+
+def options(overrides: dict[str, Any]) -> list[str]:
+    return [part for name, value in overrides.items() for part in (f"--{name}", str(value))]
+
+
+def run(*args: object) -> Result:
+    return CliRunner().invoke(app, ["encode", *map(str, args)], env={"COLUMNS": "200"})
+
+
+def entities(pipeline: Path) -> list[list[tuple[str, str]]]:
+    texts = [f"{person} moved to {place} last spring ." for person in PEOPLE for place in PLACES]
+    return [[(ent.text, ent.label_) for ent in doc.ents] for doc in spacy.load(pipeline).pipe(texts)]
+
+
+def test_training_on_what_was_read_before(
+    overrides: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(CONFIG, tmp_path / "slow", overrides=overrides)
+    file = tmp_path / "kept" / "encoded.safetensors"
+    result = run(CONFIG, file, "--data", tmp_path / "corpus", *options(overrides))
+    assert result.exit_code == 0, result.output
+    # silver and the pool repeat gold, and dev some of it
+    assert "the vectors of 68 texts" in result.output
+    with monkeypatch.context() as patch:
+        patch.delattr(words.WordModule, "forward")
+        train(CONFIG, tmp_path / "fast", overrides={**overrides, "paths.encoded": str(file)})
+    slow, fast = (entities(tmp_path / name / "model-best") for name in ("slow", "fast"))
+    assert fast == slow
+    assert any(slow)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--data", "nowhere.spacy"], "nowhere.spacy does not exist"),
+        (["--data", "corpus", f"--{TOK2VEC}.unfreeze_layers", "1"], "The encoder of"),
+        (["--data", "corpus", f"--{TOK2VEC}.lora", '{"rank": 2}'], "Expected is one with lora = null"),
+        (["--data", "corpus", f"--{TOK2VEC}.layer", "9"], "layer = 9, but the base has 2 layers"),
+    ],
+)
+def test_what_does_not_fit_is_told(
+    more: list[str], told: str, overrides: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(CONFIG, "encoded.safetensors", *options(overrides), *more)
+    assert result.exit_code == 1
+    assert told in " ".join(result.output.split())
+    assert not (tmp_path / "encoded.safetensors").exists()
