@@ -43,6 +43,15 @@ def filter_silver(nlp: Language, silver: Sequence[Doc], *, disagreement: Disagre
     return Filtered(docs, dropped, masked)
 
 
+def first_silver(silver: Sequence[Doc], *, gold: Sequence[Doc], disagreement: Disagreement) -> Filtered:
+    """What the first pipeline learns from beside `gold`, as long as there is none that could doubt it.
+
+    Where there is gold, silver waits for the pipeline that gold makes; without, it is all there is.
+    """
+    waits = bool(gold) and disagreement != "keep"
+    return Filtered([], dropped=len(silver)) if waits else Filtered(list(silver))
+
+
 def doubted_words(doc: Doc, other: Doc) -> list[tuple[int, int]]:
     """The ranges of words of entities that only one of two docs of the same words has, merged where they overlap."""
     first, second = ({(ent.start, ent.end, ent.label_) for ent in each.ents} for each in (doc, other))

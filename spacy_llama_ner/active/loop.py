@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 
 from ..data.copies import unlabelled
 from ..data.matching import words_of
-from .agreement import Filtered, filter_silver
+from .agreement import filter_silver, first_silver
 from .fitting import fit_new, fit_on
 from .judging import judge
 from .mixture import make_mixture, without_gold
@@ -148,8 +148,8 @@ class Loop:
         silver = without_gold(self._silver, self._gold)
         with this.timed("train"):
             if before is None:
-                kept = Filtered(silver)
-                corpus = make_mixture(self._gold, silver, silver_weight=settings.silver_weight)
+                kept = first_silver(silver, gold=self._gold, disagreement=settings.disagreement)
+                corpus = make_mixture(self._gold, kept.docs, silver_weight=settings.silver_weight)
                 nlp = fit_new(self._plan, corpus, docs=[*self._gold, *silver], seed=seed)
             else:
                 nlp = spacy.load(before.pipeline)

@@ -6,7 +6,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_llama_ner.active.agreement import Disagreement, Filtered, doubted_words, filter_silver, mask
+from spacy_llama_ner.active.agreement import Disagreement, Filtered, doubted_words, filter_silver, first_silver, mask
 from spacy_llama_ner.data.tags import doc_tags
 
 from .samples import make_doc
@@ -53,3 +53,11 @@ def test_each_way_to_treat_it() -> None:
     assert doc_tags(masked.docs[1]) == ["O", "-", "O", "-", "O"]
     assert doc_tags(masked.docs[0]) == ["B-NAME", "O", "O", "O", "O"]
     assert ([doc.text for doc in dropped.docs], dropped.dropped) == (["Ana saw the sea . ", "nobody saw it . "], 1)
+
+
+def test_without_a_pipeline_silver_is_all_there_is_or_waits() -> None:
+    silver, gold = [tagged("B-PER", "O"), tagged("O")], [tagged("B-LOC")]
+    assert first_silver(silver, gold=[], disagreement="mask").docs == silver
+    assert first_silver(silver, gold=gold, disagreement="keep").docs == silver
+    for how in ("mask", "drop"):
+        assert first_silver(silver, gold=gold, disagreement=how) == Filtered([], dropped=2)  # type: ignore[arg-type]

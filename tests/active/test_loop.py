@@ -150,6 +150,18 @@ def test_gold_replaces_silver_and_doubted_silver_is_left_out(overrides: dict[str
     assert loop.history[1]["silver"]["dropped"] > 0
 
 
+@pytest.mark.parametrize(("disagreement", "kept"), [("mask", 0), ("keep", 20)])
+def test_silver_waits_for_a_pipeline_that_can_doubt_it(
+    overrides: dict[str, Any], tmp_path: Path, disagreement: str, kept: int
+) -> None:
+    given = {**overrides, "active.initial": 60, "active.total": 120, "active.disagreement": disagreement}
+    first, second = run(given, tmp_path / "out").history
+    known = first["silver"]["sentences"] + first["silver"]["dropped"]
+    assert first["silver"]["sentences"] == (known if kept else 0)
+    assert 0 < second["silver"]["sentences"] <= known <= 20
+    assert (second["silver"]["masked_words"] > 0) == (disagreement == "mask")
+
+
 def test_it_is_over_when_the_pool_is_empty(overrides: dict[str, Any], tmp_path: Path) -> None:
     given = {**overrides, "paths.pool": overrides["paths.silver"], "active.per_round": 500, "active.total": 10_000}
     loop = run(given, tmp_path / "out")
