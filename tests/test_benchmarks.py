@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 import spacy
-import srsly
 from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 from thinc.api import Config
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import active, adapters, annotate, generation, partial
+from benchmarks import adapters, annotate, generation, partial
 from benchmarks.corpus import made_up
 from benchmarks.setting import make_pipeline
 from benchmarks.timing import in_turns
@@ -135,48 +134,3 @@ def test_headlines_are_read_in_title_case(monkeypatch: pytest.MonkeyPatch) -> No
     assert title_case.read(headline).text == "Soccer - Japan Get Lucky 1 Win . "
     sentence = Doc(Vocab(), words=["The", "UN", "and", "NATO", "met", "."])
     assert title_case.read(sentence).text == sentence.text
-
-
-def write_run(folder: Path, *rounds: tuple[int, float]) -> str:
-    """What `active-learn` leaves behind: words of gold and F1 of each round, and the seconds that it took."""
-    lines = [{"gold": {"words": words}, "dev": {"ents_f": f}} for words, f in rounds]
-    folder.mkdir()
-    srsly.write_jsonl(folder / "history.jsonl", lines)
-    for number in range(len(rounds)):
-        (folder / "rounds" / f"{number:03}").mkdir(parents=True)
-        seconds = {"train": 100.0, "evaluate": 10.0} | ({"choose": 30.0 * number} if number else {})
-        srsly.write_json(folder / "rounds" / f"{number:03}" / "seconds.json", seconds)
-    return str(folder)
-
-
-def test_runs_of_active_learning_are_averaged_round_by_round(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    runs = [
-        write_run(tmp_path / "mnlp-0", (0, 0.5), (990, 0.7), (1990, 0.8)),
-        write_run(tmp_path / "mnlp-1", (0, 0.5), (1010, 0.8)),
-        write_run(tmp_path / "random-0", (0, 0.5), (1000, 0.7), (2000, 0.75)),
-    ]
-    chart = tmp_path / "chart.svg"
-    monkeypatch.setattr(sys, "argv", ["benchmarks.active", *runs, "--full", "0.9", "--chart", str(chart)])
-    active.main()
-    told = capsys.readouterr().out
-    assert "| 1 | 1,000 | 75.00 ± 7.07 | 70.00 ± 0.00 |" in told
-    # one of the seeds is not so far yet
-    assert "| 2 | 2,000 |  | 75.00 ± 0.00 |" in told
-    assert "Medians of 5 rounds." in told and "| choose | 30 |" in told
-    assert "all training data" in chart.read_text(encoding="utf8")
-
-
-def test_a_table_has_all_methods_and_a_chart_few(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    names = ("mnlp", "margin", "bald", "longest", "random")
-    runs = [write_run(tmp_path / f"{name}-0", (0, 0.5), (1000, 0.7)) for name in names]
-    monkeypatch.setattr(sys, "argv", ["benchmarks.active", *runs])
-    active.main()
-    assert "| round | words of gold | mnlp | margin | bald | longest | random |" in capsys.readouterr().out
-    monkeypatch.setattr(sys, "argv", ["benchmarks.active", *runs, "--chart", str(tmp_path / "chart.svg")])
-    with pytest.raises(SystemExit):
-        active.main()
-    assert "5 methods are too many for one chart" in capsys.readouterr().err

@@ -46,9 +46,9 @@ def filter_silver(nlp: Language, silver: Sequence[Doc], *, disagreement: Disagre
 def first_silver(silver: Sequence[Doc], *, gold: Sequence[Doc], disagreement: Disagreement) -> Filtered:
     """What the first pipeline learns from beside `gold`, as long as there is none that could doubt it.
 
-    Where there is gold, silver waits for the pipeline that gold makes; without, it is all there is.
+    Where gold has entities, silver waits for the pipeline that they make; without, it is all there is.
     """
-    waits = bool(gold) and disagreement != "keep"
+    waits = disagreement != "keep" and any(doc.ents for doc in gold)
     return Filtered([], dropped=len(silver)) if waits else Filtered(list(silver))
 
 

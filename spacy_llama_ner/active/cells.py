@@ -95,6 +95,7 @@ def measure_cells(plan: Plan, folds: Sequence[Fold], output: Path) -> Iterator[t
 def read_folds(plan: Plan) -> list[Fold]:
     """The data that the block names, in parts. Raises: PlanError where they do not fit."""
     budget: Budget = plan.settings
+    plan.check_encoder()
     silver = read_corpus(budget.silver, plan.vocab, what="silver")
     gold = read_corpus(budget.gold, plan.vocab, what="gold")
     return make_folds(silver, gold, folds=budget.folds, seed=plan.seed)

@@ -13,6 +13,8 @@ from ..data.docbin import docbin_files
 from .plan import BLOCKS, Plan
 
 CORPORA = ("pool", "silver", "gold", "oracle.path")
+# a corpus, and what `llama-ner encode` has made of it
+CONTENT = (".spacy", ".safetensors")
 
 
 def facts_of(plan: Plan, *, free: Collection[str] = ()) -> dict[str, Any]:
@@ -34,6 +36,6 @@ def facts_of(plan: Plan, *, free: Collection[str] = ()) -> dict[str, Any]:
 
 
 def _digests(path: Path) -> list[str]:
-    if path.suffix != ".spacy" and not path.is_dir():
+    if path.suffix not in CONTENT and not path.is_dir():
         return []
     return [file_sha256(file) for file in docbin_files(path)]

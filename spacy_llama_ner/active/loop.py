@@ -43,7 +43,8 @@ class Loop:
         self._settings: ActiveLearning = plan.settings
         self._pool = read_corpus(self._settings.pool, plan.vocab, what="pool")
         self._silver = read_corpus(self._settings.silver, plan.vocab, what="silver")
-        # what is wrong with dev is better known before the first training than after it
+        # what is wrong is better known before anybody is asked, or trained, than after it
+        plan.check_encoder()
         plan.dev(plan.blank())
         self._gold: list[Doc] = []
         self.history: list[dict[str, Any]] = []

@@ -30,7 +30,9 @@ def write_history(
     """
     words = [float(line["gold"]["words"]) for line in history]
     f = [line["dev"]["ents_f"] for line in history]
-    spent = [costs.of(each, silver=float(history[0]["silver"]["sentences"] > 0)) for each in words]
+    # the first round may have left all of it aside
+    silver = history[0]["silver"]["sentences"] + history[0]["silver"]["dropped"]
+    spent = [costs.of(each, silver=float(silver > 0)) for each in words]
     charts = {"words of gold": words}
     if None not in spent:
         charts[f"cost, {costs.currency}"] = [amount or 0.0 for amount in spent]

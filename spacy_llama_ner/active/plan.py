@@ -20,6 +20,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config
 
 from ..data.docbin import docbin_files
+from ..pipeline.components import only_component
 
 Reader = Callable[[Language], Iterable[Example]]
 BLOCKS = ("active", "budget")
@@ -66,6 +67,12 @@ class Plan:
     def blank(self) -> Language:
         """The pipeline of the config, untrained."""
         return blank_pipeline(self.config)
+
+    def check_encoder(self) -> None:
+        """Raise ValueError or OSError where the base, or a file of its vectors, is not there or does not fit."""
+        tok2vec = only_component(self.blank(), wanted_by="Active learning").model.get_ref("tok2vec")
+        if "settings" in tok2vec.attrs:
+            tok2vec.initialize()
 
     def dev(self, nlp: Language) -> list[Example]:
         """Fresh examples of the corpus that `training.dev_corpus` names. Raises: PlanError where it has no entity."""

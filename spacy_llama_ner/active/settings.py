@@ -26,8 +26,8 @@ class ActiveLearning:
         of the round before, on all data, old and new.
     silver: docs with the labels of a language model, which are there from the start; null for none.
     silver_weight: see `mixture.make_mixture`.
-    disagreement: see `agreement.filter_silver`; in the first round, which has nothing to compare with, silver labels
-        are all kept without an initial budget, and wait for the next one with it.
+    disagreement: see `agreement.filter_silver`. The first round has no pipeline to compare with: it takes all silver
+        labels if this is "keep" or there are no gold ones, else none.
     unit: "words" or "sentences", in which the next three are counted.
     initial: how much is drawn at random and labelled before the first round.
     per_round, total: how much is bought in each round after it, and altogether.

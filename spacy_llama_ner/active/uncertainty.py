@@ -120,7 +120,7 @@ def make_sampled(score: Score, power: float = 1.0, seed: int = 0) -> Score:
 
     def sampled(nlp: Language, docs: Sequence[Doc]) -> list[float]:
         scores = score(nlp, docs)
-        # the pool shrinks from round to round, so that luck is drawn anew
+        # with the number of docs, so that another round has other luck
         luck = [random.Random(f"{seed} {len(docs)} {doc.text}").random() for doc in docs]
         # the highest of log odds and Gumbel noise are a sample without replacement
         return [power * _log(each) - _log(-_log(drawn)) for each, drawn in zip(scores, luck, strict=True)]

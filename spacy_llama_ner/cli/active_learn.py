@@ -34,7 +34,7 @@ def active_learn_cli(
     push_to: Annotated[str | None, Option("--push", help="Hub repository that gets each round in a branch")] = None,
     gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")] = -1,
 ) -> None:
-    """Train on silver labels, then buy gold labels round by round where the pipeline is least sure.
+    """Buy gold labels round by round, where the pipeline is least sure, beside the silver ones that there are.
 
     Each round scores texts of the pool, asks the oracle about the best of them, trains on with all data, and looks at
     gold dev data. A run that was killed goes on where it was when the same command is given again, and comes to the

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from spacy.cli._util import parse_config_overrides
+from spacy.language import Language
 from spacy.tokens import Doc
 from tqdm import tqdm
 from typer import Argument, Context, Option
@@ -16,6 +18,8 @@ from ..data.files import written_whole
 from ..evaluate.predict import PATIENCE
 from .app import app
 from .inputs import InputError, corpus_files, read_corpus, use_device
+
+SUFFIX = ".safetensors"
 
 
 @app.command("encode", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -29,8 +33,9 @@ def encode_cli(
     """Read corpora with the frozen base of a config, and keep the vectors of their words in a file.
 
     Trainings and evaluations whose config names the file (encoded, in the block of the encoder) do not read these
-    texts again, which leaves the head to be computed: seconds instead of minutes. A word takes 4 bytes times the
-    width of the base. Settings of the config can be given as options, as with `spacy train`.
+    texts again, which leaves the head to be computed. A word takes 4 bytes times the width of the base, on the disk
+    once and in memory twice. OUTPUT is there whole or not at all. Settings of the config can be given as options, as
+    with `spacy train`.
     """
     try:
         encode(config, output, data=data, overrides=parse_config_overrides(ctx.args), gpu_id=gpu_id)
@@ -51,10 +56,13 @@ def encode(
     from ..active.plan import blank_pipeline
     from ..encoder.architecture import make_layer
     from ..encoder.build import reading
-    from ..encoder.encoded import write_encoded
+    from ..encoder.encoded import distinct, write_encoded
     from ..encoder.settings import DecoderSettings
     from ..pipeline.components import only_component
+    from ..shim import TorchShim
 
+    if output.suffix != SUFFIX or output.is_dir():
+        raise InputError(f"The output is {output}; give the name of a file that ends with {SUFFIX}.")
     use_device(gpu_id)
     for corpus in data:
         corpus_files(corpus)
@@ -68,9 +76,9 @@ def encode(
         )
     layer = make_layer("llama_encoder", replace(settings, encoded=None))
     layer.initialize()
-    docs = [doc for corpus in data for doc in read_corpus(corpus)]
+    texts = distinct(each for corpus in data for doc in read_corpus(corpus) for each in _as_read(nlp, doc))
     with (
-        tqdm(total=len(docs), desc="Reading", unit=" docs", delay=PATIENCE, leave=False) as bar,
+        tqdm(total=len(texts), desc="Reading", unit=" texts", delay=PATIENCE, leave=False) as bar,
         written_whole(output) as partial,
     ):
 
@@ -78,6 +86,14 @@ def encode(
             bar.update(len(batch))
             return [layer.ops.to_numpy(rows) for rows in layer.predict(batch)]
 
-        n_texts = write_encoded(partial, docs, read, reading=reading(settings, layer.shims[0].module))
-    msg.good(f"{output}: the vectors of {n_texts:,} texts")
-    return n_texts
+        module = cast(TorchShim, layer.shims[0]).module
+        write_encoded(partial, texts, read, reading=reading(settings, module))
+    msg.good(f"{output}: the vectors of {len(texts):,} texts")
+    return len(texts)
+
+
+def _as_read(nlp: Language, doc: Doc) -> Iterator[Doc]:
+    """With its own words, and as spaCy's `Corpus` has it cut anew where its spaces are known."""
+    yield doc
+    if not doc.has_unknown_spaces:
+        yield nlp.make_doc(doc.text)

@@ -113,16 +113,26 @@ def forward(
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     """Vectors of all words of all docs; the callback sends their gradients into the adapter.
 
-    Those that a `llama_reader` has read ahead are taken as they are, but for training; those of a frozen base that a
-    file holds always.
+    Those that a `llama_reader` has read ahead are taken as they are, but for training, and so are those of a frozen
+    base that a file holds.
     """
     shim = cast(TorchShim, model.shims[0])
     if is_train:
         shim.module.ahead.clear()
     elif (vectors := shim.module.ahead.take(docs)) is not None:
         return vectors, lambda d_words: []
-    if (kept := shim.module.encoded) is not None and (found := kept.find(docs)) is not None:
-        return [model.ops.asarray2f(rows) for rows in found], lambda d_words: []
+    if (kept := shim.module.encoded) is not None:
+        found = kept.find(docs)
+        missing = [doc for doc, rows in zip(docs, found, strict=True) if rows is None]
+        others = iter(_read(model, missing, is_train)[0] if missing else [])
+        return [next(others) if rows is None else model.ops.asarray2f(rows) for rows in found], lambda d_words: []
+    return _read(model, docs, is_train)
+
+
+def _read(
+    model: Model[list[Doc], list[Floats2d]], docs: list[Doc], is_train: bool
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
+    shim = cast(TorchShim, model.shims[0])
     plan = plan_docs(model, docs)
     flat, backprop_torch = shim(ArgsKwargs((plan,), {}), is_train)
     n_words = [int(n) for n in plan.n_words]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from spacy.util import logger
 from thinc.util import get_torch_default_device
 from tokenizers import Tokenizer
 
@@ -33,10 +33,13 @@ def build_new(settings: Settings) -> WordModule:
 
 
 def build_saved(settings: Settings, spec: dict[str, Any]) -> WordModule:
-    """The encoder that gave `spec`, but for its trained weights. It does without a file of vectors that is gone."""
+    """The encoder that gave `spec`, but for its trained weights; without a file of vectors that does not fit it."""
     module = _build(settings, Origin.from_spec(settings, spec))
-    with suppress(EncodedError):
+    try:
         module.encoded = _encoded(settings, module)
+    except EncodedError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            logger.warning("All texts are read anew. %s", error)
     return module
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -49,17 +49,16 @@ class Encoded:
         if wrong:
             told = ", ".join(f"{name} = {before}, here it is {now}" for name, (before, now) in wrong.items())
             raise EncodedError(
-                f"The vectors in {path} were read with {told}. Make them anew with `llama-ner encode`, or set "
-                "encoded = null."
+                f"The vectors in {path} were read with {told}. Make them anew with `llama-ner encode`, with the same "
+                "settings on the same kind of device, or set encoded = null."
             )
         places = map(slice, np.append(0, ends[:-1]), ends)
         self._places = dict(zip(map(np.ndarray.tobytes, keys), places, strict=True))
 
-    def find(self, docs: Sequence[Doc]) -> list[np.ndarray] | None:
-        """Vectors fp32 [n_words, width] of each doc; None where the file lacks one of them."""
+    def find(self, docs: Sequence[Doc]) -> list[np.ndarray | None]:
+        """Vectors fp32 [n_words, width] of each doc, or None where it is not in the file."""
         places = [self._places.get(_key(doc)) for doc in docs]
-        found = [self._vectors[place] for place in places if place is not None]
-        return found if len(found) == len(places) else None
+        return [None if place is None else self._vectors[place] for place in places]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Encoded:
         return self
@@ -75,24 +74,29 @@ def reading_of(settings: DecoderSettings, *, fingerprint: str, tokenizer: str, d
     return {"base": fingerprint, "tokenizer": subwords, "dtype": dtype, **rest}
 
 
-def write_encoded(
-    path: Path, docs: Iterable[Doc], read: Callable[[list[Doc]], list[np.ndarray]], *, reading: dict[str, Any]
-) -> int:
-    """Write what `read` gives for `docs`, each text once, to `path`; all of it is in memory. Returns how many texts.
-
-    Raises EncodedError where no doc has a word.
-    """
-    fresh = {_key(doc): doc for doc in docs if len(doc)}
-    if not fresh:
+def distinct(docs: Iterable[Doc]) -> dict[bytes, Doc]:
+    """Docs with words by what they are found again by. Raises EncodedError where there is none."""
+    texts = {_key(doc): doc for doc in docs if len(doc)}
+    if not texts:
         raise EncodedError("There is no text to read: no doc has a word. Give a corpus with docs.")
-    vectors = [rows for batch in minibatch(fresh.values(), DOCS_AT_ONCE) for rows in read(batch)]
+    return texts
+
+
+def write_encoded(
+    path: Path,
+    texts: Mapping[bytes, Doc],
+    read: Callable[[list[Doc]], list[np.ndarray]],
+    *,
+    reading: dict[str, Any],
+) -> None:
+    """Write what `read` gives for `texts`, as of `distinct`, to `path`. All of it is in memory."""
+    vectors = [rows for batch in minibatch(texts.values(), DOCS_AT_ONCE) for rows in read(batch)]
     tensors = {
         "vectors": np.concatenate(vectors),
-        "keys": np.frombuffer(b"".join(fresh), dtype="uint8").reshape(-1, _KEY_SIZE),
+        "keys": np.frombuffer(b"".join(texts), dtype="uint8").reshape(-1, _KEY_SIZE),
         "ends": np.cumsum([len(rows) for rows in vectors], dtype="int64"),
     }
     save_file(tensors, path, metadata={"reading": json.dumps(reading)})
-    return len(fresh)
 
 
 def _key(doc: Doc) -> bytes:

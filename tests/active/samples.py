@@ -88,6 +88,7 @@ def few_steps(base: Path) -> dict[str, Any]:
         "active.steps": 5,
         "active.optimizer.learn_rate.warmup_steps": 1,
         "active.optimizer.learn_rate.initial_rate": 0.01,
+        "active.initial": 0,
         "active.per_round": 60,
         "active.total": 120,
         "active.pool_words": 200,

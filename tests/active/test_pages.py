@@ -31,6 +31,10 @@ def test_the_history_shows_each_round_its_price_and_the_best(tmp_path: Path) -> 
     assert "F1 against words of gold" in page and "F1 against cost, EUR" in page
     # 120 words at 10 a minute, half a euro each, beside 3 for silver
     assert "<td>9.00</td>" in page
+    # so too where the first round has left silver aside
+    history[0]["silver"] |= {"sentences": 0, "dropped": 30}
+    write_history(tmp_path, history, best=1, reason="", costs=COSTS)
+    assert "<td>9.00</td>" in (tmp_path / "history.html").read_text(encoding="utf8")
     write_history(tmp_path, history, best=1, reason="", costs=Costs(None, 0.0))
     assert "cost" not in (tmp_path / "history.html").read_text(encoding="utf8").split("<h2>F1</h2>")[1].lower()
 

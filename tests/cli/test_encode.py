@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import spacy
 from spacy.cli.train import train
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
 from typer.testing import CliRunner, Result
 
 import spacy_llama_ner.cli.encode  # noqa: F401  (registers the command)
@@ -85,3 +87,24 @@ def test_what_does_not_fit_is_told(
     assert result.exit_code == 1
     assert told in " ".join(result.output.split())
     assert not (tmp_path / "encoded.safetensors").exists()
+
+
+def test_a_corpus_is_not_written_over(overrides: dict[str, Any], tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus" / "gold.spacy"
+    before = corpus.read_bytes()
+    result = run(CONFIG, corpus, *options(overrides), "--data", corpus)
+    assert result.exit_code == 1
+    assert "give the name of a file that ends with .safetensors" in " ".join(result.output.split())
+    assert corpus.read_bytes() == before
+
+
+def test_texts_are_read_as_they_are_and_as_training_cuts_them(overrides: dict[str, Any], tmp_path: Path) -> None:
+    vocab = Vocab()
+    docs = [
+        Doc(vocab, words=["Mia", "can't", "swim"], spaces=[True, True, False]),
+        # no tokenizer would find these words again
+        Doc(vocab, words=["Omar", "can't", "swim"]),
+    ]
+    DocBin(docs=docs).to_disk(tmp_path / "own.spacy")
+    result = run(CONFIG, tmp_path / "own.safetensors", *options(overrides), "--data", tmp_path / "own.spacy")
+    assert "the vectors of 3 texts" in " ".join(result.output.split())

@@ -14,7 +14,7 @@ from thinc.api import Model
 
 from spacy_llama_ner.encoder import LlamaEncoder
 from spacy_llama_ner.encoder.build import reading
-from spacy_llama_ner.encoder.encoded import EncodedError, write_encoded
+from spacy_llama_ner.encoder.encoded import EncodedError, distinct, write_encoded
 
 from .samples import make_docs, make_encoder
 
@@ -23,8 +23,10 @@ FROZEN: dict[str, Any] = {"lora": None, "window": 24, "stride": 16}
 
 
 def write(path: Path, docs: list[Doc], encoder: Model) -> int:
-    module = encoder.shims[0].module
-    return write_encoded(path, docs, encoder.predict, reading=reading(encoder.attrs["settings"], module))
+    texts = distinct(docs)
+    how = reading(encoder.attrs["settings"], encoder.shims[0].module)
+    write_encoded(path, texts, encoder.predict, reading=how)
+    return len(texts)
 
 
 @pytest.fixture
@@ -64,9 +66,12 @@ def test_other_texts_are_read_as_ever(frozen: Model, file: Path, tiny_llama: Pat
     # the same letters in other words
     other = Doc(DOCS[0].vocab, words=["UN", "praises", "Dan", "ish", "plan"], spaces=[True, True, False, True, False])
     assert other.text == DOCS[0].text
-    docs = [DOCS[1], other, *make_docs("nobody has seen this", "")]
-    for vectors, others in zip(model.predict(docs), frozen.predict(docs), strict=True):
-        np.testing.assert_array_equal(vectors, others)
+    docs = [DOCS[1], other, *make_docs("nobody has seen this", ""), DOCS[0]]
+    expected = [frozen.predict([doc])[0] for doc in docs]
+    known = model.shims[0].module.encoded.find(docs)
+    assert [rows is None for rows in known] == [False, True, True, True, False]
+    for vectors, others in zip(model.predict(docs), expected, strict=True):
+        np.testing.assert_allclose(vectors, others, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +118,9 @@ def test_nothing_to_keep_is_told(frozen: Model, tmp_path: Path) -> None:
         write(tmp_path / "none.safetensors", make_docs("", ""), frozen)
 
 
-def test_a_loaded_pipeline_does_without_the_file(file: Path, tiny_llama: Path, tmp_path: Path) -> None:
+def test_a_loaded_pipeline_does_without_the_file(
+    file: Path, tiny_llama: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     nlp = spacy.blank("en")
     tok2vec = {"base": str(tiny_llama), "dtype": "float32", **FROZEN, "encoded": str(file)}
     ner = nlp.add_pipe("llama_ner", config={"model": {"tok2vec": tok2vec}})
@@ -126,10 +133,13 @@ def test_a_loaded_pipeline_does_without_the_file(file: Path, tiny_llama: Path, t
         return nlp.get_pipe("llama_ner").model.get_ref("tok2vec").shims[0].module.encoded
 
     assert encoded(spacy.load(tmp_path / "pipeline")) is not None
-    file.unlink()
+    file.rename(tmp_path / "elsewhere")
     loaded = spacy.load(tmp_path / "pipeline")
-    assert encoded(loaded) is None
+    assert encoded(loaded) is None and not caplog.messages
     np.testing.assert_allclose(loaded(DOCS[0].text).spans["llama_ner"].attrs["scores"], expected, atol=1e-5)
+    file.write_bytes(b"something else")
+    assert encoded(spacy.load(tmp_path / "pipeline")) is None
+    assert "All texts are read anew" in caplog.text and "cannot be read as a file of vectors" in caplog.text
 
 
 def test_a_copy_shares_the_file(file: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:

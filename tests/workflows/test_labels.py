@@ -43,7 +43,8 @@ def test_gold_labels_are_bought_round_by_round(project: Path, run: Callable[[str
     run("active-learning")
     history = list(srsly.read_jsonl(project / "training" / "active" / "history.jsonl"))
     assert [line["round"] for line in history] == [0, 1, 2]
-    assert history[0]["gold"]["words"] == 0 < history[1]["gold"]["words"] <= 30 < history[2]["gold"]["words"] <= 60
+    words = [line["gold"]["words"] for line in history]
+    assert 0 < words[0] <= 20 < words[1] <= 50 < words[2] <= 60
     nlp = spacy.load(project / "training" / "active" / "model-best")
     scores = srsly.read_json(project / "metrics" / "active.json")
     again = nlp.evaluate(list(Corpus(project / "corpus" / "conll2003-sentences" / "test.spacy")(nlp)))
