@@ -20,7 +20,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config
 
 from ..data.docbin import docbin_files
-from ..pipeline.components import only_component
+from ..pipeline.components import find_components
 
 Reader = Callable[[Language], Iterable[Example]]
 BLOCKS = ("active", "budget")
@@ -70,9 +70,10 @@ class Plan:
 
     def check_encoder(self) -> None:
         """Raise ValueError or OSError where the base, or a file of its vectors, is not there or does not fit."""
-        tok2vec = only_component(self.blank(), wanted_by="Active learning").model.get_ref("tok2vec")
-        if "settings" in tok2vec.attrs:
-            tok2vec.initialize()
+        for ner in find_components(self.blank()).values():
+            tok2vec = ner.model.get_ref("tok2vec")
+            if "settings" in tok2vec.attrs:
+                tok2vec.initialize()
 
     def dev(self, nlp: Language) -> list[Example]:
         """Fresh examples of the corpus that `training.dev_corpus` names. Raises: PlanError where it has no entity."""

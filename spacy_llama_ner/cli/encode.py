@@ -54,9 +54,7 @@ def encode(
     from thinc.api import Model
 
     from ..active.plan import blank_pipeline
-    from ..encoder.architecture import make_layer
-    from ..encoder.build import reading
-    from ..encoder.encoded import distinct, write_encoded
+    from ..encoder.encoded import distinct, reading_of, write_encoded
     from ..encoder.settings import DecoderSettings
     from ..pipeline.components import only_component
     from ..shim import TorchShim
@@ -67,14 +65,14 @@ def encode(
     for corpus in data:
         corpus_files(corpus)
     nlp = blank_pipeline(load_config(config, overrides=overrides or {}, interpolate=True))
-    tok2vec: Model = only_component(nlp, wanted_by="`encode`").model.get_ref("tok2vec")
-    settings = tok2vec.attrs.get("settings")
-    if not isinstance(settings, DecoderSettings) or settings.lora is not None or settings.unfreeze_layers:
+    layer: Model = only_component(nlp, wanted_by="`encode`").model.get_ref("tok2vec")
+    settings = layer.attrs.get("settings")
+    if not isinstance(settings, DecoderSettings) or not settings.frozen:
         raise InputError(
             f"The encoder of {config} is trained, or is no LlamaEncoder.v1, so that its vectors cannot be "
             "kept. Expected is one with lora = null and unfreeze_layers = 0, as in configs/bilstm-crf.cfg."
         )
-    layer = make_layer("llama_encoder", replace(settings, encoded=None))
+    layer.attrs["settings"] = replace(settings, encoded=None)
     layer.initialize()
     texts = distinct(each for corpus in data for doc in read_corpus(corpus) for each in _as_read(nlp, doc))
     with (
@@ -87,7 +85,7 @@ def encode(
             return [layer.ops.to_numpy(rows) for rows in layer.predict(batch)]
 
         module = cast(TorchShim, layer.shims[0]).module
-        write_encoded(partial, texts, read, reading=reading(settings, module))
+        write_encoded(partial, texts, read, reading=reading_of(settings, module))
     msg.good(f"{output}: the vectors of {len(texts):,} texts")
     return len(texts)
 

@@ -43,16 +43,10 @@ def build_saved(settings: Settings, spec: dict[str, Any]) -> WordModule:
     return module
 
 
-def reading(settings: DecoderSettings, module: WordModule) -> dict[str, Any]:
-    """All that decides what vectors a frozen `module` gives."""
-    spec = module.spec()
-    return reading_of(settings, fingerprint=spec["fingerprint"], tokenizer=spec["tokenizer"], dtype=str(module.dtype))
-
-
 def _encoded(settings: Settings, module: WordModule) -> Encoded | None:
     if not isinstance(settings, DecoderSettings) or settings.encoded is None:
         return None
-    return Encoded(Path(settings.encoded), reading(settings, module))
+    return Encoded(Path(settings.encoded), reading_of(settings, module))
 
 
 def _build(settings: Settings, origin: Origin) -> WordModule:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -17,8 +16,9 @@ from spacy.util import minibatch
 
 from .settings import DecoderSettings
 
-# what has no part in how a frozen base reads
-_IRRELEVANT = ("base", "revision", "lora", "dtype", "merge", "save_base", "encoded", "unfreeze_layers")
+if TYPE_CHECKING:
+    from .words import WordModule
+
 _KEY_SIZE = 16
 # the encoder sorts and cuts them by itself
 DOCS_AT_ONCE = 256
@@ -64,14 +64,11 @@ class Encoded:
         return self
 
 
-def reading_of(settings: DecoderSettings, *, fingerprint: str, tokenizer: str, dtype: str) -> dict[str, Any]:
-    """All that decides what vectors a frozen base gives.
-
-    fingerprint: of the base. tokenizer: its JSON. dtype: of the matrix products.
-    """
-    rest = {name: value for name, value in asdict(settings).items() if name not in _IRRELEVANT}
-    subwords = hashlib.sha256(tokenizer.encode("utf8")).hexdigest()
-    return {"base": fingerprint, "tokenizer": subwords, "dtype": dtype, **rest}
+def reading_of(settings: DecoderSettings, module: WordModule) -> dict[str, Any]:
+    """All that decides what vectors a frozen `module`, built from `settings`, gives."""
+    spec = module.spec()
+    tokenizer = hashlib.sha256(spec["tokenizer"].encode("utf8")).hexdigest()
+    return {"base": spec["fingerprint"], "tokenizer": tokenizer, "dtype": str(module.dtype), **settings.reading}
 
 
 def distinct(docs: Iterable[Doc]) -> dict[bytes, Doc]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 DType = Literal["auto", "float32", "bfloat16"]
 Attention = Literal["bidirectional", "causal"] | list[int]
+# which weights there are, where they come from and go to
+_WEIGHTS = ("base", "revision", "dtype", "lora", "unfreeze_layers", "merge", "save_base", "encoded")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,7 @@ class DecoderSettings(Settings):
                     f"quantization = {self.quantization!r} leaves no weights to train in full or to merge with: set "
                     "unfreeze_layers = 0 and merge = false, or quantization = null."
                 )
-        if self.encoded is not None and (self.lora is not None or self.unfreeze_layers):
+        if self.encoded is not None and not self.frozen:
             raise ValueError(
                 f"encoded = {self.encoded!r} holds vectors of a frozen base, but this one is trained: set lora = "
                 "null and unfreeze_layers = 0, or encoded = null."
@@ -93,6 +95,16 @@ class DecoderSettings(Settings):
             check_choice("attention", self.attention, ("bidirectional", "causal"))
         if self.layer is not None and self.layer < 1:
             raise ValueError(f"layer = {self.layer}; expected the number of layers to run, 1 or more, or null.")
+
+    @property
+    def frozen(self) -> bool:
+        """Whether training leaves the encoder as it is."""
+        return self.lora is None and not self.unfreeze_layers
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How texts are cut and read, whatever the weights and their number format."""
+        return {name: value for name, value in asdict(self).items() if name not in _WEIGHTS}
 
 
 @dataclass(frozen=True, kw_only=True)

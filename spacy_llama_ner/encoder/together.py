@@ -7,7 +7,6 @@ adapter, there is a row for each encoder. The base multiplies all rows at once, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -113,11 +112,10 @@ def alike(layers: Sequence[Model]) -> list[list[Model]]:
     return [group for group in groups if len(group) > 1]
 
 
-def _reading(layer: Model) -> tuple[int, str, DecoderSettings]:
+def _reading(layer: Model) -> tuple[int, str, str, dict[str, Any]]:
     encoder = _encoder(layer)
     settings: DecoderSettings = layer.attrs["settings"]
-    same = replace(settings, base="", revision=None, lora=None, save_base=False, encoded=None)
-    return id(encoder.base), encoder.spec()["tokenizer"], same
+    return id(encoder.base), encoder.spec()["tokenizer"], settings.dtype, settings.reading
 
 
 def _encoder(layer: Model) -> WordEncoder:

@@ -13,8 +13,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 
 from spacy_llama_ner.encoder import LlamaEncoder
-from spacy_llama_ner.encoder.build import reading
-from spacy_llama_ner.encoder.encoded import EncodedError, distinct, write_encoded
+from spacy_llama_ner.encoder.encoded import EncodedError, distinct, reading_of, write_encoded
 
 from .samples import make_docs, make_encoder
 
@@ -24,7 +23,7 @@ FROZEN: dict[str, Any] = {"lora": None, "window": 24, "stride": 16}
 
 def write(path: Path, docs: list[Doc], encoder: Model) -> int:
     texts = distinct(docs)
-    how = reading(encoder.attrs["settings"], encoder.shims[0].module)
+    how = reading_of(encoder.attrs["settings"], encoder.shims[0].module)
     write_encoded(path, texts, encoder.predict, reading=how)
     return len(texts)
 
