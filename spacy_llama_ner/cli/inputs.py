@@ -11,6 +11,7 @@ from spacy.cli._util import setup_gpu
 from spacy.language import BaseDefaults, Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
+from spacy.util import load_config, resolve_dot_names
 from spacy.vocab import create_vocab
 
 from ..data.docbin import docbin_files
@@ -80,6 +81,22 @@ def read_corpus(data: Path) -> Iterator[Doc]:
     """The docs of a .spacy file or of all in a folder. Raises InputError."""
     for file in corpus_files(data):
         yield from read_docs(file)
+
+
+def read_trained_on(data: Path) -> Iterator[Doc]:
+    """The docs of a .spacy file or of all in a folder, or those that a config (.cfg) trains on. Raises InputError."""
+    if data.suffix != ".cfg":
+        yield from read_corpus(data)
+        return
+    try:
+        config = load_config(data, interpolate=True)
+        (reader,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
+        yield from (eg.reference for eg in reader(spacy.blank(config["nlp"]["lang"])))
+    except (KeyError, OSError, ValueError, zlib.error) as error:
+        raise InputError(
+            f"The training corpus of {data} cannot be read. Give a training config whose data is still there, as the "
+            f"config.cfg in a pipeline's folder, or the data itself.\n{error}"
+        ) from error
 
 
 def read_examples(nlp: Language, data: Path) -> list[Example]:

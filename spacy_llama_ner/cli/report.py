@@ -15,7 +15,7 @@ from ..evaluate.predict import predict_and_score, score_groups
 from ..evaluate.report import render_corpora, render_report
 from ..evaluate.splits import describe
 from .app import app
-from .inputs import InputError, corpus_files, load_pipeline, read_corpus, read_docs, read_examples, use_device
+from .inputs import InputError, corpus_files, load_pipeline, read_docs, read_examples, read_trained_on, use_device
 from .scores import tell_scores
 
 SENTENCES = 100
@@ -31,7 +31,8 @@ def report_cli(
         Option("--data", "-d", help="Report on a corpus instead: a .spacy file or a folder; give it again for more"),
     ] = None,
     train: Annotated[
-        Path | None, Option("--train", "-t", help="Training data, to tell seen entities from unseen ones")
+        Path | None,
+        Option("--train", "-t", help="Training data or its config.cfg, to tell seen entities from unseen ones"),
     ] = None,
     curve: Annotated[
         list[Path] | None,
@@ -96,7 +97,8 @@ def report(
 ) -> None:
     """Run a pipeline on gold data, print its scores, and write a page about what came out to `output`.
 
-    train: the training data, to tell seen entities from unseen ones.
+    train: the training data, or the config it was trained with (the config.cfg in a pipeline's folder), to tell seen
+        entities from unseen ones.
     curves: JSONL of learning curves (see `read_curve`): the pipeline's own, then those of others, to be drawn beside.
     scores: JSON file for the scores.
     limit: sentences on the page, the worst first; all else is about all sentences.
@@ -111,7 +113,7 @@ def report(
     names = _distinct([path.absolute().parent.name for path in curves], curves)
     mentions = None
     if train is not None:
-        mentions = {(ent.text, ent.label_) for doc in read_corpus(train) for ent in doc.ents}
+        mentions = {(ent.text, ent.label_) for doc in read_trained_on(train) for ent in doc.ents}
     use_device(gpu_id)
     nlp = load_pipeline(model)
     examples = read_examples(nlp, data)

@@ -58,6 +58,32 @@ def test_training_data_and_curves_add_their_sections(model: Path, corpus: Path, 
     assert page.count("<article") == 1
 
 
+def test_a_config_says_what_was_trained_on(model: Path, corpus: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.cfg"
+    # of the docs that the page is about, it trains on the first
+    config.write_text(
+        f"""
+        [nlp]
+        lang = "en"
+        [corpora]
+        [corpora.train]
+        @readers = "spacy.Corpus.v1"
+        path = "{corpus}"
+        gold_preproc = false
+        max_length = 0
+        limit = 1
+        augmenter = null
+        [training]
+        train_corpus = "corpora.train"
+        """,
+        encoding="utf8",
+    )
+    result = run(model, corpus, tmp_path / "page.html", "--train", config)
+    assert result.exit_code == 0, result.output
+    shown = read((tmp_path / "page.html").read_text(encoding="utf8")).shown
+    assert "seen 100.00 100.00 100.00 2 2" in shown
+
+
 def test_scores_are_those_that_evaluate_writes(model: Path, corpus: Path, tmp_path: Path) -> None:
     result = run(model, corpus, tmp_path / "page.html", "--scores", tmp_path / "new" / "report.json")
     assert result.exit_code == 0, result.output
@@ -115,6 +141,7 @@ def test_splits_of_one_name_are_told_apart(tmp_path: Path) -> None:
         (["model", "nowhere.spacy", "page.html"], "nowhere.spacy does not exist"),
         (["model", "gold.spacy", "page.html", "--train", "nowhere.spacy"], "nowhere.spacy does not exist"),
         (["model", "gold.spacy", "page.html", "--train", "torn.spacy"], "torn.spacy cannot be read"),
+        (["model", "gold.spacy", "page.html", "--train", "short.cfg"], "training corpus of short.cfg cannot be read"),
         (["model", "gold.spacy", "page.html", "--curve", "nowhere.jsonl"], "nowhere.jsonl"),
         (["model", "gold.spacy", "page.html", "--curve", "bad.jsonl"], "bad.jsonl, line 2: this is not JSON"),
         (["blank", "gold.spacy", "page.html"], "no component that sets entities"),
@@ -126,6 +153,7 @@ def test_what_cannot_be_reported_is_said(
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "torn.spacy").write_bytes(corpus.read_bytes()[:-40])
+    (tmp_path / "short.cfg").write_text('[nlp]\nlang = "en"\n', encoding="utf8")
     (tmp_path / "bad.jsonl").write_text('{"step": 1}\n{"step":\n', encoding="utf8")
     spacy.blank("en").to_disk(tmp_path / "blank")
     monkeypatch.chdir(tmp_path)
