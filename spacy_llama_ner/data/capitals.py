@@ -9,10 +9,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-Augmenter = Callable[[Language, Example], Iterator[Example]]
 
-
-def make_capitals(level: float) -> Augmenter:
+def make_capitals(level: float) -> Callable[[Language, Example], Iterator[Example]]:
     """`spacy_llama_ner.capitals.v1`: some sentences come in capitals, others at each pass.
 
     What a corpus reader gives as `augmenter`, the counterpart of `spacy.lower_case.v1`. Words, and with them
