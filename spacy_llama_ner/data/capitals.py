@@ -11,11 +11,12 @@ from spacy.training import Example
 
 
 def make_capitals(level: float) -> Callable[[Language, Example], Iterator[Example]]:
-    """`spacy_llama_ner.capitals.v1`: some sentences come in capitals, others at each pass.
+    """`spacy_llama_ner.capitals.v1`: some sentences come in capitals.
 
     What a corpus reader gives as `augmenter`, the counterpart of `spacy.lower_case.v1`. Words, and with them
     entities, stay what they are; letters without a capital of their own ("ß") stay as well. Drawn by Python's
-    `random`, which `spacy train` seeds.
+    `random`, which `spacy train` seeds, whenever the corpus is read: once where `training.max_epochs` is 0 or
+    more, at each pass where it is -1.
 
     level: share of the sentences, 0 to 1; docs without sentence boundaries are one sentence.
 
