@@ -1,4 +1,4 @@
-"""A corpus reader that gives a stratified, seeded fraction of a `.spacy` corpus."""
+"""A corpus reader that gives a stratified, seeded fraction of a `.spacy` corpus, in pieces if wanted."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 from spacy.vocab import Vocab
+
+from .cut import cut
 
 Stratum = tuple[str, ...]
 
@@ -20,6 +23,7 @@ def StratifiedCorpus(
     path: Path | None,
     fraction: float = 1.0,
     seed: int = 0,
+    sents: int = 0,
     gold_preproc: bool = False,
     max_length: int = 0,
     augmenter: Callable[[Language, Example], Iterable[Example]] | None = None,
@@ -28,48 +32,50 @@ def StratifiedCorpus(
 
     The strata are the sets of entity labels that docs have; docs without entities are one of them. From each
     comes `fraction` of its docs, rounded as `allot` says. The same docs, in the order of the corpus, come at
-    every pass and in every process; another `seed` gives others. 1.0 gives the corpus as `spacy.Corpus.v1`
-    does.
+    every pass and in every process; another `seed` gives others. With 1.0 and 0 for `sents` the corpus comes as
+    from `spacy.Corpus.v1`.
 
     path: a `.spacy` file or a folder of such files.
     fraction: above 0, up to 1; at least one doc comes.
-    gold_preproc, max_length, augmenter: as for `spacy.Corpus.v1`. They apply to the docs drawn.
+    sents: sentences in a piece that docs are cut into, as `cut` says; 0 keeps them whole. A batch of so many words
+        holds pieces of many docs, where it would hold one or two long ones.
+    gold_preproc, max_length, augmenter: as for `spacy.Corpus.v1`. They apply to the docs drawn, or their pieces.
 
-    Raises: ValueError for no path (a config without it) and for a fraction out of range.
+    Raises: ValueError for no path (a config without it), a fraction out of range and a negative number of
+    sentences.
     """
     if path is None:
         raise ValueError(Errors.E913)
     if not 0 < fraction <= 1:
         raise ValueError(f"`fraction` is {fraction}; it must be above 0 and at most 1 (0.2 is a fifth of the docs).")
-    if fraction == 1:
-        return Corpus(path, gold_preproc=gold_preproc, max_length=max_length, augmenter=augmenter)
-    return _Fraction(
+    if sents < 0:
+        raise ValueError(f"`sents` is {sents}; give 0 for whole docs, N for pieces of N sentences.")
+    return _Drawn(
         path,
         fraction=fraction,
         seed=seed,
+        sents=sents,
         gold_preproc=gold_preproc,
         max_length=max_length,
         augmenter=augmenter,
     )
 
 
-class _Fraction(Corpus):
-    def __init__(
-        self,
-        path: Path,
-        *,
-        fraction: float,
-        seed: int,
-        gold_preproc: bool,
-        max_length: int,
-        augmenter: Callable[[Language, Example], Iterable[Example]] | None,
-    ) -> None:
-        super().__init__(path, gold_preproc=gold_preproc, max_length=max_length, augmenter=augmenter)
+class _Drawn(Corpus):
+    def __init__(self, path: Path, *, fraction: float, seed: int, sents: int, **as_spacy: Any) -> None:
+        super().__init__(path, **as_spacy)
         self.fraction = fraction
         self.seed = seed
+        self.sents = sents
 
     def read_docbin(self, vocab: Vocab, locs: Iterable[str | Path]) -> Iterator[Doc]:
-        docs = list(super().read_docbin(vocab, locs))
+        docs = super().read_docbin(vocab, locs)
+        if self.fraction < 1:
+            docs = self._draw(list(docs))
+        for doc in docs:
+            yield from cut(doc, self.sents)
+
+    def _draw(self, docs: list[Doc]) -> Iterator[Doc]:
         strata = [tuple(sorted({ent.label_ for ent in doc.ents})) for doc in docs]
         return (docs[i] for i in draw(strata, self.fraction, self.seed))
 

@@ -93,6 +93,21 @@ def test_gold_preproc_and_max_length_split_docs_as_spacy_does(corpus: Path) -> N
     assert max(len(example.reference) for example in short) < 3
 
 
+def test_sents_cuts_the_docs_drawn_into_pieces(corpus: Path) -> None:
+    whole = StratifiedCorpus(corpus, fraction=0.5)
+    pieces = list(StratifiedCorpus(corpus, fraction=0.5, sents=1)(NLP))
+    assert len(pieces) == 2 * len(numbers(whole))
+    words = [word.text for example in whole(NLP) for word in example.reference]
+    assert [word.text for example in pieces for word in example.reference] == words
+    assert [word.text for example in pieces for word in example.predicted] == words
+    assert numbers(StratifiedCorpus(corpus, sents=2)) == numbers(StratifiedCorpus(corpus))
+
+
+def test_a_negative_number_of_sentences_is_refused(corpus: Path) -> None:
+    with pytest.raises(ValueError, match="`sents` is -1"):
+        StratifiedCorpus(corpus, sents=-1)
+
+
 def test_an_augmenter_is_applied(corpus: Path) -> None:
     def twice(nlp: Language, example: Example) -> Iterator[Example]:
         yield from (example, example)

@@ -14,10 +14,10 @@ ROOT = Path(__file__).parent.parent.parent
 SYSTEMS = ("linear-crf", "bidirectional-lora", "bilstm-crf", "bert-bilstm", "distilbert-lora", "silver")
 
 
-def check_results(project: Path, name: str, *, corpus: str = "conll2003-sentences", training: str = "") -> None:
-    """corpus: which test data the scores are of. training: folder of the curve, if it is not that of the pipeline."""
+def check_results(project: Path, name: str, *, corpus: str = "conll2003-sentences") -> None:
+    """corpus: which test data the scores are of."""
     scores = srsly.read_json(project / "metrics" / f"{name}.json")
-    lines = list(srsly.read_jsonl(project / "training" / (training or name) / "curve.jsonl"))
+    lines = list(srsly.read_jsonl(project / "training" / name / "curve.jsonl"))
     assert [line["step"] for line in lines] == [0, 2, 4]
     assert all(line[split]["loss"] > 0 for line in lines for split in ("train", "dev"))
     page = (project / "pages" / f"{name}.html").read_text(encoding="utf8")

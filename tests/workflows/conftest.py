@@ -39,7 +39,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         srsly.write_json(path, srsly.read_json(path)[:size])
     columns = (folder / "columns" / "train.txt").read_text(encoding="utf8")
     (folder / "silver.txt").write_text(as_a_model_would(columns), encoding="utf8")
-    for name in (*SYSTEMS, "conll2003", "requests", "continual", "active", "active-frozen"):
+    for name in (*SYSTEMS, "conll2003", "conll2003-best", "requests", "continual", "active", "active-frozen"):
         config = load_config(folder / "configs" / f"{name}.cfg", interpolate=False)
         shrink(config)
         config.to_disk(folder / "configs" / f"{name}.cfg")
@@ -61,8 +61,11 @@ def shrink(section: dict[str, Any]) -> None:
 @pytest.fixture
 def run(
     project: Path, tiny_llama: Path, tiny_bert: Path, tiny_distilbert: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[str], list[str]]]:
-    """Run a workflow as `spacy project run` does, each command in this process; gives the commands that ran."""
+) -> Iterator[Callable[..., list[str]]]:
+    """Run a workflow as `spacy project run` does, each command in this process; gives the commands that ran.
+
+    Named arguments are variables, as in `--vars.NAME`.
+    """
     ran: list[str] = []
 
     def run_here(scripts: list[str], **kwargs: Any) -> None:
@@ -80,9 +83,10 @@ def run(
     names = {"base": tiny_llama, "bert": tiny_bert, "distilbert": tiny_distilbert, "conll2003": "columns"}
     names["silver"] = "silver.txt"
 
-    def run(workflow: str) -> list[str]:
+    def run(workflow: str, **more: str) -> list[str]:
         ran.clear()
-        project_run(project, workflow, overrides={f"vars.{name}": str(value) for name, value in names.items()})
+        given = {f"vars.{name}": str(value) for name, value in (names | more).items()}
+        project_run(project, workflow, overrides=given)
         return list(ran)
 
     yield run

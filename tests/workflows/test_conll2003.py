@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 from .checks import check_results
 
 
-def test_conll2003_ends_with_scores_that_are_calibrated(project: Path, run: Callable[[str], list[str]]) -> None:
-    ran = run("conll2003")
-    check_results(project, "conll2003", corpus="conll2003", training="conll2003/uncalibrated")
-    assert sum(" calibrate " in script for script in ran) == 1
+@pytest.mark.parametrize("config", ["conll2003", "conll2003-best"])
+def test_conll2003_ends_with_scores_and_pages(project: Path, run: Callable[..., list[str]], config: str) -> None:
+    run("conll2003", config=config)
+    check_results(project, config, corpus="conll2003")
     page = (project / "pages" / "conll2003-data.html").read_text(encoding="utf8")
     assert all(f">{split}</th>" in page for split in ("train", "dev", "test"))
-    assert all(" fetch " in script for script in run("conll2003"))
+    assert all(" fetch " in script for script in run("conll2003", config=config))
 
 
 def test_conll2003_starts_from_a_base_that_was_warmed_up(
