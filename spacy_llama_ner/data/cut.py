@@ -1,4 +1,4 @@
-"""Long docs cut into pieces of a few sentences."""
+"""Parts of docs as docs of their own, and long docs cut into pieces of a few sentences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ def cut(doc: Doc, sents: int) -> Iterator[Doc]:
         return
     starts = [sent.start for sent in doc.sents][::sents]
     for start, end in zip(starts, [*starts[1:], len(doc)], strict=True):
-        piece = doc[start:end].as_doc()
-        # as_doc forgets it, and the corpus reader would then tokenize the text anew
-        piece.has_unknown_spaces = doc.has_unknown_spaces
-        yield piece
+        yield part(doc, start, end)
+
+
+def part(doc: Doc, start: int, end: int) -> Doc:
+    """The words `start` to `end` as a doc of their own, which says of its spaces what `doc` says of them."""
+    words = doc[start:end].as_doc()
+    # as_doc forgets it, and spaCy's corpus reader would then tokenize the text anew
+    words.has_unknown_spaces = doc.has_unknown_spaces
+    return words

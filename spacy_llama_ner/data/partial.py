@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from spacy.tokens import Doc, Span
 
+from .cut import part
 from .matching import words_of
 
 Place = tuple[int, int, str]
@@ -54,5 +55,5 @@ def known_parts(doc: Doc) -> Iterator[Doc]:
     for i in range(len(doc) + 1):
         if i == len(doc) or not known[i]:
             if i > start:
-                yield doc[start:i].as_doc()
+                yield part(doc, start, i)
             start = i + 1

@@ -93,6 +93,13 @@ def test_the_known_parts_are_docs_of_their_own(tags: list[str], parts: list[tupl
     assert [(doc.text.strip(), tags_of(doc)) for doc in known_parts(make_doc(tags))] == parts
 
 
+def test_a_known_part_says_whether_its_spaces_are_those_of_the_text() -> None:
+    doc = make_doc(["B-PER", "I-PER", "", "O", "O", ""])
+    for unknown in (True, False):
+        doc.has_unknown_spaces = unknown
+        assert [part.has_unknown_spaces for part in known_parts(doc)] == [unknown, unknown]
+
+
 def test_what_is_not_known_goes_through_files_and_spacys_reader(tmp_path: Path) -> None:
     tags = ["B-PER", "I-PER", "", "", "O", ""]
     write_docbin([make_doc(tags)], tmp_path / "partial.spacy")
