@@ -10,7 +10,7 @@ from wasabi import msg
 
 from ..evaluate.predict import predict_and_score
 from .app import app
-from .inputs import InputError, load_pipeline, read_examples, use_device
+from .inputs import InputError, check_file, load_pipeline, read_examples, use_device
 from .scores import tell_scores
 
 
@@ -20,7 +20,9 @@ def evaluate_cli(
     data: Annotated[Path, Argument(help="Gold data: a .spacy file or a folder of them")],
     output: Annotated[Path | None, Option("--output", "-o", help="JSON file for the scores")] = None,
     gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")] = -1,
-    batch_size: Annotated[int | None, Option("--batch-size", "-b", min=1, help="Docs a batch")] = None,
+    batch_size: Annotated[
+        int | None, Option("--batch-size", "-b", min=1, help="Docs a batch, for components that go by docs")
+    ] = None,
     before: Annotated[str | None, Option(help="Earlier pipeline, to show what has become of each label's F1")] = None,
 ) -> None:
     """Score the entities of a pipeline on gold data, in total and by type."""
@@ -47,9 +49,10 @@ def evaluate(
     parse. `output` appears whole or not at all; missing folders are made.
     before: an earlier pipeline, whose scores on the same data are shown beside, and returned as `before`.
 
-    Raises: InputError where the device, the pipeline or the corpus is not there or does not fit, OSError
+    Raises: InputError where the device, the pipeline, the corpus or the output is not there or does not fit, OSError
     where `output` cannot be written.
     """
+    check_file(output, ".json")
     use_device(gpu_id)
     nlp = load_pipeline(model)
     examples = read_examples(nlp, data)

@@ -11,7 +11,7 @@ from spacy.cli._util import setup_gpu
 from spacy.language import BaseDefaults, Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
-from spacy.util import load_config, resolve_dot_names
+from spacy.util import dot_to_object, load_config, resolve_dot_names
 from spacy.vocab import create_vocab
 
 from ..data.docbin import docbin_files
@@ -56,6 +56,22 @@ def check_output(output: Path) -> None:
         raise InputError(f"The output folder {output} holds other things than a pipeline. Give a new folder.")
 
 
+def check_file(output: Path | None, suffix: str) -> None:
+    """Raise InputError where an output is a folder, or does not end in `suffix`; None is no output.
+
+    A corpus that a user took for one more value of an option would be the output, and be replaced.
+    """
+    if output is None:
+        return
+    if output.is_dir():
+        raise InputError(f"The output {output} is a folder. Give a file, such as {output / f'scores{suffix}'}.")
+    if output.suffix.lower() != suffix:
+        raise InputError(
+            f"The output {output} does not end in {suffix}. Give a file that does. An option that may be given more "
+            "than once takes one value each time, as in --data one.spacy --data two.spacy."
+        )
+
+
 def corpus_files(data: Path) -> list[Path]:
     """A .spacy file, or those in a folder: train, dev and test first, then by name. Raises InputError."""
     if not data.exists():
@@ -84,13 +100,18 @@ def read_corpus(data: Path) -> Iterator[Doc]:
 
 
 def read_trained_on(data: Path) -> Iterator[Doc]:
-    """The docs of a .spacy file or of all in a folder, or those that a config (.cfg) trains on. Raises InputError."""
+    """The docs of a .spacy file or of all in a folder, or those that a config (.cfg) trains on. Raises InputError.
+
+    An augmenter of the config is left out.
+    """
     if data.suffix != ".cfg":
         yield from read_corpus(data)
         return
     try:
         config = load_config(data, interpolate=True)
-        (reader,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
+        name = config["training"]["train_corpus"]
+        dot_to_object(config, name)["augmenter"] = None
+        (reader,) = resolve_dot_names(config, [name])
         yield from (eg.reference for eg in reader(spacy.blank(config["nlp"]["lang"])))
     except (KeyError, OSError, ValueError, zlib.error) as error:
         raise InputError(

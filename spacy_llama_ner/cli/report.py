@@ -10,12 +10,22 @@ from typer import Argument, Option
 from wasabi import msg
 
 from ..data.files import written_whole
+from ..evaluate.groups import mention
 from ..evaluate.points import CurveError, read_curve
 from ..evaluate.predict import predict_and_score, score_groups
 from ..evaluate.report import render_corpora, render_report
 from ..evaluate.splits import describe
 from .app import app
-from .inputs import InputError, corpus_files, load_pipeline, read_docs, read_examples, read_trained_on, use_device
+from .inputs import (
+    InputError,
+    check_file,
+    corpus_files,
+    load_pipeline,
+    read_docs,
+    read_examples,
+    read_trained_on,
+    use_device,
+)
 from .scores import tell_scores
 
 SENTENCES = 100
@@ -105,15 +115,17 @@ def report(
 
     Files appear whole or not at all.
 
-    Raises: InputError where the device, the pipeline or a corpus is not there or does not fit, CurveError where the
+    Raises: InputError where the device, the pipeline, a corpus or an output does not fit, CurveError where the
     curves are damaged, OSError where a file cannot be written.
     """
     # what is quick comes first, so that its errors do not have to be waited for
+    check_file(output, ".html")
+    check_file(scores, ".json")
     found_curves = [read_curve(path) for path in curves]
     names = _distinct([path.absolute().parent.name for path in curves], curves)
     mentions = None
     if train is not None:
-        mentions = {(ent.text, ent.label_) for doc in read_trained_on(train) for ent in doc.ents}
+        mentions = {mention(ent) for doc in read_trained_on(train) for ent in doc.ents}
     use_device(gpu_id)
     nlp = load_pipeline(model)
     examples = read_examples(nlp, data)
@@ -137,8 +149,10 @@ def report_data(data: list[Path], output: Path) -> None:
 
     data: .spacy files, or folders of them; each file is a split.
 
-    Raises: InputError where a file is not there or cannot be read, OSError where `output` cannot be written.
+    Raises: InputError where a corpus is not there or cannot be read, or `output` is no page; OSError where `output`
+    cannot be written.
     """
+    check_file(output, ".html")
     files = list(dict.fromkeys(file for path in data for file in corpus_files(path)))
     names = _distinct([file.stem for file in files], files)
     splits = {name: describe(read_docs(file)) for name, file in zip(names, files, strict=True)}

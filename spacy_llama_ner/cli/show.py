@@ -12,7 +12,7 @@ from ..data.files import written_whole
 from ..evaluate.page import render_page
 from ..evaluate.predict import predict_and_score, score_groups
 from .app import app
-from .inputs import InputError, load_pipeline, read_examples
+from .inputs import InputError, check_file, load_pipeline, read_examples
 
 
 @app.command("show")
@@ -34,9 +34,10 @@ def show(model: str, data: Path, output: Path, *, limit: int) -> None:
 
     limit: docs on the page, those with errors first; the scores are of all.
 
-    Raises: InputError where the pipeline or the corpus is not there or does not fit, OSError where `output`
-    cannot be written.
+    Raises: InputError where the pipeline, the corpus or the output is not there or does not fit, OSError where
+    `output` cannot be written.
     """
+    check_file(output, ".html")
     nlp = load_pipeline(model)
     examples = read_examples(nlp, data)
     scores = predict_and_score(nlp, examples)

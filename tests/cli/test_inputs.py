@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spacy_llama_ner.cli.inputs import read_docs
+import pytest
+
+from spacy_llama_ner.cli.inputs import InputError, check_file, read_docs
 
 from ..evaluate.sample import write_corpus
 
@@ -12,3 +14,12 @@ from ..evaluate.sample import write_corpus
 def test_words_of_docs_from_a_file_know_whether_they_are_white_space(tmp_path: Path) -> None:
     (doc,) = read_docs(write_corpus(tmp_path / "a.spacy", [("It  rains", [])]))
     assert [(token.lower_, token.is_space) for token in doc] == [("it", False), (" ", True), ("rains", False)]
+
+
+def test_a_command_does_not_write_over_a_corpus_or_a_folder(tmp_path: Path) -> None:
+    check_file(tmp_path / "page.html", ".html")
+    check_file(None, ".html")
+    with pytest.raises(InputError, match="does not end in .html"):
+        check_file(tmp_path / "dev.spacy", ".html")
+    with pytest.raises(InputError, match="is a folder"):
+        check_file(tmp_path, ".json")

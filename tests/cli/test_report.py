@@ -145,7 +145,9 @@ def test_splits_of_one_name_are_told_apart(tmp_path: Path) -> None:
         (["model", "gold.spacy", "page.html", "--curve", "nowhere.jsonl"], "nowhere.jsonl"),
         (["model", "gold.spacy", "page.html", "--curve", "bad.jsonl"], "bad.jsonl, line 2: this is not JSON"),
         (["blank", "gold.spacy", "page.html"], "no component that sets entities"),
-        (["model", "gold.spacy", "empty"], "Cannot report"),
+        (["model", "gold.spacy", "empty"], "The output empty is a folder"),
+        (["--data", "gold.spacy", "gold.spacy"], "gold.spacy does not end in .html"),
+        (["model", "gold.spacy", "page.html", "--scores", "gold.spacy"], "gold.spacy does not end in .json"),
     ],
 )
 def test_what_cannot_be_reported_is_said(
