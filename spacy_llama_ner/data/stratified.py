@@ -81,12 +81,12 @@ class _Drawn(Corpus):
 
 
 def draw(strata: Iterable[Stratum], fraction: float, seed: int) -> list[int]:
-    """Indices, ascending, of a stratified sample; `strata` gives the stratum of every item."""
+    """Indices, ascending, of a stratified sample; `strata` gives the stratum of every item. See `allot`."""
     members: dict[Stratum, list[int]] = defaultdict(list)
     for i, stratum in enumerate(strata):
         members[stratum].append(i)
     chosen: list[int] = []
-    for stratum, count in allot({key: len(items) for key, items in members.items()}, fraction).items():
+    for stratum, count in allot({key: len(items) for key, items in members.items()}, fraction, seed).items():
         # a string seeds by its SHA-512, the same in every process; a generator for each stratum keeps them
         # apart
         random.Random(f"{seed} {stratum}").shuffle(members[stratum])
@@ -94,30 +94,43 @@ def draw(strata: Iterable[Stratum], fraction: float, seed: int) -> list[int]:
     return sorted(chosen)
 
 
-def allot(sizes: Mapping[Stratum, int], fraction: float) -> dict[Stratum, int]:
+def allot(sizes: Mapping[Stratum, int], fraction: float, seed: int) -> dict[Stratum, int]:
     """How many items to take from each stratum.
 
-    The total is `fraction` of all items, rounded, and at least 1. Each stratum gets its share rounded down;
-    what is then missing goes to the largest remainders. After that, each label that got nothing, the rarest
-    first, gets one item from the largest stratum that has it, at the cost of the stratum with the most items.
+    The total is `fraction` of all items, rounded, and at least 1. Each stratum gets its share rounded down or up, up
+    as often over seeds as its share says (systematic sampling; Madow 1949, On the Theory of Systematic Sampling, II).
+    After that, each label that got nothing, the rarest first, gets one item from the largest stratum that has it, at
+    the cost of the stratum with the most items among those that can give one without losing a label.
     A total smaller than the number of labels cannot keep them all.
     """
     if not sizes:
         return {}
-    total = max(1, round(fraction * sum(sizes.values())))
+    n_items = sum(sizes.values())
+    total = max(1, round(fraction * n_items))
     keys = sorted(sizes)
-    counts = {key: int(fraction * sizes[key]) for key in keys}
-    by_remainder = sorted(keys, key=lambda key: counts[key] - fraction * sizes[key])
-    for key in by_remainder[: total - sum(counts.values())]:
-        counts[key] += 1
-    frequency: dict[str, int] = defaultdict(int)
+    rng = random.Random(seed)
+    rng.shuffle(keys)
+    start, before = rng.randrange(n_items), 0
+    counts = {}
     for key in keys:
+        after = before + sizes[key]
+        counts[key] = (after * total + start) // n_items - (before * total + start) // n_items
+        before = after
+    frequency: dict[str, int] = defaultdict(int)
+    for key, size in sizes.items():
         for label in key:
-            frequency[label] += sizes[key]
+            frequency[label] += size
     for label in sorted(frequency, key=lambda label: (frequency[label], label)):
-        having = [key for key in keys if label in key]
-        donor = max(keys, key=lambda key: counts[key])
-        if counts[donor] > 1 and not any(counts[key] for key in having):
-            counts[donor] -= 1
-            counts[max(having, key=lambda key: sizes[key])] += 1
+        if _taken(counts, label):
+            continue
+        donors = [
+            key for key in keys if counts[key] > 1 or (counts[key] == 1 and all(_taken(counts, of) > 1 for of in key))
+        ]
+        if donors:
+            counts[max(donors, key=lambda key: counts[key])] -= 1
+            counts[max((key for key in keys if label in key), key=lambda key: sizes[key])] += 1
     return counts
+
+
+def _taken(counts: Mapping[Stratum, int], label: str) -> int:
+    return sum(count for key, count in counts.items() if label in key)

@@ -149,9 +149,10 @@ def test_too_few_to_keep_all_labels_still_draws() -> None:
 @given(
     st.dictionaries(st.sets(st.sampled_from("ABC")).map(lambda labels: tuple(sorted(labels))), st.integers(1, 50)),
     st.floats(0.01, 0.99),
+    st.integers(0, 5),
 )
-def test_shares_are_fair(sizes: dict[tuple[str, ...], int], fraction: float) -> None:
-    counts = allot(sizes, fraction)
+def test_shares_are_fair(sizes: dict[tuple[str, ...], int], fraction: float, seed: int) -> None:
+    counts = allot(sizes, fraction, seed)
     total = sum(counts.values())
     labels = {label for key in sizes for label in key}
     assert total == (max(1, round(fraction * sum(sizes.values()))) if sizes else 0)
@@ -160,3 +161,20 @@ def test_shares_are_fair(sizes: dict[tuple[str, ...], int], fraction: float) -> 
     assert all(abs(counts[key] - fraction * sizes[key]) < 1 + len(labels) for key in sizes)
     if total >= len(sizes) and total >= len(labels):
         assert labels == {label for key, count in counts.items() if count for label in key}
+
+
+def test_strata_of_one_doc_have_their_turn_over_seeds() -> None:
+    """A corpus of long docs has hardly two with the same set of labels."""
+    sizes = {(label,): 1 for label in "ABCDEFGHIJ"}
+    taken = [{key for key, count in allot(sizes, 0.5, seed).items() if count} for seed in range(20)]
+    assert all(len(keys) == 5 for keys in taken)
+    assert set().union(*taken) == set(sizes)
+    assert len({frozenset(keys) for keys in taken}) > 10
+
+
+def test_a_label_is_kept_at_the_cost_of_one_that_others_have() -> None:
+    sizes = {("A",): 2, ("A", "B"): 2, ("B",): 2, ("C",): 1}
+    for seed in range(20):
+        counts = allot(sizes, 3 / 7, seed)
+        assert sum(counts.values()) == 3
+        assert {"A", "B", "C"} == {label for key, count in counts.items() if count for label in key}
