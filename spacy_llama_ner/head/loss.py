@@ -33,6 +33,11 @@ class Loss:
             raise ValueError(
                 f"{self} teaches nothing. Expected weights of 0 or more, of which crf or cross_entropy is above 0."
             )
+        if self.label_weights and self.cross_entropy + self.label_smoothing == 0:
+            raise ValueError(
+                f"label_weights {self.label_weights} change nothing here: they multiply the terms of single words, "
+                "and crf alone has a weight. Give cross_entropy one (0.5, say), or set label_weights = null."
+            )
         if self.missing not in get_args(Missing):
             raise ValueError(f"missing is {self.missing!r}; expected one of {', '.join(get_args(Missing))}.")
 

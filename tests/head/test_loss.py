@@ -68,12 +68,18 @@ def test_label_weights_multiply_the_terms_of_their_words() -> None:
 
 
 def test_label_weights_leave_the_crf_term_alone() -> None:
-    assert compute(Loss(label_weights={"NAME": 3.0})) == pytest.approx(compute(Loss()))
+    smooth = {"label_smoothing": 1e-12}
+    assert compute(Loss(label_weights={"NAME": 3.0}, **smooth)) == pytest.approx(compute(Loss(**smooth)))
+
+
+def test_label_weights_without_a_term_to_multiply_are_refused() -> None:
+    with pytest.raises(ValueError, match="change nothing here"):
+        Loss(label_weights={"NAME": 3.0})
 
 
 def test_labels_without_a_weight_count_one() -> None:
-    assert Loss(label_weights={"DATE": 2.0}).tag_weights(["NAME", "DATE"]) == [1, 1, 1, 2, 2]
-    assert Loss(label_weights={"O": 0.5}).tag_weights(["NAME"]) == [0.5, 1, 1]
+    assert Loss(cross_entropy=1.0, label_weights={"DATE": 2.0}).tag_weights(["NAME", "DATE"]) == [1, 1, 1, 2, 2]
+    assert Loss(cross_entropy=1.0, label_weights={"O": 0.5}).tag_weights(["NAME"]) == [0.5, 1, 1]
 
 
 def test_a_weight_for_an_unknown_label_is_an_error() -> None:
