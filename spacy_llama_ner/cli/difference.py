@@ -15,10 +15,10 @@ from ..evaluate.difference import Difference, differences
 from ..evaluate.groups import Tally
 from ..evaluate.predict import predict_and_score
 from ..evaluate.report import render_difference
-from ..evaluate.report.difference import signed
-from ..evaluate.table import percent
+from ..evaluate.report.difference import signed, span
+from ..evaluate.table import TOTAL, percent
 from .app import app
-from .inputs import InputError, load_pipeline, read_examples, use_device
+from .inputs import InputError, check_file, load_pipeline, read_examples, use_device
 
 
 @app.command("difference")
@@ -44,9 +44,11 @@ def difference(
 ) -> dict[str, list[Difference]]:
     """Run both pipelines on each of `data`, print how they differ and write it to `page` and, as JSON, to `output`.
 
-    Raises: InputError where the device, a pipeline or a corpus is not there or does not fit, OSError where a file
-    cannot be written.
+    Raises: InputError where the device, a pipeline, a corpus or an output is not there or does not fit, OSError where
+    a file cannot be written.
     """
+    check_file(page, ".html")
+    check_file(output, ".json")
     use_device(gpu_id)
     predicted = [_predict(model, data) for model in (first, second)]
     found = {str(path): differences(*(examples[path] for examples in predicted)) for path in data}
@@ -57,7 +59,7 @@ def difference(
         html = render_difference(found, names=names, title=f"{first} and {second}, on {', '.join(found)}")
         partial.write_text(html, encoding="utf8")
     if output is not None:
-        figures = {where: {row.label: _figures(row) for row in rows} for where, rows in found.items()}
+        figures = {where: _figures(rows) for where, rows in found.items()}
         with written_whole(output) as partial:
             srsly.write_json(partial, {"first": first, "second": second, "data": figures})
     msg.good(f"Wrote {page}")
@@ -85,11 +87,11 @@ def _print(where: str, rows: list[Difference], names: tuple[str, str]) -> None:
     msg.divider(where)
     table = [
         (
-            row.label,
+            TOTAL if row.label is None else row.label,
             percent(row.first.f),
             percent(row.second.f),
             signed(row.f),
-            f"{signed(row.interval[0])} to {signed(row.interval[1])}",
+            span(row.interval),
             f"{row.first.gold:,}",
         )
         for row in rows
@@ -98,7 +100,12 @@ def _print(where: str, rows: list[Difference], names: tuple[str, str]) -> None:
     msg.table(table, header=header, divider=True, aligns=("l", "r", "r", "r", "r", "r"))
 
 
-def _figures(row: Difference) -> dict[str, Any]:
+def _figures(rows: list[Difference]) -> dict[str, Any]:
+    total, *by_label = rows
+    return {"all": _row(total), "per_type": {row.label: _row(row) for row in by_label}}
+
+
+def _row(row: Difference) -> dict[str, Any]:
     def scores(tally: Tally) -> dict[str, float | None]:
         return {"p": tally.p, "r": tally.r, "f": tally.f}
 

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from spacy.training import Example
 
-from .compare import compare
+from .compare import Judged, compare
 from .groups import Tally
 from .interval import Interval, difference_interval
-from .table import TOTAL
+
+# by label; None stands for all entities together
+Tallies = Mapping[str | None, Tally]
+# fewer sentences than this say nothing of how far F1 varies
+FEWEST = 10
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The entities of one label, or of all.
+    """The entities of one label, or of all where `label` is None.
 
     first, second: as each of the two systems has them.
-    interval: 95% interval of the F1 of the first less that of the second.
+    interval: 95% interval of the F1 of the first less that of the second, over the sentences (docs, where gold has no
+        sentence boundaries); None where there are fewer than 10.
     """
 
-    label: str
+    label: str | None
     first: Tally
     second: Tally
-    interval: Interval
+    interval: Interval | None
 
     @property
     def f(self) -> float | None:
@@ -38,28 +44,39 @@ def differences(first: Sequence[Example], second: Sequence[Example]) -> list[Dif
 
     first, second: predictions on the same gold docs, in the same order.
     """
-    sides = [[tally_labels(example) for example in examples] for examples in (first, second)]
-    labels = sorted({label for side in sides for doc in side for label in doc} - {TOTAL})
+    sides = [[part for example in examples for part in tally_sentences(example)] for examples in (first, second)]
+    labels = sorted({label for side in sides for part in side for label in part if label is not None})
     found = []
-    for label in (TOTAL, *labels):
-        one, other = ([doc.get(label, Tally()) for doc in side] for side in sides)
-        found.append(Difference(label, add(one), add(other), difference_interval(one, other)))
+    for label in (None, *labels):
+        one, other = ([part.get(label, Tally()) for part in side] for side in sides)
+        interval = difference_interval(one, other) if len(one) >= FEWEST else None
+        found.append(Difference(label, add(one), add(other), interval))
     return found
 
 
-def tally_labels(example: Example) -> Mapping[str, Tally]:
-    """The entities of a doc by label, and "all"; predictions that cannot be judged are left out."""
-    tallies: dict[str, Tally] = defaultdict(Tally)
+def tally_sentences(example: Example) -> list[Tallies]:
+    """The entities of each gold sentence by label; those of the doc, where gold has no sentence boundaries.
+
+    An entity belongs to the sentence of its first word. Predictions that cannot be judged are left out.
+    """
+    gold = example.reference
+    starts = [sent.start for sent in gold.sents] if gold.has_annotation("SENT_START") else [0]
+    sentences: list[dict[str | None, Tally]] = [defaultdict(Tally) for _ in starts]
+
+    def tallies(ent: Judged) -> tuple[Tally, Tally]:
+        of_sentence = sentences[bisect_right(starts, ent.words[0]) - 1 if ent.words else 0]
+        return of_sentence[ent.label], of_sentence[None]
+
     comparison = compare(example)
     for ent in comparison.gold:
-        for label in (ent.label, TOTAL):
-            tallies[label].gold += 1
+        for tally in tallies(ent):
+            tally.gold += 1
     for ent in comparison.predicted:
         if ent.verdict != "unjudged":
-            for label in (ent.label, TOTAL):
-                tallies[label].predicted += 1
-                tallies[label].right += ent.verdict == "right"
-    return tallies
+            for tally in tallies(ent):
+                tally.predicted += 1
+                tally.right += ent.verdict == "right"
+    return list(sentences)
 
 
 def add(tallies: Iterable[Tally]) -> Tally:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from .compare import Judgement, Words
 
-# surface text and label
+# surface text without its white space, and label
 Mention = tuple[str, str]
 LONGEST = 5
 SEEN, UNSEEN = "seen", "unseen"
@@ -40,6 +40,11 @@ class Tally:
         return 2 * self.right / total if total else None
 
 
+def mention(span: Span) -> Mention:
+    """What an entity is known by, in corpora that know the spaces of a text and in those that do not."""
+    return "".join(span.text.split()), span.label_
+
+
 def by_length(judged: Iterable[Judgement]) -> dict[str, Tally]:
     """Tallies by number of words: "1" to "4", and "5+"; groups without entities are left out."""
 
@@ -51,13 +56,13 @@ def by_length(judged: Iterable[Judgement]) -> dict[str, Tally]:
 
 
 def by_seen(judged: Iterable[Judgement], mentions: Collection[Mention]) -> dict[str, Tally]:
-    """Tallies of entities that are "seen" (text and label together are among `mentions`) and "unseen".
+    """Tallies of entities that are "seen" (by text and label, among `mentions`) and "unseen".
 
-    mentions: text and label of each entity of the training data, a set for speed.
+    mentions: `mention` of each entity of the training data, a set for speed.
     """
 
     def seen(doc: Doc, words: Words, label: str) -> str:
-        return SEEN if (doc[words[0] : words[1]].text, label) in mentions else UNSEEN
+        return SEEN if mention(Span(doc, *words, label=label)) in mentions else UNSEEN
 
     found = _tally(judged, seen)
     return {group: found[group] for group in (SEEN, UNSEEN) if group in found}

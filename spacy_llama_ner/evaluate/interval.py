@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,22 +17,26 @@ Interval = tuple[float, float]
 
 
 def f1_interval(docs: Sequence[Tally]) -> Interval:
-    """Ends of the 95% interval of the F1 over all docs, given the entities of each; (0, 0) without docs."""
-    return _ends(_resampled(docs))
+    """Ends of the 95% interval of the F1 over all docs (or sentences), given the entities of each; (0, 0) without."""
+    return _ends(_resampled(docs)[0])
 
 
 def difference_interval(first: Sequence[Tally], second: Sequence[Tally]) -> Interval:
     """Ends of the 95% interval of the F1 of one system less that of another, on the same docs in the same order."""
-    return _ends(_resampled(first) - _resampled(second))
+    one, other = _resampled(first, second)
+    return _ends(one - other)
 
 
-def _resampled(docs: Sequence[Tally]) -> NDArray[np.float64]:
-    """F1 of samples of docs, drawn with replacement: the same docs for whoever asks."""
-    if not docs:
-        return np.zeros(RESAMPLES)
-    n = len(docs)
-    times = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
-    right, predicted, gold = (times @ np.array([(doc.right, doc.predicted, doc.gold) for doc in docs])).T
+def _resampled(*systems: Sequence[Tally]) -> NDArray[np.float64]:
+    """F1 of samples of docs, drawn with replacement, the same docs for all systems: [n_systems, RESAMPLES]."""
+    n = len(systems[0])
+    if not n:
+        return np.zeros((len(systems), RESAMPLES))
+    tallies = np.array([[count for doc in row for count in astuple(doc)] for row in zip(*systems, strict=True)])
+    # docs that count alike need not be told apart: memory grows with how many kinds there are
+    kinds, times = np.unique(tallies, axis=0, return_counts=True)
+    drawn = np.random.default_rng(0).multinomial(n, times / n, size=RESAMPLES) @ kinds
+    right, predicted, gold = drawn.reshape(RESAMPLES, len(systems), 3).T
     f1: NDArray[np.float64] = 2 * right / np.maximum(predicted + gold, 1)
     return f1
 

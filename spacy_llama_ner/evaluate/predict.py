@@ -13,6 +13,7 @@ from spacy.training import Example
 from thinc.util import convert_recursive
 from tqdm import tqdm
 
+from ..data.copies import unlabelled
 from ..pipeline.components import find_recognisers
 from .calibration import expected_calibration_error, scored_entities
 from .scorer import Scores, seqeval_score
@@ -22,7 +23,7 @@ PATIENCE = 3.0
 
 
 def predict_and_score(nlp: Language, examples: Sequence[Example], *, batch_size: int | None = None) -> Scores:
-    """The scores of `nlp.evaluate`, under a progress bar; `predicted` of every example is filled in.
+    """The scores of `nlp.evaluate`, under a progress bar; `predicted` of every example is made anew, from its words.
 
     Where no component scores entities, or it gives no token accuracy, those scores come from `seqeval_score`.
     `speed` is in words per second, tokenization included. Where a component of this package has set entities with
@@ -32,8 +33,8 @@ def predict_and_score(nlp: Language, examples: Sequence[Example], *, batch_size:
     start = perf_counter()
     for eg in examples:
         # as in nlp.evaluate: the tokens are made a second time, for their share of the time alone
-        nlp.make_doc(eg.reference.text)
-    docs = nlp.pipe((eg.predicted for eg in examples), batch_size=batch_size or nlp.batch_size)
+        nlp.tokenizer(eg.reference.text)
+    docs = nlp.pipe((unlabelled(eg.predicted) for eg in examples), batch_size=batch_size or nlp.batch_size)
     bar = tqdm(docs, total=len(examples), desc="Predicting", unit=" docs", delay=PATIENCE, leave=False)
     for eg, doc in zip(examples, bar, strict=True):
         eg.predicted = doc

@@ -23,8 +23,8 @@ def seqeval_score(examples: Iterable[Example], **kwargs: Any) -> Scores:
 
     Returns ents_p, ents_r, ents_f, ents_per_type (p, r, f by label) and ents_token_acc, the share of words with the
     right tag; all None where no example has gold entities annotated. Words without gold annotation are left out,
-    and so are predictions that touch them. Predicted entities are projected onto the words of the gold doc; of two
-    that meet there the first counts.
+    and so are predictions that touch them. Predicted entities are projected onto the words of the gold doc; of those
+    that meet there one counts, a right one if there is one, else the first.
     """
     pairs = [bio_pair(eg) for eg in examples if eg.reference.has_annotation("ENT_IOB")]
     if not pairs:
@@ -47,13 +47,15 @@ def bio_pair(example: Example) -> tuple[list[str], list[str]]:
     reference = example.reference
     annotated = [token.ent_iob != 0 for token in reference]
     gold = _tags(reference, [(ent.start, ent.end, ent.label_) for ent in reference.ents])
+    right = {(ent.start, ent.end, ent.label_) for ent in reference.ents}
+    ents = example.predicted.ents
+    found = [(*words, ent.label_) for ent, words in zip(ents, project(example, ents), strict=True) if words]
     projected = []
     taken: set[int] = set()
-    ents = example.predicted.ents
-    for ent, words in zip(ents, project(example, ents), strict=True):
-        if words is not None and taken.isdisjoint(range(*words)):
-            taken.update(range(*words))
-            projected.append((*words, ent.label_))
+    for start, end, label in sorted(found, key=lambda entity: entity not in right):
+        if taken.isdisjoint(range(start, end)):
+            taken.update(range(start, end))
+            projected.append((start, end, label))
     predicted = _tags(reference, projected)
     known = [i for i, is_known in enumerate(annotated) if is_known]
     return [gold[i] for i in known], [predicted[i] for i in known]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from spacy.tokens import Doc
 
 from ..data.sentences import CHUNKS
-from .groups import Mention
+from .groups import Mention, mention
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Split:
 
     sentences: how many sentences have how many words; docs without sentence boundaries count as one each.
     has_boundaries: whether any doc has them.
-    mentions: how often each entity occurs, as text and label.
+    mentions: how often each entity occurs, by `mention`.
     entities, tags, chunks: by label; tags are `token.tag_`, chunks the span group "chunks".
     """
 
@@ -57,7 +57,7 @@ def describe(docs: Iterable[Doc]) -> Split:
     for doc in docs:
         split.docs += 1
         split.words += len(doc)
-        split.mentions.update((ent.text, ent.label_) for ent in doc.ents)
+        split.mentions.update(mention(ent) for ent in doc.ents)
         split.tags.update(token.tag_ for token in doc if token.tag_)
         split.chunks.update(span.label_ for span in doc.spans.get(CHUNKS, ()))
         # spaCy says of every doc of one word that its boundaries are marked

@@ -10,6 +10,7 @@ from spacy.training import Example
 from thinc.types import Floats2d
 from tqdm import tqdm
 
+from ..data.copies import unlabelled
 from ..pipeline import LlamaNER
 from ..pipeline.components import find_components
 from ..pipeline.gold import gold_tags
@@ -41,7 +42,8 @@ def calibrate_component(nlp: Language, name: str, examples: Sequence[Example]) -
 
     The likelihood of the gold tags is maximized, not that of each entity being right or wrong: on data left out, this
     came closer to the truth. The component reads the docs once; entities stay what they are, and only scores change.
-    Entities with labels that the component does not have count as not annotated in the fit.
+    Entities with labels that the component does not have count as not annotated in the fit. What `predicted` of the
+    examples says already plays no part.
 
     Raises CalibrationError where the component gives no scores, has not been trained, or finds no entity.
     """
@@ -54,7 +56,7 @@ def calibrate_component(nlp: Language, name: str, examples: Sequence[Example]) -
     if not ner.is_initialized:
         raise CalibrationError(f"{name!r} has no weights yet. Train the pipeline first.")
     later = nlp.pipe_names[nlp.pipe_names.index(name) :]
-    docs = nlp.pipe([eg.predicted for eg in examples], disable=later)
+    docs = nlp.pipe([unlabelled(eg.predicted) for eg in examples], disable=later)
     ready = [Example(doc, eg.reference) for eg, doc in zip(examples, docs, strict=True) if len(doc)]
     emissions = _emissions(ner, ready)
     before, n_entities = _error(ner, key, ready, emissions)
@@ -79,6 +81,9 @@ def _error(
     from ..head.tagging import decode
 
     docs = [eg.predicted.copy() for eg in examples]
+    for doc in docs:
+        # an earlier component may write to the same group; its scores are its own
+        doc.spans.pop(spans_key, None)
     ner.set_annotations(docs, decode(ner.model, emissions))
     pairs = [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
     scores, right = scored_entities(pairs, spans_key=spans_key)

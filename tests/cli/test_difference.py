@@ -38,8 +38,9 @@ def test_two_pipelines_on_each_data_set(model: Path, other: Path, corpus: Path, 
     found = json.loads(output.read_text(encoding="utf8"))
     assert (found["first"], found["second"]) == (str(model), str(other))
     rows = found["data"][str(corpus)]
-    assert list(rows) == ["all", "DATE", "EMAIL", "NAME", "TIME"]
-    assert rows["EMAIL"]["second"]["f"] == 1 and rows["EMAIL"]["gold"] == 1
+    by_label = rows["per_type"]
+    assert list(by_label) == ["DATE", "EMAIL", "NAME", "TIME"]
+    assert by_label["EMAIL"]["second"]["f"] == 1 and by_label["EMAIL"]["gold"] == 1
     for side, place in (("first", model), ("second", other)):
         nlp = spacy.load(place)
         scores = nlp.evaluate(list(spacy.training.Corpus(corpus)(nlp)))
@@ -74,7 +75,9 @@ def test_pipelines_are_called_by_what_tells_their_paths_apart(
         (["model", "nowhere", "page.html", "-d", "gold.spacy"], "cannot be loaded"),
         (["model", "model", "page.html", "-d", "nowhere.spacy"], "does not exist"),
         (["model", "model", "page.html"], "Missing option '--data'"),
-        (["model", "model", "taken", "-d", "gold.spacy"], "Cannot compare the pipelines"),
+        (["model", "model", "taken", "-d", "gold.spacy"], "taken is a folder"),
+        (["model", "model", "-d", "gold.spacy", "dev.spacy"], "dev.spacy does not end in .html"),
+        (["model", "model", "page.html", "-d", "gold.spacy", "-o", "gold.spacy"], "does not end in .json"),
     ],
 )
 def test_what_cannot_be_compared_is_said(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import spacy
+from spacy.tokens import Doc, Span
 
 from spacy_llama_ner.evaluate.compare import Judgement, compare
-from spacy_llama_ner.evaluate.groups import Tally, by_length, by_seen
+from spacy_llama_ner.evaluate.groups import Tally, by_length, by_seen, mention
 
 from .strategies import Spans, one_example
 
@@ -43,6 +45,15 @@ def test_seen_is_the_same_text_with_the_same_label() -> None:
     predicted = [(0, 1, "NAME"), (2, 3, "NAME"), (8, 9, "NAME")]
     found = by_seen(judged(gold, predicted), {("w0", "NAME"), ("w2", "DATE"), ("w4", "DATE")})
     assert found == {"seen": Tally(right=1, predicted=1, gold=2), "unseen": Tally(right=0, predicted=2, gold=2)}
+
+
+def test_a_mention_is_the_same_with_and_without_known_spaces() -> None:
+    vocab = spacy.blank("en").vocab
+    words = ["Coca", "-", "Cola", "Company"]
+    plain = Doc(vocab, words=words)
+    written = Doc(vocab, words=words, spaces=[False, False, True, False])
+    assert mention(Span(plain, 0, 4, label="ORG")) == mention(Span(written, 0, 4, label="ORG"))
+    assert mention(Span(plain, 0, 4, label="ORG")) != mention(Span(plain, 0, 4, label="PER"))
 
 
 def test_case_matters() -> None:

@@ -9,7 +9,7 @@ import pytest
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Corpus
+from spacy.training import Corpus, Example
 
 from spacy_llama_ner.evaluate.predict import predict_and_score, score_groups
 from spacy_llama_ner.evaluate.scorer import seqeval_score
@@ -33,6 +33,21 @@ def test_scores_are_those_of_nlp_evaluate(corpus: Corpus, batch_size: int | None
         key: value for key, value in expected.items() if key != "speed"
     }
     assert found["speed"] > 0
+
+
+def test_what_examples_were_used_for_before_plays_no_part(corpus: Corpus) -> None:
+    examples = list(corpus(make_ruler()))
+    first = predict_and_score(make_ruler(), examples)
+    nothing = predict_and_score(spacy.blank("en"), examples)
+    assert first["ents_f"] > 0 and nothing["ents_f"] == 0
+
+
+def test_a_doc_that_spacy_would_not_tokenize_for_its_length_is_scored() -> None:
+    nlp = make_ruler()
+    nlp.max_length = 20
+    words = ["Ida", "Holm", "waves", "and", "waves", "again"]
+    gold = Doc(nlp.vocab, words=words, ents=["B-NAME", "I-NAME", "O", "O", "O", "O"])
+    assert predict_and_score(nlp, [Example(Doc(nlp.vocab, words=words), gold)])["ents_f"] is not None
 
 
 def test_scores_of_entities_get_a_calibration_error_under_any_key(tiny_llama: Path) -> None:

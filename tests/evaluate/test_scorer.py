@@ -69,6 +69,11 @@ def test_the_first_counts_of_two_predictions_that_meet_in_one_gold_word() -> Non
     assert bio_pair(eg) == (["B-NAME"], ["B-NAME"])
 
 
+def test_a_right_one_of_two_that_meet_counts_wherever_it_stands() -> None:
+    eg = Example(make_doc(["ab", "cd"], [(0, 1, "DATE"), (1, 2, "NAME")]), make_doc(["abcd"], [(0, 1, "NAME")]))
+    assert bio_pair(eg) == (["B-NAME"], ["B-NAME"])
+
+
 def test_scores_of_a_case_done_by_hand() -> None:
     eg = one_example([(0, 2, "NAME"), (3, 4, "DATE")], [(0, 2, "NAME"), (3, 5, "DATE")])
     assert seqeval_score([eg]) == {

@@ -24,7 +24,7 @@ def test_converted_columns_are_counted() -> None:
     assert (split.docs, split.words, split.has_boundaries) == (1, 5, True)
     assert split.sentences == {2: 1, 3: 1}
     assert split.entities == {"PER": 1, "LOC": 1}
-    assert split.mentions == {("Ada", "PER"): 1, ("Kiel Bay", "LOC"): 1}
+    assert split.mentions == {("Ada", "PER"): 1, ("KielBay", "LOC"): 1}
     assert split.tags == {"NNP": 3, "VBZ": 1, "TO": 1}
     assert split.chunks == {"NP": 2, "VP": 1, "PP": 1}
 

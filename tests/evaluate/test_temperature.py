@@ -93,6 +93,19 @@ def test_each_component_has_its_own(nlp: Language, made: Language) -> None:
     assert max(scores(doc, "second")) < min(scores(doc))
 
 
+def test_what_an_earlier_one_wrote_to_the_same_group_is_not_its_own(nlp: Language, made: Language) -> None:
+    nlp.add_pipe("llama_ner", name="second", source=copy.deepcopy(made))
+    with pytest.raises(CalibrationError, match="'second' finds no entity"):
+        calibrate_component(nlp, "second", gold_examples(nlp))
+
+
+def test_what_examples_were_used_for_before_plays_no_part(nlp: Language) -> None:
+    examples = gold_examples(nlp)
+    predict_and_score(nlp, examples)
+    found = calibrate_component(nlp, "llama_ner", examples)
+    assert found.after < found.before / 2
+
+
 def test_a_component_is_judged_by_what_it_adds_to_those_before_it(nlp: Language) -> None:
     patterns = [{"label": "NAME", "pattern": "Omar"}]
     nlp.add_pipe("entity_ruler", before="llama_ner").add_patterns(patterns)

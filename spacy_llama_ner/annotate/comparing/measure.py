@@ -9,11 +9,10 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ...data.copies import unlabelled
-from ...evaluate.difference import tally_labels
+from ...evaluate.difference import tally_sentences
 from ...evaluate.groups import Tally
 from ...evaluate.interval import f1_interval
 from ...evaluate.scorer import seqeval_score
-from ...evaluate.table import TOTAL
 from ..jobs import Outcome
 from ..labeller import Labelled, Labeller
 from ..run import Run
@@ -32,7 +31,7 @@ def measure(variant: Variant, gold: Sequence[Doc], *, labeller: Labeller, run: R
     examples = list(_examples(gold, outcomes))
     scores = seqeval_score(examples)
     prices = run.progress.prices
-    low, high = f1_interval([tally_labels(example).get(TOTAL, Tally()) for example in examples])
+    low, high = f1_interval([part.get(None, Tally()) for example in examples for part in tally_sentences(example)])
     replies = [reply for outcome in outcomes for reply in outcome.replies]
     n_in, n_out = sum(reply.input_tokens for reply in replies), sum(reply.output_tokens for reply in replies)
     return Result(

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from ..colours import label_hues, label_mark
-from ..difference import Difference
+from ..difference import FEWEST, Difference
+from ..interval import Interval
 from ..markup import bar, table
 from ..shell import render_shell
 from ..table import TOTAL, percent
@@ -36,13 +37,13 @@ def render_difference(found: Mapping[str, Sequence[Difference]], *, names: tuple
 
 
 def _data(found: Sequence[Difference], names: tuple[str, str]) -> str:
-    hues = label_hues(each.label for each in found if each.label != TOTAL)
+    hues = label_hues(each.label for each in found if each.label is not None)
     rows = [
         (
-            TOTAL if each.label == TOTAL else label_mark(each.label, hues),
+            TOTAL if each.label is None else label_mark(each.label, hues),
             *(percent(share) for side in (each.first, each.second) for share in (side.p, side.r, side.f)),
             signed(each.f),
-            f"{signed(each.interval[0])} to {signed(each.interval[1])}",
+            span(each.interval),
             f"{each.first.gold:,}",
             bar((each.first.f or 0.0, "one")) + bar((each.second.f or 0.0, "two")),
         )
@@ -53,8 +54,9 @@ def _data(found: Sequence[Difference], names: tuple[str, str]) -> str:
     header += ["difference of F1", "95% interval", "gold entities", "F1, 0 to 100"]
     keys = f'<li><i class="swatch one"></i>{one}</li><li><i class="swatch two"></i>{two}</li>'
     told = (
-        "The interval is that of the difference over samples of the same docs (percentile bootstrap); where it holds "
-        "0, the data does not tell which of the two is better."
+        "The interval is that of the difference over samples of the same sentences, or docs where gold has no "
+        f"sentence boundaries (percentile bootstrap); there is none below {FEWEST} of them. Where it holds 0, the "
+        "data does not tell which of the two is better."
     )
     return f'<ul class="keys">{keys}</ul>{table(header, rows, kind="pairs")}{note(told)}'
 
@@ -62,3 +64,8 @@ def _data(found: Sequence[Difference], names: tuple[str, str]) -> str:
 def signed(share: float | None) -> str:
     """A difference of shares in points, with its sign; a dash where there is none."""
     return "-" if share is None else f"{100 * share:+.2f}"
+
+
+def span(interval: Interval | None) -> str:
+    """The ends of an interval in points; a dash where there is none."""
+    return "-" if interval is None else f"{signed(interval[0])} to {signed(interval[1])}"

@@ -18,25 +18,28 @@ HEADER = ("score", "entities", "mean score", "right")
 
 
 def reliability_section(examples: Sequence[Example], groups: Mapping[str, str]) -> Section:
-    """A diagram for each component that gives scores.
+    """A diagram for each span group with scores, under the names of the components that write to it.
 
     groups: span group with the scores by name of the component.
     """
+    writers: dict[str, list[str]] = {}
+    for name, key in groups.items():
+        writers.setdefault(key, []).append(name)
     told = (
         f"Entities in {BINS} bins of equal width, by the score that the component gave them. In each bin the share "
         "that is right should be the mean score: dots should lie on the dashed line. An entity is right if its "
         "start, end and label are gold. The small numbers under the chart count the entities."
     )
-    parts = [_component(name, *scored_entities(examples, spans_key=key)) for name, key in groups.items()]
+    parts = [_group(", ".join(names), *scored_entities(examples, spans_key=key)) for key, names in writers.items()]
     if not groups:
         parts = [note("No component of this pipeline gives its entities scores.")]
     return Section("reliability", "Reliability of the scores", note(told) + "".join(parts))
 
 
-def _component(name: str, scores: Sequence[float], right: Sequence[bool]) -> str:
-    heading = f"<h3>{escape(name)}</h3>"
+def _group(names: str, scores: Sequence[float], right: Sequence[bool]) -> str:
+    heading = f"<h3>{escape(names)}</h3>"
     if not scores:
-        return heading + note("It predicted no entity that can be judged.")
+        return heading + note("No entity was predicted that can be judged.")
     bins = calibration_bins(scores, right, bins=BINS)
     shown = (
         '<dl class="figures"><div class="main"><dt>Expected calibration error, 0 is best</dt>'

@@ -44,7 +44,7 @@ def render_report(
     groups: span group with the scores by name of the component (`predict.score_groups`).
     points: learning curves; without them there is no such section. others: those of other trainings, to be drawn
         beside, by their names.
-    mentions: text and label of each entity of the training data; without them nothing is said of seen entities.
+    mentions: `mention` of each entity of the training data; without them nothing is said of seen entities.
     """
     judged = [(eg, compare(eg, spans_keys=groups.values())) for eg in examples]
     pairs = pair_all(comparison for _, comparison in judged)

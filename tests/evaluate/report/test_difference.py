@@ -10,8 +10,8 @@ from ..reader import read
 from .pages import EVIL
 
 ROWS = [
-    Difference("all", Tally(2, 4, 4), Tally(3, 4, 4), (-0.5, 0.1)),
-    Difference(EVIL, Tally(0, 0, 0), Tally(0, 2, 0), (0.0, 0.0)),
+    Difference(None, Tally(2, 4, 4), Tally(3, 4, 4), (-0.5, 0.1)),
+    Difference(EVIL, Tally(0, 0, 0), Tally(0, 2, 0), None),
 ]
 
 
@@ -19,6 +19,6 @@ def test_a_table_for_each_data_set() -> None:
     page = read(render_difference({"dev": ROWS, EVIL: ROWS[:1]}, names=("silver", EVIL), title=EVIL))
     assert page.sections == ["data-1", "data-2"]
     assert "all 50.00 50.00 50.00 75.00 75.00 75.00 -25.00 -50.00 to +10.00 4" in page.shown
-    assert f"{EVIL} - - - 0.00 - 0.00 - +0.00 to +0.00 0" in page.shown
+    assert f"{EVIL} - - - 0.00 - 0.00 - - 0" in page.shown
     assert f"silver beside {EVIL}" in page.shown
     assert "script" not in {tag for tag, _ in page.tags}

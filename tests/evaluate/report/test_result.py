@@ -7,6 +7,7 @@ import re
 import pytest
 
 from spacy_llama_ner.evaluate.points import Point
+from spacy_llama_ner.evaluate.report.reliability import reliability_section
 
 from ..reader import read
 from .pages import EVIL, IDA, MISSED, QUOTE, RIGHT, TOMAS, WRONG, curve, evil_report, report_of
@@ -81,8 +82,14 @@ def test_reliability_of_the_scores() -> None:
 
 def test_a_diagram_for_each_component_with_scores() -> None:
     told = section(report_of(RIGHT, groups=["llama_ner", "own"]), "reliability")
-    assert "component of own It predicted no entity that can be judged." in told
+    assert "component of own No entity was predicted that can be judged." in told
     assert "No component of this pipeline" in section(report_of(RIGHT, groups=[]), "reliability")
+
+
+def test_components_that_share_a_group_share_a_diagram() -> None:
+    shared = {"people": "llama_ner", "places": "llama_ner"}
+    told = reliability_section([RIGHT], shared).body
+    assert told.count("<h3>") == 1 and "<h3>people, places</h3>" in told
 
 
 def test_the_worst_sentences_come_first_and_the_others_are_counted() -> None:
