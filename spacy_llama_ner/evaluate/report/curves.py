@@ -99,8 +99,8 @@ def _summary(points: Sequence[Point], *, ringed: bool) -> str:
     told = f"{evaluations}, the last at step {last.step:,}{passes}{time}."
     if best is not None:
         told += f" Dev F1 is best at step {best.step:,}{' (ringed)' * ringed}: {100 * best.dev.values['ents_f']:.2f}."
-        if last.patience is not None and last.step - best.step >= last.patience:
-            return told + f" It had not risen for {last.patience:,} steps, which ended the training."
     if last.max_steps is not None and last.step >= last.max_steps:
-        told += f" The training ended with its last step, {last.max_steps:,}."
+        return told + f" The training ended with its last step, {last.max_steps:,}."
+    if best is not None and last.patience is not None and last.step - best.step >= last.patience:
+        told += f" It had not risen for {last.patience:,} steps, which ended the training."
     return told

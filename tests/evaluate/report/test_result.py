@@ -128,6 +128,9 @@ def test_the_best_evaluation_is_named() -> None:
 def test_what_ended_the_training_is_told() -> None:
     told = section(report_of(RIGHT, points=curve(0.5, 0.75, 0.625, max_steps=200, patience=200)), "curves")
     assert "The training ended with its last step, 200." in told
+    # both at once: there was no step left to wait for
+    told = section(report_of(RIGHT, points=curve(0.5, 0.75, 0.625, 0.5, max_steps=300, patience=200)), "curves")
+    assert "The training ended with its last step, 300." in told and "which ended" not in told
     told = section(report_of(RIGHT, points=curve(0.5, 0.75, 0.625, 0.5, max_steps=900, patience=200)), "curves")
     assert "It had not risen for 200 steps, which ended the training." in told
     told = section(report_of(RIGHT, points=curve(0.5, 0.75, 0.625, max_steps=900, patience=200)), "curves")
