@@ -137,8 +137,7 @@ def report(
         title=f"{model} on {data}",
         limit=limit,
         groups=score_groups(nlp),
-        points=found_curves[0] if found_curves else None,
-        others=dict(zip(names[1:], found_curves[1:], strict=True)),
+        curves=dict(zip(names, found_curves, strict=True)),
         mentions=mentions,
     )
     _write(page, output)

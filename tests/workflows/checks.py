@@ -9,20 +9,28 @@ import spacy
 import srsly
 from spacy.training import Corpus
 
+from spacy_llama_ner.evaluate.predict import predict_and_score
+
 ROOT = Path(__file__).parent.parent.parent
 # those with a config of their own name
 SYSTEMS = ("linear-crf", "bidirectional-lora", "bilstm-crf", "bert-bilstm", "distilbert-lora", "silver")
 
 
-def check_results(project: Path, name: str, *, corpus: str = "conll2003-sentences") -> None:
-    """corpus: which test data the scores are of."""
+def check_results(
+    project: Path, name: str, *, corpus: str = "conll2003-sentences", pipeline: str = "model-best"
+) -> None:
+    """corpus: which test data the scores are of. pipeline: which of the training's pipelines has them."""
     scores = srsly.read_json(project / "metrics" / f"{name}.json")
     lines = list(srsly.read_jsonl(project / "training" / name / "curve.jsonl"))
     assert [line["step"] for line in lines] == [0, 2, 4]
     assert all(line[split]["loss"] > 0 for line in lines for split in ("train", "dev"))
     page = (project / "pages" / f"{name}.html").read_text(encoding="utf8")
     assert page.endswith("</html>\n") and "Learning curves" in page
-    nlp = spacy.load(project / "training" / name / "model-best")
-    again = nlp.evaluate(list(Corpus(project / "corpus" / corpus / "test.spacy")(nlp)))
+    nlp = spacy.load(project / "training" / name / pipeline)
+    gold = Corpus(project / "corpus" / corpus / "test.spacy")
+    again = nlp.evaluate(list(gold(nlp)))
     for key in ("ents_p", "ents_r", "ents_f", "ents_token_acc"):
         assert scores[key] == pytest.approx(again[key], abs=1e-6)
+    # of which spaCy knows nothing, and which is missing where there is no entity; it tells the pipelines apart
+    again = predict_and_score(nlp, list(gold(nlp)))
+    assert scores.get("ents_ece") == pytest.approx(again.get("ents_ece"), abs=1e-6)

@@ -20,6 +20,8 @@ from .checks import ROOT, SYSTEMS
 from .made_up import as_a_model_would, made_up
 
 FEW: dict[str, Any] = {"total_steps": 4, "warmup_steps": 1, "eval_frequency": 2, "train_sample": 20}
+# steps large enough that a few of them end in entities, which calibration asks for
+FEW |= {"initial_rate": 0.05}
 FEW |= {"window": 64, "stride": 48, "steps": 3, "per_round": 30, "total": 60, "pool_words": 120, "initial": 20}
 FEW |= {"shares": [0.2], "gold_shares": [], "folds": 2}
 SPLITS = {"train": 40, "valid": 8, "test": 8}

@@ -25,6 +25,8 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
     "bilstm-crf": {"tok2vec.lora": None, "head.@architectures": "spacy_llama_ner.BiLSTMHead.v1"},
     "distilbert-lora": {"tok2vec.@architectures": "spacy_llama_ner.TransformerEncoder.v1"},
 }
+# those whose scores say how often they are right only after calibration
+CALIBRATED = {"linear-crf", "linear-crf-precision", "bidirectional-lora", "bilstm-crf"}
 
 
 def find(settings: dict[str, Any], path: str) -> Any:
@@ -39,7 +41,12 @@ def test_a_workflow_trains_and_scores_and_does_nothing_the_second_time(
 ) -> None:
     *_, report = run(name)
     assert f"--scores metrics/{name}.json" in report and f"pages/{name}.html" in report
-    check_results(project, name, corpus="requests" if name == "distilbert-lora" else "conll2003-sentences")
+    check_results(
+        project,
+        name,
+        corpus="requests" if name == "distilbert-lora" else "conll2003-sentences",
+        pipeline="calibrated" if name in CALIBRATED else "model-best",
+    )
     trained = load_config(project / "training" / name / "model-best" / "config.cfg", interpolate=True)
     model = trained["components"]["llama_ner"]["model"]
     for path, value in WORKFLOWS[name].items():
@@ -54,7 +61,7 @@ def test_the_causal_mask_stands_beside_none(project: Path, run: Callable[[str], 
     trained = load_config(project / "training" / "causal-lora" / "model-best" / "config.cfg", interpolate=True)
     assert trained["components"]["llama_ner"]["model"]["tok2vec"]["attention"] == "causal"
     page = (project / "pages" / "bidirectional-lora.html").read_text(encoding="utf8")
-    assert ">dev</li>" in page and ">causal-lora dev</li>" in page
+    assert ">bidirectional-lora dev</li>" in page and ">causal-lora dev</li>" in page
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
@@ -82,3 +89,4 @@ def test_every_workflow_ends_with_scores() -> None:
         made = {path for command in before for path in command.get("outputs", [])}
         used = {path for command in (*before, last) for path in command.get("deps", [])}
         assert {path for path in used if path.startswith(("corpus/", "training/"))} <= made
+        assert (f"training/{name}/calibrated" in last["deps"]) == (name in CALIBRATED)

@@ -16,15 +16,15 @@ DASHES = ("none", "7 4", "2 4", "9 4 2 4")
 Pick = Callable[[Figures], float | None]
 
 
-def curves_section(
-    points: Sequence[Point], *, hues: Mapping[str, int], others: Mapping[str, Sequence[Point]] | None = None
-) -> Section:
+def curves_section(curves: Mapping[str, Sequence[Point]], *, hues: Mapping[str, int]) -> Section:
     """Charts of all that was measured, train beside dev.
 
-    points: at least one. hues: colours of the labels; others are drawn in grey.
-    others: curves of other trainings by their names, to be drawn beside where there is train and dev.
+    curves: at least one, each of one point or more, by the names of their trainings. The first is the pipeline's own;
+        the others are drawn beside it where there is train and dev. One alone is not named.
+    hues: colours of the labels; others are drawn in grey.
     """
-    runs = {"": points, **(others or {})}
+    points = next(iter(curves.values()))
+    runs = curves if len(curves) > 1 else {"": points}
     best = _best(points)
     labels = sorted({label for point in points for label in point.dev.per_type})
     charts = [
@@ -50,7 +50,7 @@ def curves_section(
     for name in dict.fromkeys(name for point in points for name in point.losses):
         losses = [(point.step, point.losses.get(name)) for point in points]
         charts.append(line_chart(f"Loss of {name} in training, summed", [Line(name, losses, TRAIN)]))
-    notes = "".join(note(f"{escape(name)}: {told}" if name else told) for name, told in _summaries(runs).items())
+    notes = "".join(map(note, _summaries(runs)))
     return Section("curves", "Learning curves", notes + f'<div class="charts">{"".join(charts)}</div>')
 
 
@@ -81,12 +81,15 @@ def _type_line(points: Sequence[Point], label: str, *, hues: Mapping[str, int], 
     return Line(label, [(step, None if share is None else 100 * share) for step, share in shares], colour, dash)
 
 
-def _summaries(runs: Mapping[str, Sequence[Point]]) -> dict[str, str]:
-    """What there is to say of each run."""
-    told = {name: _summary(points, ringed=not name) for name, points in runs.items()}
+def _summaries(runs: Mapping[str, Sequence[Point]]) -> list[str]:
+    """What there is to say of each run, and of the axes."""
+    told = [
+        f"{escape(name)}: " * bool(name) + _summary(points, ringed=i == 0)
+        for i, (name, points) in enumerate(runs.items())
+    ]
     if any(len(points) >= FEW for points in runs.values()):
-        told[""] += (
-            " The axes follow what comes after the first quarter of the steps; a climb before it may be cut off."
+        told.append(
+            "The axes follow what comes after the first quarter of the steps; a climb before it may be cut off."
         )
     return told
 

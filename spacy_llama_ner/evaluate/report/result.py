@@ -31,8 +31,7 @@ def render_report(
     title: str,
     limit: int,
     groups: Mapping[str, str],
-    points: Sequence[Point] | None = None,
-    others: Mapping[str, Sequence[Point]] | None = None,
+    curves: Mapping[str, Sequence[Point]] | None = None,
     mentions: Collection[Mention] | None = None,
 ) -> str:
     """The page, as HTML.
@@ -42,8 +41,8 @@ def render_report(
     title: what was run on what.
     limit: number of sentences shown, the worst first.
     groups: span group with the scores by name of the component (`predict.score_groups`).
-    points: learning curves; without them there is no such section. others: those of other trainings, to be drawn
-        beside, by their names.
+    curves: learning curves by the names of their trainings, the pipeline's own first; without any there is no such
+        section.
     mentions: `mention` of each entity of the training data; without them nothing is said of seen entities.
     """
     judged = [(eg, compare(eg, spans_keys=groups.values())) for eg in examples]
@@ -57,8 +56,8 @@ def render_report(
         "column is the support, the number of gold entities."
     )
     sections = [Section("scores", "Scores by type", headline + note(told))]
-    if points is not None:
-        sections.append(curves_section(points, hues=hues, others=others))
+    if curves:
+        sections.append(curves_section(curves, hues=hues))
     sections += [confusion_section(pairs, hues=hues), kinds_section(pairs, hues=hues), length_section(judged)]
     if mentions is not None:
         sections.append(seen_section(judged, mentions))

@@ -43,8 +43,7 @@ def report_of(
         title=title,
         limit=limit,
         groups={f"component of {key}": key for key in groups},
-        points=points,
-        others=others,
+        curves=None if points is None else {"unmasked": points, **(others or {})},
         mentions=mentions,
     )
 
@@ -81,8 +80,7 @@ def evil_report() -> str:
         title=EVIL,
         limit=10,
         groups={EVIL: "llama_ner", QUOTE: "nothing"},
-        points=curve(0.5, 0.75, label=QUOTE) + curve(label=EVIL),
-        others={EVIL: curve(0.25, 0.5)},
+        curves={QUOTE: curve(0.5, 0.75, label=QUOTE) + curve(label=EVIL), EVIL: curve(0.25, 0.5)},
         mentions={(EVIL, EVIL)},
     )
 

@@ -140,10 +140,27 @@ def test_what_ended_the_training_is_told() -> None:
 def test_the_curves_of_another_training_stand_beside() -> None:
     page = report_of(RIGHT, points=curve(0.5, 0.75), others={"causal": curve(0.25, 0.5)})
     told = section(page, "curves")
-    assert "causal: 2 evaluations, the last at step 100" in told
-    assert "Dev F1 is best at step 100: 50.00." in told
+    assert (
+        "unmasked: 2 evaluations, the last at step 100, epoch 0, after 1.0 minutes. Dev F1 is best at step 100 ("
+        in told
+    )
+    assert (
+        "causal: 2 evaluations, the last at step 100, epoch 0, after 1.0 minutes. Dev F1 is best at step 100: "
+        in told
+    )
     # train and dev of both, in each of the two charts that the curves have figures for
-    assert [page.count(f">{name}</li>") for name in ("train", "dev", "causal train", "causal dev")] == [2, 2, 2, 2]
+    names = [f"{run} {split}" for run in ("unmasked", "causal") for split in ("train", "dev")]
+    assert [page.count(f">{name}</li>") for name in names] == [2, 2, 2, 2]
+    assert page.count(">dev</li>") == 0
+
+
+def test_a_curve_alone_is_not_named() -> None:
+    page = report_of(RIGHT, points=curve(0.5, 0.75))
+    assert page.count(">dev</li>") == 2 and "unmasked" not in page
+
+
+def test_of_two_curves_only_the_own_best_is_ringed() -> None:
+    page = report_of(RIGHT, points=curve(0.5, 0.75), others={"causal": curve(0.25, 0.5)})
     assert page.count('class="ring"') == 1
 
 
