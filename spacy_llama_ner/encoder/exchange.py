@@ -21,7 +21,7 @@ def write_adapter(module: WordModule, settings: Settings, folder: Path) -> None:
     who calls that model. Raises AdapterError where there is no adapter, or more than one is trained.
     """
     from peft import LoraConfig
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     lora = settings.lora
     if lora is None or settings.unfreeze_layers:
@@ -32,9 +32,9 @@ def write_adapter(module: WordModule, settings: Settings, folder: Path) -> None:
         )
     names = _names(module)
     state = copy_state(module)
-    save_file(
-        {f"base_model.model.{name}": state[own] for name, own in names.items()}, folder / WEIGHTS, {"format": "pt"}
-    )
+    weights = {f"base_model.model.{name}": state[own] for name, own in names.items()}
+    # a file by `save_file` is for its owner's eyes alone (safetensors issue 782), where others serve what one trained
+    (folder / WEIGHTS).write_bytes(save(weights, {"format": "pt"}))
     config: dict[str, Any] = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,  # type: ignore[arg-type]

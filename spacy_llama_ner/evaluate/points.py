@@ -123,7 +123,10 @@ def _number(record: Mapping[str, Any], key: str) -> float | None:
     value = record.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float | None):
         raise CurveError(f"{key} is {value!r}, not a number. {_ADVICE}")
-    return float(value) if value is not None and isfinite(value) else None
+    try:
+        return float(value) if value is not None and isfinite(value) else None
+    except OverflowError:
+        raise CurveError(f"{key} is too large for a float. {_ADVICE}") from None
 
 
 def _whole(record: Mapping[str, Any], key: str) -> int | None:

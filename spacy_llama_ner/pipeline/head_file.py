@@ -35,10 +35,11 @@ class Head:
 
 def write_head(head: Head, folder: Path) -> None:
     """Write the file to `folder`."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     told = {name: value for name, value in vars(head).items() if name != "state"}
-    save_file(head.state, folder / HEAD, {TOLD: json.dumps(told)})
+    # as of the adapter's weights beside it, others are to read it
+    (folder / HEAD).write_bytes(save(head.state, {TOLD: json.dumps(told)}))
 
 
 def read_head(folder: Path) -> Head | None:

@@ -82,6 +82,7 @@ def test_blank_lines_do_no_harm(tmp_path: Path) -> None:
         ({"step": -1}, "step is -1.0, not a whole number"),
         ({"step": "2"}, "step is '2', not a number"),
         ({"step": True}, "step is True, not a number"),
+        ({"step": 10**400}, "step is too large for a float"),
         ({"step": 2, "dev": [1]}, r"dev is \[1\], not an object"),
         ({"step": 2, "dev": {"ents_f": "high"}}, "ents_f is 'high', not a number"),
         ({"step": 2, "dev": {"ents_per_type": {"NAME": 0.5}}}, "NAME is 0.5, not an object"),

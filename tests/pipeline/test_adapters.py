@@ -76,6 +76,10 @@ def test_it_holds_no_base_and_three_files(exported: Path, tiny_llama: Path) -> N
     assert weights < (tiny_llama / "model.safetensors").stat().st_size
 
 
+def test_whoever_may_read_one_of_its_files_may_read_all(exported: Path) -> None:
+    assert len({file.stat().st_mode for file in exported.iterdir()}) == 1
+
+
 def test_it_is_saved_with_the_pipeline_and_learns_on(exported: Path, tmp_path: Path) -> None:
     nlp = spacy.blank("en")
     add_adapter(nlp, exported)
