@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from itertools import cycle
+from itertools import cycle, pairwise
 
 from ..points import Figures, Point
-from .lines import FEW, Line, line_chart
+from .lines import Line, cuts_off, line_chart
 from .sections import Section, note
 
 TRAIN, DEV = "var(--train)", "var(--dev)"
@@ -25,31 +25,31 @@ def curves_section(curves: Mapping[str, Sequence[Point]], *, hues: Mapping[str, 
     """
     points = next(iter(curves.values()))
     runs = curves if len(curves) > 1 else {"": points}
+    whose = "" if len(curves) == 1 else f", {next(iter(curves))}"
     best = _best(points)
     labels = sorted({label for point in points for label in point.dev.per_type})
     charts = [
         line_chart(
-            "F1, whole entities",
+            "F1, %, whole entities",
             _both(runs, _percent("ents_f")),
             mark=None if best is None else (best.step, 100 * best.dev.values["ents_f"]),
         ),
         line_chart("Loss", _both(runs, lambda figures: figures.values.get("loss"))),
         line_chart("Words with the right tag, %", _both(runs, _percent("ents_token_acc"))),
         line_chart(
-            "Precision and recall on dev",
+            f"Precision and recall on dev, %{whose}",
             [
                 Line("precision", [(p.step, _percent("ents_p")(p.dev)) for p in points], "var(--one)"),
                 Line("recall", [(p.step, _percent("ents_r")(p.dev)) for p in points], "var(--two)"),
             ],
         ),
         line_chart(
-            "F1 on dev by type",
+            f"F1 on dev by type, %{whose}",
             [_type_line(points, label, hues=hues, dash=dash) for label, dash in zip(labels, cycle(DASHES))],
         ),
     ]
     for name in dict.fromkeys(name for point in points for name in point.losses):
-        losses = [(point.step, point.losses.get(name)) for point in points]
-        charts.append(line_chart(f"Loss of {name} in training, summed", [Line(name, losses, TRAIN)]))
+        charts.append(line_chart(f"Loss of {name} in training, per step{whose}", [_training_loss(points, name)]))
     notes = "".join(map(note, _summaries(runs)))
     return Section("curves", "Learning curves", notes + f'<div class="charts">{"".join(charts)}</div>')
 
@@ -67,6 +67,15 @@ def _both(runs: Mapping[str, Sequence[Point]], pick: Pick) -> list[Line]:
     ]
 
 
+def _training_loss(points: Sequence[Point], name: str) -> Line:
+    """What spaCy sums up from one evaluation to the next, in the mean; it evaluates for the first time at step 0."""
+    steps = [-1, *(point.step for point in points)]
+    counts = [max(step - before, 1) for before, step in pairwise(steps)]
+    sums = [point.losses.get(name) for point in points]
+    means = [None if total is None else total / n for total, n in zip(sums, counts, strict=True)]
+    return Line(name, list(zip(steps[1:], means, strict=True)), TRAIN)
+
+
 def _percent(key: str) -> Pick:
     def pick(figures: Figures) -> float | None:
         share = figures.values.get(key)
@@ -82,21 +91,22 @@ def _type_line(points: Sequence[Point], label: str, *, hues: Mapping[str, int], 
 
 
 def _summaries(runs: Mapping[str, Sequence[Point]]) -> list[str]:
-    """What there is to say of each run, and of the axes."""
+    """What there is to say of each run, and of the charts."""
     told = [
         f"{escape(name)}: " * bool(name) + _summary(points, ringed=i == 0)
         for i, (name, points) in enumerate(runs.items())
     ]
-    if any(len(points) >= FEW for points in runs.values()):
-        told.append(
-            "The axes follow what comes after the first quarter of the steps; a climb before it may be cut off."
+    charts = "Loss on train and dev is the mean over words, without dropout."
+    if cuts_off(point.step for points in runs.values() for point in points):
+        charts += (
+            " The axes follow what comes after the first quarter of the steps; a climb before it may be cut off."
         )
-    return told
+    return [*told, charts]
 
 
 def _summary(points: Sequence[Point], *, ringed: bool) -> str:
     last, best = points[-1], _best(points)
-    passes = "" if last.epoch is None else f", epoch {last.epoch:,}"
+    passes = "" if last.epoch is None else f", in pass {last.epoch + 1:,} over the data"
     time = "" if last.seconds is None else f", after {last.seconds / 60:,.1f} minutes"
     evaluations = f"{len(points):,} evaluation{'s' * (len(points) > 1)}"
     told = f"{evaluations}, the last at step {last.step:,}{passes}{time}."

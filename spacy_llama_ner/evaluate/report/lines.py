@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from .svg import Frame, figure, nice_ticks, numbered
 
-# evaluations
-FEW = 8
+# evaluations, from which on the first ones may be cut off
+ENOUGH = 3
 _KEY = '<svg aria-hidden="true"><path class="line" d="M1 6H25"/></svg>'
 
 
@@ -32,7 +32,7 @@ def line_chart(title: str, lines: Sequence[Line], *, mark: tuple[int, float] | N
     """Lines with a legend, as HTML; those without any value are left out, and the chart with the last of them.
 
     The values after the first quarter of the steps fill the chart, since the climb before it would flatten all that
-    follows; what lies beyond is cut off. Few points are all shown.
+    follows; what lies beyond is cut off (`cuts_off`).
     mark: a point to ring.
     """
     lines = [line for line in lines if any(value is not None for _, value in line.points)]
@@ -40,7 +40,7 @@ def line_chart(title: str, lines: Sequence[Line], *, mark: tuple[int, float] | N
         return ""
     known = sorted((step, value) for line in lines for step, value in line.points if value is not None)
     end = known[-1][0]
-    early = end / 4 if len({step for step, _ in known}) >= FEW else 0
+    early = end / 4 if cuts_off(step for step, _ in known) else 0
     shown = [value for step, value in known if step >= early or (step, value) == mark]
     y_ticks = nice_ticks(min(shown), max(shown))
     x_ticks = nice_ticks(0, end, most=5)
@@ -54,6 +54,11 @@ def line_chart(title: str, lines: Sequence[Line], *, mark: tuple[int, float] | N
     keys = "".join(f"<li {line.style}>{_KEY}{escape(line.name)}</li>" for line in lines)
     legend = f'<ul class="keys">{keys}</ul>' if len(lines) > 1 else ""
     return figure(title, axes + frame.clip(drawn) + ring, below=legend)
+
+
+def cuts_off(steps: Iterable[int]) -> bool:
+    """Whether a chart of these steps is fitted to those after the first quarter."""
+    return len(set(steps)) >= ENOUGH
 
 
 def _draw(line: Line, frame: Frame) -> str:

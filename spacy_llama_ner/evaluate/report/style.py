@@ -24,7 +24,14 @@ main > section { scroll-margin-top: 1rem; }
 main > section > .note { margin: 0 0 1rem; }
 main > section > div + .note { margin-top: 1rem; }
 main > section > h3 { margin: 1.5rem 0 .5rem; }
-.wide { overflow-x: auto; max-width: 100%; }
+.wide {
+  overflow-x: auto; max-width: 100%;
+  background:
+    linear-gradient(90deg, var(--paper) 40%, transparent) 0 0 / 2.5rem 100% no-repeat local,
+    linear-gradient(270deg, var(--paper) 40%, transparent) 100% 0 / 2.5rem 100% no-repeat local,
+    linear-gradient(90deg, var(--line), transparent) 0 0 / .75rem 100% no-repeat scroll,
+    linear-gradient(270deg, var(--line), transparent) 100% 0 / .75rem 100% no-repeat scroll;
+}
 td, tbody th { white-space: nowrap; }
 .none { color: var(--muted); opacity: .6; }
 .charts {
@@ -57,6 +64,7 @@ figcaption { font-size: .875rem; font-weight: 600; margin: 0 0 .25rem; overflow-
 .counts td span { display: flex; gap: .6rem; align-items: center; justify-content: space-between; }
 .counts .bar { width: 5.5rem; }
 .matrix td { text-align: center; padding: 0; min-width: 4.5rem; }
+.matrix tbody th { padding-right: .9rem; }
 .matrix td span { display: block; padding: .35rem .9rem; }
 .matrix th:not(:first-child) { text-align: center; padding: .3rem .6rem; }
 .matrix .right { background: hsl(var(--good) / calc(var(--share) * .4)); }
@@ -73,7 +81,9 @@ figcaption { font-size: .875rem; font-weight: 600; margin: 0 0 .25rem; overflow-
 .reliability .figures { grid-column: 1 / -1; }
 .stacked .pair { grid-template-columns: 1fr; }
 @media (max-width: 46rem) {
-  th, td { padding-left: .9rem; }
+  th, td { padding-left: .7rem; }
+  .matrix td { min-width: 3rem; }
+  .matrix td span { padding: .35rem .4rem; }
   .counts td { min-width: 0; }
   .counts .bar { width: 1.6rem; }
   .kinds .bar { width: 6rem; }

@@ -75,9 +75,9 @@ def test_reliability_of_the_scores() -> None:
     told = section(report_of(RIGHT, WRONG), "reliability")
     # three bins of one entity each
     error = (abs(0.875 - 1) + abs(0.75 - 1) + abs(0.5 - 0)) / 3
-    assert f"component of llama_ner Expected calibration error, 0 is best {error:.4f}" in told
-    assert "0.4 to 0.5 0 - - 0.5 to 0.6 1 50.00 0.00" in told
-    assert "0.8 to 0.9 1 87.50 100.00" in told
+    assert f"component of llama_ner Expected calibration error, %, 0 is best {100 * error:.2f}" in told
+    assert "0.4 to 0.5 0 - - 0.5 to 0.6 1 0.500 0.00" in told
+    assert "0.8 to 0.9 1 0.875 100.00" in told
 
 
 def test_a_diagram_for_each_component_with_scores() -> None:
@@ -116,7 +116,7 @@ def test_no_predictions_at_all() -> None:
 def test_learning_curves_with_gaps(points: list[Point]) -> None:
     told = section(report_of(RIGHT, points=points), "curves")
     assert f"{len(points)} evaluation" in told
-    assert ("F1, whole entities" in told) == (len(points) > 1 or bool(points[0].dev.values))
+    assert ("F1, %, whole entities" in told) == (len(points) > 1 or bool(points[0].dev.values))
 
 
 def test_the_best_evaluation_is_named() -> None:
@@ -140,14 +140,9 @@ def test_what_ended_the_training_is_told() -> None:
 def test_the_curves_of_another_training_stand_beside() -> None:
     page = report_of(RIGHT, points=curve(0.5, 0.75), others={"causal": curve(0.25, 0.5)})
     told = section(page, "curves")
-    assert (
-        "unmasked: 2 evaluations, the last at step 100, epoch 0, after 1.0 minutes. Dev F1 is best at step 100 ("
-        in told
-    )
-    assert (
-        "causal: 2 evaluations, the last at step 100, epoch 0, after 1.0 minutes. Dev F1 is best at step 100: "
-        in told
-    )
+    measured = "2 evaluations, the last at step 100, in pass 1 over the data, after 1.0 minutes."
+    assert f"unmasked: {measured} Dev F1 is best at step 100 (ringed): 75.00." in told
+    assert f"causal: {measured} Dev F1 is best at step 100: 50.00." in told
     # train and dev of both, in each of the two charts that the curves have figures for
     names = [f"{run} {split}" for run in ("unmasked", "causal") for split in ("train", "dev")]
     assert [page.count(f">{name}</li>") for name in names] == [2, 2, 2, 2]
@@ -164,8 +159,22 @@ def test_of_two_curves_only_the_own_best_is_ringed() -> None:
     assert page.count('class="ring"') == 1
 
 
+def test_charts_of_one_training_say_which_where_there_are_two() -> None:
+    alone = section(report_of(RIGHT, points=curve(0.5, 0.75)), "curves")
+    beside = section(report_of(RIGHT, points=curve(0.5, 0.75), others={"causal": curve(0.25, 0.5)}), "curves")
+    for title in ("F1 on dev by type, %", "Loss of NAME in training, per step"):
+        assert title in alone and f"{title}, unmasked" in beside
+    assert "unmasked" not in alone
+
+
+def test_the_training_loss_is_that_of_a_step() -> None:
+    # sums of one step, and of a hundred twice
+    told = section(report_of(RIGHT, points=curve(0.5, 0.75, 0.5)), "curves")
+    assert "NAME, step 0: 9 NAME, step 100: 0.08 NAME, step 200: 0.07" in told
+
+
 def test_axes_that_cut_off_the_beginning_say_so() -> None:
-    few, many = curve(*[0.5] * 7), curve(*[0.5] * 8)
+    few, many = curve(*[0.5] * 2), curve(*[0.5] * 3)
     assert "cut off" not in section(report_of(RIGHT, points=few), "curves")
     assert "may be cut off" in section(report_of(RIGHT, points=many), "curves")
 
