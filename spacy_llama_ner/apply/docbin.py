@@ -36,11 +36,12 @@ class DocBins:
             yield Record(doc)
 
     def write(self, results: Iterable[Result], path: Path) -> None:
-        """See `Format.write`. Fields go to `doc.user_data["fields"]`."""
+        """See `Format.write`. Fields go to `doc.user_data["fields"]`; half a surrogate pair becomes "?" there."""
         docs = []
         for record, doc in results:
             if record.fields:
-                doc.user_data["fields"] = json.loads(json.dumps(record.fields, default=str))
+                fields = json.dumps(record.fields, ensure_ascii=False, default=str)
+                doc.user_data["fields"] = json.loads(fields.encode("utf8", "replace"))
             docs.append(doc)
         DocBin(docs=docs, store_user_data=True).to_disk(path)
 

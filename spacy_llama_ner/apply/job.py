@@ -105,14 +105,17 @@ def run_part(job: Job, part: Part, nlp: Language, folder: Path) -> int:
     Bad records are listed beside it, in a file that is written first.
     """
     bad: list[Bad] = []
-    results = list(_annotate(job, part, nlp, bad))
-    target = job.output(folder, part)
-    if bad:
-        with written_whole(folder / f"{part.name}{PROBLEMS}") as partial:
-            lines = [{"file": str(part.path), "record": b.number, "problem": b.reason} for b in bad]
-            srsly.write_jsonl(partial, lines)
-    with written_whole(target) as partial:
-        FORMATS[job.suffix].write(results, partial)
+    # else the vocab keeps every word of the corpus
+    with nlp.memory_zone():
+        results = list(_annotate(job, part, nlp, bad))
+        if bad:
+            with written_whole(folder / f"{part.name}{PROBLEMS}") as partial:
+                lines = [{"file": str(part.path), "record": b.number, "problem": b.reason} for b in bad]
+                srsly.write_jsonl(partial, lines)
+        with written_whole(job.output(folder, part)) as partial:
+            FORMATS[job.suffix].write(results, partial)
+        # none may outlive the zone
+        del results
     return len(bad)
 
 

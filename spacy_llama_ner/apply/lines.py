@@ -42,8 +42,10 @@ class Lines:
                     yield to_record(fields, number, text_key)
 
     def write(self, results: Iterable[Result], path: Path) -> None:
-        """See `Format.write`."""
-        with path.open("w", encoding="utf8") as file:
+        """See `Format.write`. Halves of surrogate pairs in fields, as cut texts end with, stay: in escapes."""
+        with path.open("wb") as file:
             for record, doc in results:
-                fields = record.fields or {"text": doc.text}
-                file.write(json.dumps({**fields, "ents": entities(doc)}, ensure_ascii=False, default=str) + "\n")
+                fields = {**(record.fields or {"text": doc.text}), "ents": entities(doc)}
+                line = json.dumps(fields, ensure_ascii=False, default=str)
+                # which JSON reads as the same
+                file.write(line.encode("utf8", "backslashreplace") + b"\n")

@@ -20,6 +20,7 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner, Result
 
 import spacy_llama_ner.apply.engines
+from spacy_llama_ner.apply.job import Job, run_part
 from spacy_llama_ner.cli.app import app
 from spacy_llama_ner.cli.apply import apply
 
@@ -195,6 +196,24 @@ def test_columns_of_any_type_go_through(model: str, tmp_path: Path) -> None:
     assert read_lines(tmp_path / "jsonl")[0]["when"] == "2026-11-21 06:30:00"
     (row,) = parquet.read_table(tmp_path / "parquet" / "part-000000.parquet").to_pylist()
     assert json.loads(row["fields"]) == {"when": "2026-11-21 06:30:00"}
+
+
+@pytest.mark.parametrize("form", ["jsonl", "spacy", "parquet"])
+def test_fields_that_were_cut_within_an_emoji_go_through(model: str, tmp_path: Path, form: str) -> None:
+    lines = write_lines(tmp_path / "texts.jsonl", [{"text": TEXTS[0], "title": "cut \ud83d"}])
+    result = run(model, lines, tmp_path / "out", "--format", form)
+    assert result.exit_code == 0, result.output
+    if form == "jsonl":
+        assert read_lines(tmp_path / "out")[0]["title"] == "cut \ud83d"
+
+
+def test_the_words_of_a_corpus_do_not_stay_in_memory(model: str, tmp_path: Path) -> None:
+    nlp = spacy.load(model)
+    lines = write_lines(tmp_path / "texts.jsonl", [{"text": f"word{i} is new"} for i in range(9)])
+    job = Job("digest", [(str(lines), 0)], ".jsonl", 3, "text")
+    for part in job.parts():
+        run_part(job, part, nlp, tmp_path)
+    assert "word8" not in nlp.vocab.strings and "word8" not in nlp.vocab
 
 
 def test_entities_in_a_docbin_are_found_anew(model: str, tmp_path: Path) -> None:
