@@ -44,13 +44,14 @@ class AdapterError(ValueError):
 class Adapter:
     """An adapter apart from its base.
 
-    lora: its shape. base: name of the base that it was trained on, as far as it says so.
+    lora: its shape. base, revision: the base that it was trained on, as far as it says so.
     state: its factors, such as `layers.0.self_attn.q_proj.lora_A.weight`.
     left_aside: names of weights that belong to a head of transformers' own, which has no place here.
     """
 
     lora: LoRA
     base: str | None
+    revision: str | None
     state: dict[str, Tensor]
     left_aside: list[str]
 
@@ -88,7 +89,8 @@ def read_adapter(folder: Path) -> Adapter:
         target_modules=sorted({module for _, module in found}),
         layers=sorted({layer for layer, _ in found}),
     )
-    return Adapter(lora, config.get("base_model_name_or_path"), state, left_aside)
+    base, revision = (config.get(key) for key in ("base_model_name_or_path", "revision"))
+    return Adapter(lora, base, revision, state, left_aside)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

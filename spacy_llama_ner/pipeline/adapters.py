@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 def export_adapter(nlp: Language, folder: Path, *, pipe: str = "llama_ner") -> None:
     """Write a trained component to `folder` in the layout of peft, whole or not at all.
 
-    peft loads the adapter and passes over the head, `llama_ner.safetensors`. An adapter that is there is replaced.
-    Raises AdapterError where the component has no adapter of its own, or something else is in the folder.
+    peft loads the adapter and passes over the head, `llama_ner.safetensors`. An adapter that is there is replaced;
+    what else lies beside it, such as a model card, stays. Raises AdapterError where the component has no adapter of
+    its own, or something else is in the folder.
     """
     from ..encoder.exchange import write_adapter
     from ..state import copy_state
@@ -55,7 +57,9 @@ def export_adapter(nlp: Language, folder: Path, *, pipe: str = "llama_ner") -> N
         state=copy_state(head),
     )
     with folder_written_whole(folder) as partial:
-        partial.mkdir()
+        if folder.is_dir():
+            shutil.copytree(folder, partial, symlinks=True)
+        partial.mkdir(exist_ok=True)
         write_adapter(encoder, tok2vec.attrs["settings"], partial)
         write_head(told, partial)
 
@@ -128,6 +132,8 @@ def _settings(adapter: Adapter, head: Head | None, config: dict[str, Any]) -> di
     if "lora" in given:
         raise AdapterError(f"lora = {given['lora']} was given, but the adapter has its own shape. Leave it out.")
     base = {"base": adapter.base} if adapter.base else {}
+    if adapter.revision and given.get("base", adapter.base) == adapter.base:
+        base["revision"] = adapter.revision
     settings = Config(head.config if head else {"model": {"tok2vec": base}}).merge(config)
     settings["model"]["tok2vec"]["lora"] = asdict(adapter.lora)
     return dict(settings)

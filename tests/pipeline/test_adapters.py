@@ -13,8 +13,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from spacy.language import Language
 
-from spacy_llama_ner.encoder.adapter import CONFIG, WEIGHTS, AdapterError
-from spacy_llama_ner.pipeline.adapters import add_adapter, export_adapter
+from spacy_llama_ner.encoder.adapter import CONFIG, WEIGHTS, Adapter, AdapterError
+from spacy_llama_ner.encoder.lora import LoRA
+from spacy_llama_ner.pipeline.adapters import _settings, add_adapter, export_adapter
 from spacy_llama_ner.pipeline.head_file import HEAD
 
 from ..conftest import build_tiny_llama
@@ -103,6 +104,19 @@ def test_an_adapter_of_pefts_gets_a_fresh_head(
     doc = nlp.make_doc(TEXTS[0])
     assert abs(mine.predict([doc])[0] - plain.predict([doc])[0]).max() > 0.01
     assert nlp.update(make_examples(nlp), sgd=nlp.resume_training())["llama_ner"] > 0
+
+
+def test_the_base_is_of_the_revision_that_pefts_was_trained_on() -> None:
+    lora = LoRA(4, 8.0, 0.0, None, None)
+    pinned = Adapter(lora, "acme/base", "v1", {}, [])
+
+    def tok2vec(**given: Any) -> dict[str, Any]:
+        found: dict[str, Any] = _settings(pinned, None, {"model": {"tok2vec": given}})["model"]["tok2vec"]
+        return {key: found.get(key) for key in ("base", "revision")}
+
+    assert tok2vec() == tok2vec(base="acme/base") == {"base": "acme/base", "revision": "v1"}
+    assert tok2vec(revision="v2") == {"base": "acme/base", "revision": "v2"}
+    assert tok2vec(base="acme/other") == {"base": "acme/other", "revision": None}
 
 
 def test_another_head_is_left_out_and_said_to_be(
@@ -217,6 +231,15 @@ def test_an_output_that_is_something_else_stays_as_it_is(trained: Language, fold
         with pytest.raises(AdapterError, match="is there and is no adapter"):
             export_adapter(trained, output)
     assert (taken / "note.txt").read_text(encoding="utf8") == "mine"
-    # an adapter is replaced
+
+
+def test_an_adapter_is_replaced_and_what_lies_beside_it_stays(trained: Language, folder: Path) -> None:
+    (folder / "README.md").write_text("a model card", encoding="utf8")
+    (folder / ".git").mkdir()
+    (folder / WEIGHTS).write_bytes(b"old")
     export_adapter(trained, folder)
-    assert {path.name for path in folder.iterdir()} == {CONFIG, WEIGHTS, HEAD}
+    assert {path.name for path in folder.iterdir()} == {CONFIG, WEIGHTS, HEAD, "README.md", ".git"}
+    assert (folder / "README.md").read_text(encoding="utf8") == "a model card"
+    nlp = spacy.blank("en")
+    add_adapter(nlp, folder)
+    assert found(nlp) == found(trained)
