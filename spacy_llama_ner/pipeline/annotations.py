@@ -12,24 +12,34 @@ if TYPE_CHECKING:
     from ..head.tagging import Entity
 
 Scored = tuple[Span, float]
+# the IOB code of a word that begins an entity, and without a label of one that may be in none
+BLOCKED = 3
 
 
 def annotate(doc: Doc, entities: Iterable[Entity], *, spans_key: str | None, overwrite: bool | None) -> None:
     """Set the entities of `doc`. As everywhere in spaCy, none starts or ends with white space.
 
     The span group holds what `doc.ents` got from the components that write to it, in order, and the scores, float32.
-    With `overwrite` null it holds all of `entities`, and nothing else.
+    With `overwrite` null it holds all of `entities`, and nothing else. With false, words that are blocked
+    (`Doc.set_ents`) stay so.
     """
     found = [(span, entity.score) for entity in entities if (span := _trimmed(doc, entity)) is not None]
     if overwrite is None:
         _set_group(doc, spans_key, found)
         return
     kept: Sequence[Span] = [] if overwrite else doc.ents
-    taken = {i for ent in kept for i in range(ent.start, ent.end)}
+    blocked = [] if overwrite else _blocked(doc)
+    taken = {i for span in [*kept, *blocked] for i in range(span.start, span.end)}
     new = [(span, score) for span, score in found if taken.isdisjoint(range(span.start, span.end))]
-    doc.set_ents([*kept, *(span for span, _ in new)])
+    doc.set_ents([*kept, *(span for span, _ in new)], blocked=blocked)
     places = {_place(ent) for ent in kept}
     _set_group(doc, spans_key, [*(old for old in _group(doc, spans_key) if _place(old[0]) in places), *new])
+
+
+def _blocked(doc: Doc) -> list[Span]:
+    """The words of which an earlier component said that no entity may be there, as spans of one word."""
+    tags, types = doc.to_array(["ENT_IOB", "ENT_TYPE"]).T
+    return [doc[i : i + 1] for i in np.flatnonzero((tags == BLOCKED) & (types == 0)).tolist()]
 
 
 def _group(doc: Doc, spans_key: str | None) -> list[Scored]:

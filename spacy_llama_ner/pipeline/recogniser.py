@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ class Recogniser(TrainablePipe):
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> Recogniser:
         """Load from a bytestring. Raises ValueError where it is damaged or does not fit the config."""
-        with told_where(self.name, "the bytes given"):
+        with told_where(self.name, "the bytes given"), self._replaced():
             TrainablePipe.from_bytes(self, bytes_data, exclude=exclude)
             self._check_loaded()
         give_back_freed_memory()
@@ -105,11 +106,25 @@ class Recogniser(TrainablePipe):
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> Recogniser:
         """Load from a folder. Raises ValueError where it is damaged or does not fit the config."""
-        with told_where(self.name, path):
+        with told_where(self.name, path), self._replaced():
             TrainablePipe.from_disk(self, path, exclude=exclude)
             self._check_loaded()
         give_back_freed_memory()
         return self
+
+    @contextmanager
+    def _replaced(self) -> Iterator[None]:
+        """Let a block load a head with fewer or more labels than there are now; thinc would keep their number."""
+        sizes = {node: node.get_dim("nO") for node in self.model.walk() if node.has_dim("nO")}
+        for node in sizes:
+            node.set_dim("nO", None, force=True)  # type: ignore[arg-type]
+        try:
+            yield
+        finally:
+            for node, size in sizes.items():
+                # what the block has not loaded
+                if not node.has_dim("nO"):
+                    node.set_dim("nO", size, force=True)
 
     def _check_loaded(self) -> None:
         """Raise ValueError where the files do not fit each other."""

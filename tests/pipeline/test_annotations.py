@@ -111,6 +111,17 @@ def test_present_entities_go_where_overwriting_is_asked_for() -> None:
     assert ents(doc) == [("Omar", "NAME")]
 
 
+def test_words_that_are_blocked_stay_without_an_entity() -> None:
+    doc = make_doc()
+    doc.set_ents([], blocked=[doc[3:6]])
+    for _ in range(2):
+        annotate(doc, [Entity(1, 4, "NAME", 0.9), Entity(6, 7, "NAME", 0.8)], spans_key="found", overwrite=False)
+        assert ents(doc) == [("Omar", "NAME")]
+        assert [token.i for token in doc if token.ent_iob_ == "B" and not token.ent_type] == [3, 4, 5]
+    annotate(doc, [Entity(1, 4, "NAME", 0.9)], spans_key="found", overwrite=True)
+    assert [ent.start for ent in doc.ents] == [1]
+
+
 @pytest.mark.parametrize(
     ("overwrite", "expected"),
     [

@@ -82,6 +82,26 @@ def test_added_to_a_trained_component_leaves_what_it_knows(nlp: Language) -> Non
     assert ner.labels == ("DATE", "NAME", "PLACE")
 
 
+def test_added_ones_go_when_what_was_saved_before_is_loaded(nlp: Language, tmp_path: Path) -> None:
+    ner = nlp.get_pipe("llama_ner")
+    before = nlp.to_bytes()
+    nlp.to_disk(tmp_path)
+    for load in (lambda: nlp.from_bytes(before), lambda: nlp.from_disk(tmp_path)):
+        ner.add_label("THING")
+        load()
+        assert ner.labels == ("DATE", "NAME")
+        assert ents(nlp(CORPUS[0][0])) == CORPUS[0][1]
+        assert ner.add_label("THING") == 1
+
+
+def test_the_model_stays_what_it_is_where_it_is_not_loaded(nlp: Language) -> None:
+    ner = nlp.get_pipe("llama_ner")
+    ner.add_label("THING")
+    ner.from_bytes(ner.to_bytes(exclude=["model"]), exclude=["model"])
+    assert ner.model.get_ref("head").get_dim("nO") == 7
+    assert ents(nlp(CORPUS[0][0])) == CORPUS[0][1]
+
+
 def test_added_to_a_trained_component_can_be_learnt_and_saved(nlp: Language, tmp_path: Path) -> None:
     nlp.get_pipe("llama_ner").add_label("THING")
     corpus = [*CORPUS[:2], ("the printer is out of paper again", [("printer", "THING")])]
