@@ -14,6 +14,7 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from spacy_llama_ner.encoder.ahead import KEPT
 from spacy_llama_ner.encoder.module import WordEncoder
 from spacy_llama_ner.encoder.together import Together
 
@@ -128,6 +129,14 @@ def test_one_that_is_switched_off_disturbs_nobody(nlp: Language, apart: Language
         assert_same(found(docs), found(apart.pipe(TEXTS)))
     # the doc is read anew when the component is there again
     assert ents(nlp.get_pipe("people")(docs[0])) == CORPUS[0][1]
+
+
+def test_vectors_that_nobody_takes_are_not_kept_for_good(nlp: Language) -> None:
+    with nlp.select_pipes(disable="people"):
+        docs = [nlp(TEXTS[0]) for _ in range(3 * KEPT)]
+    assert docs
+    ahead = nlp.get_pipe("people").model.get_ref("tok2vec").shims[0].module.ahead
+    assert len(ahead._puts) == KEPT
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
