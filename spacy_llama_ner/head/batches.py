@@ -8,19 +8,25 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-# Padded words in one group; many more cost memory (the CRF keeps n_tags ** 2 numbers for each).
+# padded words in one group
 WORDS_PER_GROUP = 8192
+# that the CRF keeps for one group, n_tags ** 2 for a word: as many as the words of a group have with 16 labels
+NUMBERS_PER_GROUP = WORDS_PER_GROUP * 33**2
 
 T = TypeVar("T")
 
 
-def by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices of the non-empty docs in groups of similar length, the longest first in each group."""
+def by_length(lengths: Sequence[int], *, n_tags: int) -> Iterator[list[int]]:
+    """Indices of the non-empty docs in groups of similar length, the longest first in each group.
+
+    n_tags: of the CRF; with many of them the groups are smaller, so that memory is bounded.
+    """
+    most = min(WORDS_PER_GROUP, NUMBERS_PER_GROUP // n_tags**2)
     order = sorted((i for i, n in enumerate(lengths) if n), key=lambda i: -lengths[i])
     start = 0
     for position, index in enumerate(order):
         longest = lengths[order[start]]
-        too_many = (position - start + 1) * longest > WORDS_PER_GROUP
+        too_many = (position - start + 1) * longest > most
         if position > start and (too_many or lengths[index] * 2 < longest):
             yield order[start:position]
             start = position

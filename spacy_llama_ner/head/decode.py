@@ -79,7 +79,7 @@ def posterior(crf: CRF, emissions: Tensor, lengths: Tensor, *, temperature: floa
     if not steps:
         empty = emissions.new_zeros(len(emissions), 0, *transitions.shape)
         return Posterior(first[:, None], empty)
-    chain = torch.stack(steps[::-1], dim=1).exp()
+    chain = torch.stack(steps[::-1], dim=1).exp_()
     marginals = [first]
     for t in range(chain.shape[1]):
         marginals.append(torch.einsum("bi,bij->bj", marginals[-1], chain[:, t]))
@@ -104,12 +104,14 @@ def span_scores(posterior: Posterior, tags: Tensor, lengths: Tensor) -> Tensor:
     factor = safe_log(torch.where(goes_on, onward, 1 - onward))
     factor = factor.masked_fill(~is_word(lengths, n_words)[:, 1:], 0.0)
     # sum the log-factors from each word to the end of its entity
-    total = torch.cat([factor, factor.new_zeros(n_docs, 1)], dim=1).double()
+    # in float64, since the sums of a long doc hide the terms; on the CPU, since Apple's GPUs have no float64
+    total = torch.cat([factor, factor.new_zeros(n_docs, 1)], dim=1).cpu().double()
     upto = total.cumsum(dim=1)
-    last = torch.cat([~goes_on, goes_on.new_ones(n_docs, 1)], dim=1)
-    position = torch.arange(n_words, device=tags.device).expand(n_docs, -1)
+    last = torch.cat([~goes_on, goes_on.new_ones(n_docs, 1)], dim=1).cpu()
+    position = torch.arange(n_words).expand(n_docs, -1)
     ends = torch.where(last, position, n_words - 1).flip(1).cummin(dim=1).values.flip(1)
-    return torch.where(begins, here * (upto.gather(1, ends) - upto + total).exp().float(), here).clamp(max=1.0)
+    onwards = (upto.gather(1, ends) - upto + total).exp().float().to(here.device)
+    return torch.where(begins, here * onwards, here).clamp(max=1.0)
 
 
 def safe_log(probabilities: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ def rehearsal_loss(
     scores = xp2torch(model.ops.xp.concatenate(emissions), requires_grad=True, device=device)
     docs = scores.split(lengths)
     total = scores.new_zeros(())
-    for group in by_length(lengths):
+    for group in by_length(lengths, n_tags=head.crf.num_tags):
         given, sizes = pad([docs[i] for i in group])
         with torch.no_grad():
             target = posterior(old.crf, pad([xp2torch(wanted[i], device=device) for i in group])[0], sizes).marginals

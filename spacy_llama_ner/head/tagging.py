@@ -55,7 +55,7 @@ def mean_loss(model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarr
     device = head.output.weight.device
     total, n_words = 0.0, 0
     with torch.inference_mode():
-        for group in by_length([len(doc) for doc in emissions]):
+        for group in by_length([len(doc) for doc in emissions], n_tags=head.crf.num_tags):
             scores = [xp2torch(emissions[i], device=device) for i in group]
             gold = [torch.from_numpy(tags[i]).to(device) for i in group]
             known = sum(int((tags[i] >= 0).sum()) for i in group)
@@ -70,7 +70,7 @@ def decode(model: TaggerModel, emissions: list[Floats2d]) -> list[list[Entity]]:
     device = head.output.weight.device
     entities: list[list[Entity]] = [[] for _ in emissions]
     with torch.inference_mode():
-        for group in by_length([len(doc) for doc in emissions]):
+        for group in by_length([len(doc) for doc in emissions], n_tags=head.crf.num_tags):
             scores, lengths = pad([xp2torch(emissions[i], device=device) for i in group])
             tags = viterbi(head.crf, scores, lengths)
             distribution = posterior(head.crf, scores, lengths, temperature=head.temperature)

@@ -70,7 +70,7 @@ def measure(model: TaggerModel, emissions: list[Floats2d], by: Measure) -> list[
     device = head.output.weight.device
     found = [0.0] * len(emissions)
     with torch.inference_mode():
-        for group in by_length([len(doc) for doc in emissions]):
+        for group in by_length([len(doc) for doc in emissions], n_tags=head.crf.num_tags):
             scores, lengths = pad([xp2torch(emissions[i], device=device) for i in group])
             _put(found, group, by(head.crf, scores, lengths, head.temperature))
     return found
@@ -96,7 +96,7 @@ def measure_disagreement(model: TaggerModel, words: list[Floats2d], *, passes: i
         with torch.inference_mode():
             flat = torch.cat([xp2torch(doc, device=head.output.weight.device) for doc in words])
             drawn = [head(flat, lengths).split(lengths) for _ in range(passes)]
-            for group in by_length(lengths):
+            for group in by_length(lengths, n_tags=head.crf.num_tags):
                 _put(found, group, _disagreement(head, [[each[i] for i in group] for each in drawn]))
     finally:
         head.train(was[0])

@@ -128,13 +128,20 @@ def test_no_known_tag_gives_zero_loss_and_zero_gradients(tagger: TaggerModel) ->
 
 @pytest.mark.parametrize("lengths", [[], [0, 0], [3, 0, 1, 900, 2, 5, 4000, 0, 4000, 20000], [1] * 20000])
 def test_groups_hold_each_doc_once_within_the_budget(lengths: list[int]) -> None:
-    groups = list(by_length(lengths))
+    groups = list(by_length(lengths, n_tags=9))
     assert sorted(i for group in groups for i in group) == [i for i, n in enumerate(lengths) if n]
     for group in groups:
         sizes = [lengths[i] for i in group]
         assert sizes == sorted(sizes, reverse=True)
         assert len(group) == 1 or len(group) * sizes[0] <= WORDS_PER_GROUP
         assert sizes[-1] * 2 >= sizes[0]
+
+
+def test_with_many_tags_groups_are_smaller() -> None:
+    assert [len(group) for group in by_length([1] * 20000, n_tags=33)] == [8192, 8192, 3616]
+    assert len(next(by_length([1] * 20000, n_tags=66))) == 2048
+    # a doc is never cut
+    assert list(by_length([9, 9], n_tags=100_000)) == [[0], [1]]
 
 
 def test_padding_stands_behind_shorter_docs() -> None:
