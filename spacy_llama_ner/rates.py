@@ -24,7 +24,22 @@ class Rates(NamedTuple):
 
         `nlp.rehearse` of spaCy hands its components a function in place of its optimizer, which has a learning rate
         and momenta and nothing else. What it lacks is as in `last`, the step before, or thinc's default.
+
+        Raises ValueError where it is no Adam.
         """
+        momenta = optimizer.b1, optimizer.b2
+        if not all(momenta) or getattr(optimizer, "use_radam", False):
+            kind = (
+                "RAdam"
+                if all(momenta)
+                else "SGD"
+                if not any(momenta)
+                else f"beta1 = {momenta[0]}, beta2 = {momenta[1]}"
+            )
+            raise ValueError(
+                f"The optimizer is {kind}. The weights of a Llama are trained by Adam: write Adam.v1 into "
+                "[training.optimizer], with beta1 and beta2 above 0."
+            )
         known = last or cls._read(Adam(0.0))
         return known._replace(**{name: getattr(optimizer, name, getattr(known, name)) for name in cls._fields})
 

@@ -108,7 +108,7 @@ def _process_group(device: int) -> Iterator[None]:
 def _deal_batches(config: Config, rank: int) -> None:
     """Have every process read its share, and the first one alone log."""
     training = config["training"]
-    if training["seed"] is None:
+    if config.interpolate()["training"]["seed"] is None:
         raise TogetherError(
             "training.seed is null, so that each process would shuffle the data in its own way. Give a number."
         )

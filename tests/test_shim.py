@@ -11,7 +11,7 @@ import pytest
 import srsly
 import torch
 from safetensors.torch import save
-from thinc.api import Adam, ArgsKwargs, Optimizer
+from thinc.api import SGD, Adam, ArgsKwargs, Optimizer, RAdam
 from torch import Tensor, nn
 
 from spacy_llama_ner.shim import TorchShim
@@ -89,7 +89,7 @@ def test_steps_are_those_of_torch(factor: float, grad_clip: float, decoupled: bo
 
 def test_the_learn_rate_is_read_at_each_step() -> None:
     shim = make_shim()
-    optimizer = Optimizer(chain([0.0, 0.1], repeat(0.0)), L2=0.0, grad_clip=0.0)
+    optimizer = Adam(chain([0.0, 0.1], repeat(0.0)), L2=0.0, grad_clip=0.0)
     moved = []
     for step in range(4):
         before = trainable(shim)
@@ -107,6 +107,23 @@ def test_other_settings_are_read_at_each_step() -> None:
         set_gradients(shim.module, 0)
         shim.finish_update(optimizer)
         assert [group["weight_decay"] for group in shim._optimizer.param_groups] == [decay, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "kind"),
+    [
+        (SGD(0.1), "SGD"),
+        (RAdam(0.1), "RAdam"),
+        (Optimizer(0.1, beta1=0.9, beta2=0.0), "beta1 = 0.9, beta2 = 0"),
+    ],
+)
+def test_optimizers_that_are_no_adam_are_refused(optimizer: Optimizer, kind: str) -> None:
+    shim = make_shim()
+    before = trainable(shim)
+    set_gradients(shim.module, 0)
+    with pytest.raises(ValueError, match=rf"The optimizer is {kind}.* write Adam.v1 into \[training.optimizer\]"):
+        shim.finish_update(optimizer)
+    torch.testing.assert_close(trainable(shim), before, rtol=0, atol=0)
 
 
 def test_without_a_gradient_there_is_no_step() -> None:

@@ -142,6 +142,7 @@ def test_layers_of_thinc_are_refused(tmp_path: Path) -> None:
 
 
 def test_processes_that_would_shuffle_apart_are_refused(tmp_path: Path) -> None:
-    done = run(*TORCHRUN, write_config(tmp_path, CNN), "--training.seed", "null")
+    # training.seed is ${system.seed}
+    done = run(*TORCHRUN, write_config(tmp_path, CNN), "--system.seed", "null")
     assert done.returncode != 0
     assert "training.seed is null" in " ".join(done.stdout.split())
