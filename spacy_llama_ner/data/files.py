@@ -31,7 +31,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
-        with partial.open("rb") as written:
+        # Windows flushes no file that is open for reading alone
+        with partial.open("r+b") as written:
             os.fsync(written.fileno())
         os.replace(partial, path)
     finally:
