@@ -13,13 +13,14 @@ from spacy.vocab import Vocab
 from thinc.api import Config
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import adapters, annotate, generation, partial
+from benchmarks import adapters, annotate, capitals, generation, partial
 from benchmarks.corpus import made_up
 from benchmarks.setting import make_pipeline
 from benchmarks.timing import in_turns
 from spacy_llama_ner.encoder import architecture
 
 from .annotate.bases import build_chat_llama
+from .evaluate.sample import make_ruler
 
 
 def test_everything_is_measured_and_written_down(
@@ -123,6 +124,18 @@ def test_partial_labels_are_compared(with_silver: bool, tmp_path: Path, monkeypa
     assert ("| silver as it is |" in text) == with_silver
     for way in ("all known (gold)", *partial.WAYS):
         assert f"| {way} |" in text
+
+
+def test_sentences_in_capitals_are_counted_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_ruler().to_disk(tmp_path / "model")
+    docs = []
+    for words in (["MIA", "CALLED", "THE", "UN"], ["Mia", "called", "Mia"]):
+        doc = Doc(Vocab(), words=words, sent_starts=[True, *[False] * (len(words) - 1)])
+        doc.set_ents([Span(doc, 0, 1, label="NAME")])
+        docs.append(doc)
+    DocBin(docs=docs).to_disk(tmp_path / "gold.spacy")
+    capitals.main(str(tmp_path / "model"), str(tmp_path / "gold.spacy"))
+    assert "capitals   F1   0.0 of 1 entities" in capsys.readouterr().out
 
 
 def test_headlines_are_read_in_title_case(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def by_length(judged: Iterable[Judgement]) -> dict[str, Tally]:
         n = words[1] - words[0]
         return f"{LONGEST}+" if n >= LONGEST else str(n)
 
-    return dict(sorted(_tally(judged, length).items()))
+    return dict(sorted(tally(judged, length).items()))
 
 
 def by_seen(judged: Iterable[Judgement], mentions: Collection[Mention]) -> dict[str, Tally]:
@@ -64,12 +64,15 @@ def by_seen(judged: Iterable[Judgement], mentions: Collection[Mention]) -> dict[
     def seen(doc: Doc, words: Words, label: str) -> str:
         return SEEN if mention(Span(doc, *words, label=label)) in mentions else UNSEEN
 
-    found = _tally(judged, seen)
+    found = tally(judged, seen)
     return {group: found[group] for group in (SEEN, UNSEEN) if group in found}
 
 
-def _tally(judged: Iterable[Judgement], group: Callable[[Doc, Words, str], str]) -> dict[str, Tally]:
-    """A right prediction and its gold entity share words and label, hence the group; so P, R and F1 exist."""
+def tally(judged: Iterable[Judgement], group: Callable[[Doc, Words, str], str]) -> dict[str, Tally]:
+    """Entities counted by their group, which a function of document, words and label gives.
+
+    A right prediction and its gold entity share all three, hence the group; so P, R and F1 exist.
+    """
     tallies: dict[str, Tally] = {}
     for eg, comparison in judged:
         for ent in comparison.gold:
@@ -77,7 +80,7 @@ def _tally(judged: Iterable[Judgement], group: Callable[[Doc, Words, str], str])
                 tallies.setdefault(group(eg.reference, ent.words, ent.label), Tally()).gold += 1
         for ent in comparison.predicted:
             if ent.words:
-                tally = tallies.setdefault(group(eg.reference, ent.words, ent.label), Tally())
-                tally.predicted += 1
-                tally.right += ent.verdict == "right"
+                counts = tallies.setdefault(group(eg.reference, ent.words, ent.label), Tally())
+                counts.predicted += 1
+                counts.right += ent.verdict == "right"
     return tallies
