@@ -81,13 +81,19 @@ def read_adapter(folder: Path) -> Adapter:
         )
     places = [FACTOR.fullmatch(name) for name in state]
     found = {(int(place["layer"]), place["module"].rpartition(".")[2]) for place in places if place}
+    layers, modules = (sorted(set(each)) for each in zip(*found, strict=True))
+    if len(found) != len(layers) * len(modules):
+        raise AdapterError(
+            f"The adapter in {folder} has other modules in some layers than in others. Expected are the same in each "
+            "layer that has one, as peft's target_modules with layers_to_transform gives them."
+        )
     scale = float(config["lora_alpha"]) / (rank**0.5 if config.get("use_rslora") else rank)
     lora = LoRA(
         rank=rank,
         alpha=scale * rank,
         dropout=float(config.get("lora_dropout") or 0.0),
-        target_modules=sorted({module for _, module in found}),
-        layers=sorted({layer for layer, _ in found}),
+        target_modules=modules,
+        layers=layers,
     )
     base, revision = (config.get(key) for key in ("base_model_name_or_path", "revision"))
     return Adapter(lora, base, revision, state, left_aside)

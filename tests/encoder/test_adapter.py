@@ -121,6 +121,14 @@ def test_a_damaged_config_is_refused(folder: Path, content: str) -> None:
         read_adapter(folder)
 
 
+def test_other_modules_in_other_layers_are_refused(folder: Path) -> None:
+    change_weights(
+        folder, lambda tensors: [tensors.pop(name) for name in list(tensors) if "1.self_attn.q_proj" in name]
+    )
+    with pytest.raises(AdapterError, match="has other modules in some layers than in others"):
+        read_adapter(folder)
+
+
 @pytest.mark.parametrize("keep", [0, 7, 300])
 def test_damaged_weights_are_refused(folder: Path, keep: int) -> None:
     path = folder / WEIGHTS
