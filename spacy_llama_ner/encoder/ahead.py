@@ -31,6 +31,10 @@ class Ahead:
     def __init__(self) -> None:
         self._puts: deque[WeakKeyDictionary[Doc, Floats2d]] = deque(maxlen=KEPT)
 
+    def __len__(self) -> int:
+        """Number of docs whose vectors are kept."""
+        return sum(map(len, tuple(self._puts)))
+
     def put(self, docs: Sequence[Doc], vectors: Sequence[Floats2d]) -> None:
         """Keep the vectors of each doc."""
         self._puts.append(WeakKeyDictionary(zip(docs, vectors, strict=True)))

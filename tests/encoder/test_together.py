@@ -126,10 +126,10 @@ def test_vectors_go_with_their_docs(tiny_llama: Path) -> None:
     docs = make_docs("Anna called", "Peter")
     read_ahead(encoders, docs, [])
     ahead = encoders[0].shims[0].module.ahead
-    assert len(ahead._vectors) == 2
+    assert len(ahead) == 2
     del docs
     gc.collect()
-    assert len(ahead._vectors) == 0
+    assert len(ahead) == 0
 
 
 OTHER = [

@@ -136,7 +136,7 @@ def test_vectors_that_nobody_takes_are_not_kept_for_good(nlp: Language) -> None:
         docs = [nlp(TEXTS[0]) for _ in range(3 * KEPT)]
     assert docs
     ahead = nlp.get_pipe("people").model.get_ref("tok2vec").shims[0].module.ahead
-    assert len(ahead._puts) == KEPT
+    assert len(ahead) == KEPT
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
