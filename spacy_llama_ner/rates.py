@@ -27,15 +27,7 @@ class Rates(NamedTuple):
 
         Raises ValueError where it is no Adam.
         """
-        momenta = optimizer.b1, optimizer.b2
-        if not all(momenta) or getattr(optimizer, "use_radam", False):
-            kind = (
-                "RAdam"
-                if all(momenta)
-                else "SGD"
-                if not any(momenta)
-                else f"beta1 = {momenta[0]}, beta2 = {momenta[1]}"
-            )
+        if (kind := _kind(optimizer)) != "Adam":
             raise ValueError(
                 f"The optimizer is {kind}. The weights of a Llama are trained by Adam: write Adam.v1 into "
                 "[training.optimizer], with beta1 and beta2 above 0."
@@ -46,3 +38,12 @@ class Rates(NamedTuple):
     @classmethod
     def _read(cls, optimizer: Optimizer) -> Rates:
         return cls(*(getattr(optimizer, name) for name in cls._fields))
+
+
+def _kind(optimizer: Any) -> str:
+    """What thinc's optimizer of these settings does."""
+    if not optimizer.b1 and not optimizer.b2:
+        return "SGD"
+    if not optimizer.b1 or not optimizer.b2:
+        return f"beta1 = {optimizer.b1}, beta2 = {optimizer.b2}"
+    return "RAdam" if getattr(optimizer, "use_radam", False) else "Adam"

@@ -29,7 +29,7 @@ def label_hues(labels: Iterable[str]) -> dict[str, int]:
         choices = [_HUES[(wish + _STEP * i) % len(_HUES)] for i in range(len(_HUES))]
         free = [hue for hue in choices if hue not in hues.values()]
         apart = [hue for hue in free if all(abs(hue - other) > _CLOSE for other in hues.values())]
-        hues[label] = next(iter([*apart, *free, *choices]))
+        hues[label] = [*apart, *free, *choices][0]
     return hues
 
 

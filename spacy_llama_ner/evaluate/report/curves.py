@@ -23,9 +23,8 @@ def curves_section(curves: Mapping[str, Sequence[Point]], *, hues: Mapping[str, 
         the others are drawn beside it where there is train and dev. One alone is not named.
     hues: colours of the labels; others are drawn in grey.
     """
-    points = next(iter(curves.values()))
-    runs = curves if len(curves) > 1 else {"": points}
-    whose = "" if len(curves) == 1 else f", {next(iter(curves))}"
+    own, points = next(iter(curves.items()))
+    runs, whose = (curves, f", {own}") if len(curves) > 1 else ({"": points}, "")
     best = _best(points)
     labels = sorted({label for point in points for label in point.dev.per_type})
     charts = [
