@@ -41,7 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         srsly.write_json(path, srsly.read_json(path)[:size])
     columns = (folder / "columns" / "train.txt").read_text(encoding="utf8")
     (folder / "silver.txt").write_text(as_a_model_would(columns), encoding="utf8")
-    for name in (*SYSTEMS, "conll2003", "conll2003-best", "requests", "continual", "active", "active-frozen"):
+    for name in (*SYSTEMS, "conll2003", "conll2003-linear", "requests", "continual", "active", "active-frozen"):
         config = load_config(folder / "configs" / f"{name}.cfg", interpolate=False)
         shrink(config)
         config.to_disk(folder / "configs" / f"{name}.cfg")

@@ -9,7 +9,7 @@ from spacy.util import load_config, load_model_from_config, registry
 from .checks import ROOT, SYSTEMS
 
 
-@pytest.mark.parametrize("name", [*SYSTEMS, "requests", "conll2003", "conll2003-best", "generative"])
+@pytest.mark.parametrize("name", [*SYSTEMS, "requests", "conll2003", "conll2003-linear", "generative"])
 def test_a_config_says_all_that_there_is_to_say(name: str) -> None:
     """Filling it in adds nothing, and whatever it says is read by something."""
     if name == "bert-bilstm":

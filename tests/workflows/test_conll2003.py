@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from .checks import check_results
 
 
-@pytest.mark.parametrize("config", ["conll2003", "conll2003-best"])
+@pytest.mark.parametrize("config", ["conll2003", "conll2003-linear"])
 def test_conll2003_ends_with_scores_and_pages(project: Path, run: Callable[..., list[str]], config: str) -> None:
     run("conll2003", config=config)
     check_results(project, config, corpus="conll2003")
