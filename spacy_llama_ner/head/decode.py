@@ -41,19 +41,26 @@ class Posterior:
     """The CRF's distribution over tag sequences as the Markov chain that it is.
 
     marginals: [n_docs, n_words, n_tags], probability of each tag at each word.
-    steps: [n_docs, n_words - 1, n_tags, n_tags], probability of the next word's tag given this word's.
+    transitions: [n_tags, n_tags], log-weight of a tag behind another.
+    ahead: [n_docs, n_words - 1, n_tags], log-weight of each tag of the next word, with all that may come behind it.
+    total: [n_docs, n_words - 1, n_tags], log-weight of all that may follow each tag of this word.
+
+    A step's matrix, which of a book would take gigabytes, is made of the last three where it is needed.
     """
 
     marginals: Tensor
-    steps: Tensor
+    transitions: Tensor
+    ahead: Tensor
+    total: Tensor
 
     def onward(self, tags: Tensor, following: Tensor) -> Tensor:
         """Probability that the next word has a tag, given that of each word but the last: [n_docs, n_words - 1].
 
         tags, following: int64 [n_docs, n_words - 1], of the words and of those behind them.
         """
-        leaving = self.steps.gather(2, tags[:, :, None, None].expand(-1, -1, 1, self.steps.shape[3]))
-        return leaving[:, :, 0].gather(2, following[:, :, None])[:, :, 0]
+        ahead = self.ahead.gather(2, following[:, :, None])[:, :, 0]
+        total = self.total.gather(2, tags[:, :, None])[:, :, 0]
+        return (self.transitions[tags, following] + ahead - total).exp()
 
 
 def posterior(crf: CRF, emissions: Tensor, lengths: Tensor, *, temperature: float = 1.0) -> Posterior:
@@ -67,23 +74,27 @@ def posterior(crf: CRF, emissions: Tensor, lengths: Tensor, *, temperature: floa
     """
     emissions, transitions = emissions / temperature, crf.transitions / temperature
     behind = (crf.end_transitions / temperature).expand(len(emissions), -1)
-    steps = []
+    aheads, totals = [], []
     for t in range(emissions.shape[1] - 1, 0, -1):
         # a word behind the doc's end repeats the last word's tag
         inside = (t < lengths)[:, None]
-        joint = transitions + (emissions[:, t] + behind)[:, None, :]
-        total = joint.logsumexp(dim=2)
-        steps.append(joint - total[:, :, None])
+        ahead = emissions[:, t] + behind
+        total = (transitions + ahead[:, None, :]).logsumexp(dim=2)
+        aheads.append(ahead)
+        totals.append(total)
         behind = torch.where(inside, total - total.amax(dim=1, keepdim=True), behind)
     first = (crf.start_transitions / temperature + emissions[:, 0] + behind).softmax(dim=1)
-    if not steps:
-        empty = emissions.new_zeros(len(emissions), 0, *transitions.shape)
-        return Posterior(first[:, None], empty)
-    chain = torch.stack(steps[::-1], dim=1).exp_()
     marginals = [first]
-    for t in range(chain.shape[1]):
-        marginals.append(torch.einsum("bi,bij->bj", marginals[-1], chain[:, t]))
-    return Posterior(torch.stack(marginals, dim=1), chain)
+    for ahead, total in zip(reversed(aheads), reversed(totals), strict=True):
+        step = (transitions + ahead[:, None, :] - total[:, :, None]).exp()
+        marginals.append(torch.einsum("bi,bij->bj", marginals[-1], step))
+    none = emissions[:, :0]
+    return Posterior(
+        torch.stack(marginals, dim=1),
+        transitions,
+        torch.stack(aheads[::-1], dim=1) if aheads else none,
+        torch.stack(totals[::-1], dim=1) if totals else none,
+    )
 
 
 def span_scores(posterior: Posterior, tags: Tensor, lengths: Tensor) -> Tensor:

@@ -84,7 +84,7 @@ def test_a_temperature_of_one_changes_no_bit(seed: int) -> None:
     crf = random_crf(3, seed)
     emissions, lengths = random_emissions(3, 30, 7, seed), torch.tensor([30, 1, 17])
     plain, same = posterior(crf, emissions, lengths), posterior(crf, emissions, lengths, temperature=1.0)
-    assert torch.equal(plain.marginals, same.marginals) and torch.equal(plain.steps, same.steps)
+    assert torch.equal(plain.marginals, same.marginals) and torch.equal(plain.total, same.total)
 
 
 def test_what_pads_a_doc_plays_no_part() -> None:
@@ -173,3 +173,11 @@ def test_tags_are_numbered_as_the_scheme_names_them() -> None:
     emissions[0, [0, 1, 2], [0, 3, 4]] = 10.0
     tags = viterbi(make_crf(5), emissions, torch.tensor([3]))[0]
     assert [tag_names(["DATE", "NAME"])[tag] for tag in tags] == ["O", "B-NAME", "I-NAME"]
+
+
+def test_what_is_kept_of_a_long_doc_grows_with_its_words_and_tags_alone() -> None:
+    crf = random_crf(20, seed=0)
+    with torch.no_grad():
+        kept = posterior(crf, random_emissions(1, 500, 41, seed=0), torch.tensor([500]))
+    numbers = sum(part.numel() for part in (kept.marginals, kept.transitions, kept.ahead, kept.total))
+    assert numbers < 4 * 500 * 41

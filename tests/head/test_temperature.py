@@ -33,7 +33,8 @@ def sample(crf: CRF, emissions: Tensor, *, temperature: float) -> list[Tensor]:
         chain = posterior(crf, emissions, torch.full((n_docs,), n_words), temperature=temperature)
         tags = [torch.multinomial(chain.marginals[:, 0], 1, generator=generator)[:, 0]]
         for t in range(n_words - 1):
-            following = chain.steps[torch.arange(n_docs), t, tags[-1]]
+            here = chain.total[:, t].gather(1, tags[-1][:, None])
+            following = (chain.transitions[tags[-1]] + chain.ahead[:, t] - here).exp()
             tags.append(torch.multinomial(following, 1, generator=generator)[:, 0])
     return list(torch.stack(tags, dim=1))
 
