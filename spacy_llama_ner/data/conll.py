@@ -21,7 +21,10 @@ _SEPARATOR = re.compile(r"[ \t]+")
 
 @dataclass
 class Sentence:
-    """The columns of one sentence, of one length. `ner` and `chunks` are BIO2; None is a missing column."""
+    """The columns of one sentence, of one length. `ner` and `chunks` are BIO2; None is a missing column.
+
+    In both, "-" is a word without annotation.
+    """
 
     words: list[str]
     ner: list[str]
@@ -49,7 +52,8 @@ def read_conll(path: Path, report: Report, *, labels: Collection[str] | None = N
 
     Columns are separated by spaces or tabs; a byte order mark, CRLF, blank lines with spaces and a missing
     last newline do no harm. The number of columns is that of most lines. Tags become BIO2; whether they were
-    IOB1 is found for the whole file, by `tags.is_iob1`. A file without `-DOCSTART-` is one document.
+    IOB1 is found for the whole file, by `tags.is_iob1`; "-" is a word without annotation. A file without
+    `-DOCSTART-` is one document.
 
     Into `report` go, with their line number: a line with another number of columns (its sentence is
     rejected), and in the NER column what `tags.repair` repairs, `labels` being the labels that are allowed

@@ -76,8 +76,8 @@ def parse_record(record: object, at: int, report: Report) -> tuple[str, list[Pie
     """Text and tagged pieces of a record, or None when it is unusable; problems go into `report`.
 
     A record is an object with a non-empty "text" and either "labels" (a list of [piece, tag] pairs or an
-    object of piece: tag, tags being BIO) or "entities" (a list of objects with "text", "label" and, if you
-    like, "start" and "end" in characters). An empty list says that the text has no entity; no list at all
+    object of piece: tag, tags being BIO) or "entities" (a list of objects with "label", and "text" or "start" and
+    "end" in characters, or all of these). An empty list says that the text has no entity; no list at all
     says nothing, so the record is rejected. A piece that is a whole number is taken as text (repaired); every
     other value that is no string makes the piece unusable (rejected, the rest of the record is kept). A BIO
     tag in the place of a label is taken as the tag (repaired).
@@ -98,7 +98,7 @@ def parse_record(record: object, at: int, report: Report) -> tuple[str, list[Pie
     rows = list(given.items()) if isinstance(given, dict) else given
     assert isinstance(rows, list)
     read = _from_pair if labels is not None else _from_entity
-    return text, [piece for row in rows if (piece := read(row, at, report)) is not None]
+    return text, [piece for row in rows if (piece := read(row, text, at, report)) is not None]
 
 
 def _text_problem(text: object) -> str | None:
@@ -117,14 +117,14 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _from_pair(row: object, at: int, report: Report) -> Piece | None:
+def _from_pair(row: object, text: str, at: int, report: Report) -> Piece | None:
     if not isinstance(row, list | tuple) or len(row) != 2:
         report.rejected(at, BAD_PIECE, f"not a pair of piece and tag: {_show(row)}")
         return None
     return _piece(row[0], row[1], at=at, report=report)
 
 
-def _from_entity(row: object, at: int, report: Report) -> Piece | None:
+def _from_entity(row: object, text: str, at: int, report: Report) -> Piece | None:
     if not isinstance(row, dict):
         report.rejected(at, BAD_PIECE, f"not an object with text and label: {_show(row)}")
         return None
@@ -134,7 +134,14 @@ def _from_entity(row: object, at: int, report: Report) -> Piece | None:
         label = parts[1]
     tag = f"B-{label.strip()}" if isinstance(label, str) else label
     offsets = (row.get("start"), row.get("end"))
-    return _piece(row.get("text"), tag, at=at, report=report, offsets=None if offsets == (None, None) else offsets)
+    piece = row["text"] if "text" in row else _between(text, *offsets)
+    return _piece(piece, tag, at=at, report=report, offsets=None if offsets == (None, None) else offsets)
+
+
+def _between(text: str, start: object, end: object) -> str | None:
+    if isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(text):
+        return text[start:end]
+    return None
 
 
 def _piece(

@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
 from .conll import Document, Sentence
-from .tags import tag_spans
+from .tags import MISSING, tag_spans
 
 CHUNKS = "chunks"
 
@@ -39,7 +39,8 @@ def _make_doc(sentences: list[Sentence], vocab: Vocab) -> Doc:
         words=[word for sentence in sentences for word in sentence.words],
         tags=tags or None,
         sent_starts=[i == 0 for sentence in sentences for i in range(len(sentence.words))],
-        ents=[tag for sentence in sentences for tag in sentence.ner],
+        # spaCy's mark for a word without annotation, here alone
+        ents=["" if tag == MISSING else tag for sentence in sentences for tag in sentence.ner],
     )
     if any(sentence.chunks for sentence in sentences):
         chunks = list(chain.from_iterable(sentence.chunks or [] for sentence in sentences))

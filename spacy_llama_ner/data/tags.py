@@ -1,4 +1,4 @@
-"""Tags of words: the one inner form is BIO2 (`B-X` starts an entity, `I-X` goes on, `O` is outside).
+"""Tags of words: the one inner form is BIO2 (`B-X` starts an entity, `I-X` goes on, `O` is outside, `-` not known).
 
 Rules of `repair`, the only way from foreign tags to BIO2:
 
@@ -49,6 +49,10 @@ def repair(tags: Sequence[str], *, labels: Collection[str] | None = None) -> tup
     problems: list[tuple[int, str]] = []
     open_label: str | None = None
     for i, tag in enumerate(tags):
+        if tag == MISSING:
+            fixed.append(MISSING)
+            open_label = None
+            continue
         parts = split_tag(tag)
         prefix, label = parts or ("O", "")
         if parts is None:

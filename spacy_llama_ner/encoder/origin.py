@@ -53,11 +53,13 @@ class Origin:
         """What a saved pipeline says of its base, found again here unless the pipeline carries it.
 
         Looked for where it was when the pipeline was made, unless the config names another one by now, then where
-        the config says. Raises OSError if it is in neither place, ValueError if what is there has another content.
+        the config says. Whether the pipeline carries it from now on is up to `save_base` in the config, but for a
+        base that is nowhere else. Raises OSError if it is in neither place, ValueError if what is there has another
+        content.
         """
         # one copy in memory for all pipelines that stand on the same base
         saved = cls(**{**spec, "tokenizer": sys.intern(spec["tokenizer"])})
-        if saved.files is not None:
+        if saved.files is not None and (settings.save_base or not _holds(Path(saved.path), saved.fingerprint)):
             return saved
         folder = _find_again(settings, saved)
         given = fingerprint(folder)
@@ -67,7 +69,8 @@ class Origin:
                 f"and config have the fingerprint {given[:12]}, expected was {saved.fingerprint[:12]}. Restore the "
                 "original files (for a known name: delete that folder and fetch it again), or train anew."
             )
-        return cls(**{**asdict(saved), "path": str(folder.resolve())})
+        files = _read_files(folder) if settings.save_base else None
+        return cls(**{**asdict(saved), "path": str(folder.resolve()), "files": files})
 
     def to_spec(self) -> dict[str, Any]:
         """The same as plain types."""
@@ -97,8 +100,8 @@ def _find_again(settings: BaseSettings, saved: Origin) -> Path:
         raise OSError(
             f"This pipeline stands on the base {settings.base!r}, which is not on this machine, nor in "
             f"{saved.path}, where it was trained. {error} If the base is in another folder, say so when loading: "
-            f'spacy.load(..., config={{"{settings.key}": "FOLDER"}}), or train with save_base = true to have it '
-            "inside the pipeline."
+            f'spacy.load(..., config={{"{settings.key}": "FOLDER"}}) with the name of the component, or train with '
+            "save_base = true to have it inside the pipeline."
         ) from error
 
 

@@ -24,8 +24,8 @@ def PretrainMaskedSubwords(share: float = 0.2) -> Callable[[Vocab, Model], Pretr
 
     share: of the subwords, how many are hidden (LLM2Vec: 0.2).
 
-    Only what the encoder trains, such as its adapter, learns. Source: LLM2Vec's masked next-token prediction
-    (https://arxiv.org/abs/2404.05961).
+    Only what the encoder trains, such as its adapter, learns; where that is nothing, it is a ValueError. Source:
+    LLM2Vec's masked next-token prediction (https://arxiv.org/abs/2404.05961).
     """
     if not 0 < share < 1:
         raise ValueError(f"share = {share}; expected the share of subwords to hide, above 0 and below 1.")
@@ -37,6 +37,11 @@ def _make_pretrainer(vocab: Vocab, tok2vec: Model, *, share: float) -> Pretraine
         raise ValueError(
             f"PretrainMaskedSubwords.v1 pretrains a LlamaEncoder, but [pretraining] names a layer {tok2vec.name!r}. "
             "Set component and layer to where the encoder is, such as 'llama_ner' and 'tok2vec'."
+        )
+    if tok2vec.attrs["settings"].frozen:
+        raise ValueError(
+            "PretrainMaskedSubwords.v1 would train nothing: this encoder has lora = null and unfreeze_layers = 0. "
+            "Set one of them, to what the training afterwards has."
         )
     return Model(
         "masked_subwords",

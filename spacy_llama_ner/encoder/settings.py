@@ -46,7 +46,7 @@ class BaseSettings:
 class Settings(BaseSettings):
     """What encoders of all kinds have in common. Raises ValueError where settings contradict each other."""
 
-    key = "components.llama_ner.model.tok2vec.base"
+    key = "components.NAME.model.tok2vec.base"
 
     unfreeze_layers: int
     pooling: Pooling

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from .compare import project
@@ -18,15 +18,16 @@ def make_seqeval_scorer() -> Callable[..., Scores]:
     return seqeval_score
 
 
-def seqeval_score(examples: Iterable[Example], **kwargs: Any) -> Scores:
+def seqeval_score(examples: Iterable[Example], *, spans_key: str | None = None, **kwargs: Any) -> Scores:
     """Entity precision, recall and F1 as seqeval counts them in strict mode (IOB2), in total and by type.
 
     Returns ents_p, ents_r, ents_f, ents_per_type (p, r, f by label) and ents_token_acc, the share of words with the
     right tag; all None where no example has gold entities annotated. Words without gold annotation are left out,
     and so are predictions that touch them. Predicted entities are projected onto the words of the gold doc; of those
     that meet there one counts, a right one if there is one, else the first.
+    spans_key: the span group that has the predictions; by default they are `doc.ents`.
     """
-    pairs = [bio_pair(eg) for eg in examples if eg.reference.has_annotation("ENT_IOB")]
+    pairs = [bio_pair(eg, spans_key=spans_key) for eg in examples if eg.reference.has_annotation("ENT_IOB")]
     if not pairs:
         names = ("ents_p", "ents_r", "ents_f", "ents_per_type", "ents_token_acc")
         return dict.fromkeys(names)
@@ -42,13 +43,13 @@ def seqeval_score(examples: Iterable[Example], **kwargs: Any) -> Scores:
     }
 
 
-def bio_pair(example: Example) -> tuple[list[str], list[str]]:
-    """Gold and predicted IOB2 tags of the annotated words of the gold doc."""
-    reference = example.reference
+def bio_pair(example: Example, *, spans_key: str | None = None) -> tuple[list[str], list[str]]:
+    """Gold and predicted IOB2 tags of the annotated words of the gold doc. spans_key: as of `seqeval_score`."""
+    reference, doc = example.reference, example.predicted
     annotated = [token.ent_iob != 0 for token in reference]
     gold = _tags(reference, [(ent.start, ent.end, ent.label_) for ent in reference.ents])
     right = {(ent.start, ent.end, ent.label_) for ent in reference.ents}
-    ents = example.predicted.ents
+    ents: Sequence[Span] = doc.ents if spans_key is None else list(doc.spans.get(spans_key, []))
     found = [(*words, ent.label_) for ent, words in zip(ents, project(example, ents), strict=True) if words]
     projected = []
     taken: set[int] = set()

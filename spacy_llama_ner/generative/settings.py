@@ -16,7 +16,7 @@ class WriterSettings(BaseSettings):
     """The arguments of `GenerativeTagger.v1`; see there."""
 
     kind = DECODER
-    key = "components.llama_ner_generative.model.base"
+    key = "components.NAME.model.base"
 
     format: Format
     system: str | None

@@ -78,7 +78,7 @@ def set_labels(model: HeadModel, labels: list[str]) -> None:
 
 
 def extend_labels(model: HeadModel, labels: list[str]) -> None:
-    """Give an initialized head new labels. `labels` starts with those it has, whose scores stay what they are."""
+    """Give an initialized head new labels. `labels` starts with those it has, whose emissions stay what they are."""
     from .module import Shape
 
     shim = cast(TorchShim, model.shims[0])

@@ -63,7 +63,7 @@ class TaggerHead(nn.Module):
         return hidden[is_word(sizes, hidden.shape[1])]
 
     def extended(self, shape: Shape, labels: list[str]) -> TaggerHead:
-        """A copy with more labels behind the present ones, whose scores stay what they are."""
+        """A copy with more labels behind the present ones, whose emissions stay what they are."""
         bigger = TaggerHead(shape, width=self.width, labels=labels, temperature=self.temperature)
         bigger.to(self.output.weight.device)
         with torch.no_grad():

@@ -17,7 +17,8 @@ Corpus = Callable[[Language], Iterable[Example]]
 def make_add_labels(labels: list[str], pipe: str = "llama_ner") -> Callable[[Language], Language]:
     """`spacy_llama_ner.add_labels.v1`, an `[initialize.before_init]`: labels that a sourced component is to learn.
 
-    labels: they come behind those it has, whose scores stay; `spacy.read_labels.v1` reads them from a file.
+    labels: they come behind those it has, whose weights stay; `spacy.read_labels.v1` reads them from a file. Until
+        they are trained, they take some of the probability of what was found before.
     pipe: name of the component.
     """
 

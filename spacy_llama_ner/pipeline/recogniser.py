@@ -70,6 +70,7 @@ class Recogniser(TrainablePipe):
         if label in self.labels:
             return 0
         self.cfg["labels"].append(label)
+        self._keep_strings()
         return 1
 
     def find_labels(self, get_examples: Callable[[], Iterable[Example]], labels: list[str] | None) -> None:
@@ -81,6 +82,13 @@ class Recogniser(TrainablePipe):
                 f"{self.name!r} has no labels: the training data holds no entity. Give it docs with `ents`, or "
                 f"labels by `add_label` or [initialize.components.{self.name}.labels]."
             )
+        self._keep_strings()
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """What the scorer says of `doc.ents`, or of the span group where `overwrite` is null."""
+        group = {"spans_key": self.spans_key} if self.overwrite is None else {}
+        scores: dict[str, Any] = super().score(examples, **group, **kwargs)
+        return scores
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Annotate a stream of docs, in order.
@@ -101,6 +109,7 @@ class Recogniser(TrainablePipe):
         with told_where(self.name, "the bytes given"), self._replaced():
             TrainablePipe.from_bytes(self, bytes_data, exclude=exclude)
             self._check_loaded()
+        self._keep_strings()
         give_back_freed_memory()
         return self
 
@@ -109,6 +118,7 @@ class Recogniser(TrainablePipe):
         with told_where(self.name, path), self._replaced():
             TrainablePipe.from_disk(self, path, exclude=exclude)
             self._check_loaded()
+        self._keep_strings()
         give_back_freed_memory()
         return self
 
@@ -125,6 +135,11 @@ class Recogniser(TrainablePipe):
                 # what the block has not loaded
                 if not node.has_dim("nO"):
                     node.set_dim("nO", size, force=True)
+
+    def _keep_strings(self) -> None:
+        """Put the labels into the vocab, where they outlive a `memory_zone` that first meets them."""
+        for label in self.labels:
+            self.vocab.strings.add(label)
 
     def _check_loaded(self) -> None:
         """Raise ValueError where the files do not fit each other."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.training import Example, validate_examples
 from thinc.api import set_dropout_rate
 
@@ -22,6 +23,11 @@ def rehearse(ner: LlamaNER, examples: list[Example], *, drop: float) -> float:
         raise ValueError(
             f"{ner.name!r} has nothing to rehearse, which is the model as it was when training was resumed. Load a "
             "trained pipeline and call `nlp.resume_training()` first; in a config, `source` the component."
+        )
+    if any(isinstance(node, Tok2VecListener) for node in ner.model.walk()):
+        raise ValueError(
+            f"{ner.name!r} shares its encoder, which cannot be rehearsed for one component alone. Give it its own "
+            "first: `nlp.replace_listeners`, or `replace_listeners` where the config sources it."
         )
     docs = [eg.predicted for eg in examples]
     if not any(len(doc) for doc in docs):

@@ -86,6 +86,13 @@ def test_entities() -> None:
     assert not report.problems
 
 
+def test_entities_by_their_offsets_alone() -> None:
+    report = Report("a")
+    parsed = parse_record({"text": "6 pm Bo", "entities": [{"label": "NAME", "start": 5, "end": 7}]}, 1, report)
+    assert parsed == ("6 pm Bo", [Piece("Bo", "B-NAME", (5, 7))])
+    assert not report.problems
+
+
 @pytest.mark.parametrize(
     ("record", "why"),
     [
@@ -125,6 +132,8 @@ def test_unusable_records_are_rejected(record: object, why: str) -> None:
         {"entities": [["a", "X"]]},
         {"entities": [{"text": "a"}]},
         {"entities": [{"label": "X"}]},
+        {"entities": [{"label": "X", "start": 0, "end": 2}]},
+        {"entities": [{"label": "X", "start": "0", "end": 1}]},
     ],
 )
 def test_unusable_pieces_are_rejected_and_the_rest_is_kept(given: dict[str, object]) -> None:

@@ -53,6 +53,12 @@ def test_annotation_is_complete_and_survives_saving(tmp_path: Path) -> None:
     ]
 
 
+def test_a_word_without_annotation_stays_one(tmp_path: Path) -> None:
+    documents = [[Sentence(["Kiel", "or", "Bonn"], ["B-LOC", "O", "-"])]]
+    (doc,) = saved(list(make_docs(documents, spacy.blank("en").vocab)), tmp_path / "a.spacy")
+    assert doc_tags(doc) == ["B-LOC", "O", "-"]
+
+
 def test_without_columns_there_are_no_tags_and_chunks() -> None:
     doc = next(make_docs([[Sentence(["Kiel"], ["B-LOC"])]], spacy.blank("en").vocab))
     assert not doc.has_annotation("TAG")

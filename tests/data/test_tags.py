@@ -16,6 +16,7 @@ from spacy_llama_ner.data.tags import doc_tags, is_iob1, repair, split_tag, tag_
         (["O", "I-PER", "I-PER"], ["O", "B-PER", "I-PER"], [(1, "I- without B-")]),
         (["B-PER", "I-LOC"], ["B-PER", "B-LOC"], [(1, "I- without B-")]),
         (["B-PER", "[CLS]", "I-PER"], ["B-PER", "O", "B-PER"], [(1, "unknown tag"), (2, "I- without B-")]),
+        (["B-PER", "-", "I-PER", "-"], ["B-PER", "-", "B-PER", "-"], [(2, "I- without B-")]),
         (["B-", "", "X-PER", "b-PER"], ["O"] * 4, [(i, "unknown tag") for i in range(4)]),
     ],
 )

@@ -147,6 +147,14 @@ def test_the_base_is_in_the_bytes_only_where_it_was_asked_for(base: Path) -> Non
     assert len(with_base) > len(without) + size
 
 
+def test_whether_it_is_in_the_bytes_is_what_the_config_says_by_now(base: Path) -> None:
+    without, with_base = (make_encoder(base, save_base=save).to_bytes() for save in (False, True))
+    assert len(load(without, base, save_base=True).to_bytes()) == len(with_base)
+    assert len(load(with_base, base, save_base=False).to_bytes()) == len(without)
+    shutil.rmtree(base)
+    assert len(load(with_base, base, save_base=False).to_bytes()) == len(with_base)  # it is nowhere else
+
+
 def test_the_tokenizer_is_saved(base: Path) -> None:
     """What a word is cut into must not change under trained weights."""
     model = make_encoder(base)

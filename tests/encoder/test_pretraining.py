@@ -73,6 +73,11 @@ def test_another_layer_is_refused() -> None:
         PretrainMaskedSubwords()(NLP.vocab, Model("other", lambda model, X, is_train: (X, lambda d: d)))
 
 
+def test_an_encoder_that_would_learn_nothing_is_refused(tiny_llama: Path) -> None:
+    with pytest.raises(ValueError, match="would train nothing: this encoder has lora = null"):
+        PretrainMaskedSubwords()(NLP.vocab, make_encoder(tiny_llama, lora=None))
+
+
 @pytest.mark.parametrize("averages", [True, False])
 def test_spacy_pretrains_and_training_starts_from_there(tiny_llama: Path, tmp_path: Path, averages: bool) -> None:
     nlp = spacy.blank("en")

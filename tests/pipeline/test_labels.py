@@ -57,6 +57,15 @@ def test_initializing_again_keeps_them_and_forgets_the_weights(nlp: Language) ->
     assert abs(ner.model.predict([nlp.make_doc(text)])[0] - before).max() > 0.1
 
 
+def test_outlive_a_memory_zone_that_is_the_first_to_use_them(tiny_llama: Path, trained_folder: Path) -> None:
+    trained = spacy.load(trained_folder)
+    nlp = make_nlp(tiny_llama)
+    nlp.get_pipe("llama_ner").from_disk(trained_folder / "llama_ner", exclude=["vocab"])
+    with nlp.memory_zone():
+        label = nlp(CORPUS[0][0]).ents[0].label
+    assert nlp.vocab.strings[label] == trained.vocab.strings[label] == "NAME"
+
+
 @pytest.mark.parametrize("texts", [["please water the plants"], [""]])
 def test_no_labels_anywhere_is_an_error(blank: Language, texts: list[str]) -> None:
     examples = [Example(blank.make_doc(text), annotated(blank.make_doc(text), [])) for text in texts]

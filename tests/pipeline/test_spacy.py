@@ -144,6 +144,16 @@ def test_listens_to_a_shared_llama_until_the_listener_is_replaced(tiny_llama: Pa
     assert found(list(alone.pipe(TEXTS))) == expected
 
 
+def test_a_shared_llama_is_not_rehearsed_until_the_listener_is_replaced(tiny_llama: Path) -> None:
+    nlp = make_listening(tiny_llama)
+    nlp.resume_training()
+    with pytest.raises(ValueError, match=r"shares its encoder.* `nlp.replace_listeners`"):
+        nlp.rehearse(make_examples(nlp))
+    nlp.replace_listeners("tok2vec", "llama_ner", ["model.tok2vec"])
+    nlp.resume_training()
+    assert nlp.rehearse(make_examples(nlp))["llama_ner"] == pytest.approx(0, abs=1e-4)
+
+
 def test_a_sourced_listener_can_be_replaced(tiny_llama: Path, tmp_path: Path) -> None:
     nlp = make_listening(tiny_llama)
     expected = found(list(nlp.pipe(TEXTS)))
@@ -171,3 +181,10 @@ def test_evaluates(trained: Language) -> None:
     result = trained.evaluate(make_examples(trained))
     assert result["ents_f"] == result["ents_p"] == result["ents_r"] == result["ents_token_acc"] == 1.0
     assert result["speed"] > 0
+
+
+def test_is_scored_by_its_span_group_where_that_is_all_it_writes(nlp: Language) -> None:
+    nlp.get_pipe("llama_ner").overwrite = None
+    result = nlp.evaluate(make_examples(nlp))
+    assert not nlp(CORPUS[0][0]).ents
+    assert result["ents_f"] == result["ents_token_acc"] == 1.0
