@@ -11,7 +11,7 @@ from pathlib import Path
 import srsly
 from spacy.language import Language
 
-from ..base.digest import stream_sha256
+from ..base.digest import file_sha256, stream_sha256
 from ..data.begun import BegunError, begin
 from ..data.files import written_whole
 from .docbin import DocBins
@@ -30,14 +30,14 @@ class Job:
     """What decides the output. Two jobs that are equal write the same files.
 
     model: the digest of the pipeline's files.
-    files: the input files with their sizes in bytes.
+    files: the input files with the digests of their content.
     suffix: format of the output.
     part_size: records a part.
     text_key: field of a record that holds the text.
     """
 
     model: str
-    files: list[tuple[str, int]]
+    files: list[tuple[str, str]]
     suffix: str
     part_size: int
     text_key: str
@@ -56,8 +56,8 @@ class Job:
         return folder / f"{part.name}{self.suffix}"
 
 
-def find_files(source: Path, *, output: Path) -> list[tuple[str, int]]:
-    """The files in `source`, a file or a folder, with their sizes in bytes, in the order of their names.
+def find_files(source: Path, *, output: Path) -> list[tuple[str, str]]:
+    """The files in `source`, a file or a folder, with their SHA-256, in the order of their names.
 
     Passed over are hidden files and folders, lists of problems, and what lies in `output`. Raises ApplyError if
     there are none.
@@ -65,7 +65,7 @@ def find_files(source: Path, *, output: Path) -> list[tuple[str, int]]:
     if not source.exists():
         raise ApplyError(f"The input {source} does not exist. Give a file or a folder of {_suffixes()} files.")
     paths = [source] if source.is_file() else sorted(p for p in source.rglob("*") if _is_input(p, source, output))
-    files = [(str(path.resolve()), path.stat().st_size) for path in paths if path.suffix in FORMATS]
+    files = [(str(path.resolve()), file_sha256(path)) for path in paths if path.suffix in FORMATS]
     if not files:
         raise ApplyError(f"The input {source} is no {_suffixes()} file and holds none. Convert it to one of these.")
     return files

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from spacy.vocab import Vocab
 
+from ..data.files import finite
 from .records import Bad, Part, Record, Result, entities, to_record
 
 
@@ -46,6 +47,6 @@ class Lines:
         with path.open("wb") as file:
             for record, doc in results:
                 fields = {**(record.fields or {"text": doc.text}), "ents": entities(doc)}
-                line = json.dumps(fields, ensure_ascii=False, default=str)
+                line = json.dumps(finite(fields), ensure_ascii=False, default=str)
                 # which JSON reads as the same
                 file.write(line.encode("utf8", "backslashreplace") + b"\n")

@@ -9,6 +9,7 @@ from typing import Any
 
 from spacy.vocab import Vocab
 
+from ..data.files import finite
 from .errors import ApplyError
 from .records import Bad, Part, Record, Result, entities, to_record
 
@@ -58,7 +59,7 @@ class Parquet:
         )
         schema = pa.schema([("text", pa.string()), ("ents", pa.list_(entity)), ("fields", pa.string())])
         rows = [
-            {"text": doc.text, "ents": entities(doc), "fields": json.dumps(record.others, default=str)}
+            {"text": doc.text, "ents": entities(doc), "fields": json.dumps(finite(record.others), default=str)}
             for record, doc in results
         ]
         parquet.write_table(pa.Table.from_pylist(rows, schema=schema), path)

@@ -37,6 +37,8 @@ def check_base(folder: Path, kind: Kind | None = None) -> None:
             "with transformers (`AutoTokenizer.from_pretrained(NAME).save_pretrained(FOLDER)`), or name "
             "another base."
         )
+    if not (folder / TOKENIZER).read_bytes().rstrip().endswith(b"}"):
+        raise BaseModelError(f"{folder / TOKENIZER} is empty or cut off. Fetch or copy the base again.")
     for file in weight_files(folder):
         check_whole(file)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from spacy.cli._util import parse_config_overrides
 from typer import Argument, Context, Option
 from wasabi import msg
 
 from ..data.begun import begin
 from ..evaluate.table import percent
 from .app import app
-from .inputs import use_device
+from .inputs import read_overrides, use_device
 from .push import push
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def active_learn_cli(
     of the config can be given as options, such as --active.total 20000.
     """
     try:
-        overrides = parse_config_overrides(ctx.args)
+        overrides = read_overrides(ctx.args)
         active_learn(
             config,
             output,

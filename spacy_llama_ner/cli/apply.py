@@ -13,7 +13,7 @@ from wasabi import msg
 from ..apply import ApplyError, Job, Part, find_files, open_folder, pipeline_digest
 from ..apply.engines import run_local, run_ray
 from .app import app
-from .inputs import InputError, load_pipeline, use_device
+from .inputs import InputError, load_finder, use_device
 
 
 @app.command("apply")
@@ -73,7 +73,7 @@ def apply(
     cannot be read or written.
     """
     use_device(-1 if workers else gpu_id)
-    nlp = load_pipeline(model)
+    nlp = load_finder(model)
     job = Job(
         model=pipeline_digest(nlp),
         files=find_files(source, output=output),

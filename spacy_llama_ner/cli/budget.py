@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import srsly
-from spacy.cli._util import parse_config_overrides
 from typer import Argument, Context, Option
 from wasabi import msg
 
@@ -15,7 +14,7 @@ from ..data.files import written_whole
 from ..evaluate.table import percent
 from .active_learn import RECORD, Prices, SilverCost
 from .app import app
-from .inputs import use_device
+from .inputs import read_overrides, use_device
 
 if TYPE_CHECKING:
     from ..active.curve import Row
@@ -39,7 +38,7 @@ def budget_cli(
     budget.svg. Settings of the config can be given as options, such as --budget.folds 3.
     """
     try:
-        overrides = parse_config_overrides(ctx.args)
+        overrides = read_overrides(ctx.args)
         budget(config, output, overrides=overrides, prices=prices, silver_cost=silver_cost, gpu_id=gpu_id)
     except (ValueError, OSError, ImportError) as error:
         msg.fail("Cannot measure the budget", str(error), exits=1)

@@ -18,7 +18,7 @@ from ..evaluate.report import render_difference
 from ..evaluate.report.difference import signed, span
 from ..evaluate.table import TOTAL, percent
 from .app import app
-from .inputs import InputError, check_file, load_pipeline, read_examples, use_device
+from .inputs import InputError, check_file, load_finder, read_examples, use_device
 
 
 @app.command("difference")
@@ -76,7 +76,7 @@ def tell_apart(first: str, second: str) -> tuple[str, str]:
 
 
 def _predict(model: str, data: list[Path]) -> dict[Path, list[Example]]:
-    nlp = load_pipeline(model)
+    nlp = load_finder(model)
     examples = {path: read_examples(nlp, path) for path in data}
     for each in examples.values():
         predict_and_score(nlp, each)

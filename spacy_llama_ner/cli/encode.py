@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from spacy.cli._util import parse_config_overrides
 from spacy.language import Language
 from spacy.tokens import Doc
 from tqdm import tqdm
@@ -17,7 +16,7 @@ from wasabi import msg
 from ..data.files import written_whole
 from ..evaluate.predict import PATIENCE
 from .app import app
-from .inputs import InputError, corpus_files, read_corpus, use_device
+from .inputs import InputError, corpus_files, read_corpus, read_overrides, use_device
 
 SUFFIX = ".safetensors"
 
@@ -38,7 +37,7 @@ def encode_cli(
     with `spacy train`.
     """
     try:
-        encode(config, output, data=data, overrides=parse_config_overrides(ctx.args), gpu_id=gpu_id)
+        encode(config, output, data=data, overrides=read_overrides(ctx.args), gpu_id=gpu_id)
     except (ValueError, OSError, ImportError) as error:
         msg.fail("Cannot encode the corpora", str(error), exits=1)
 

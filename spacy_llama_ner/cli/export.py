@@ -14,7 +14,7 @@ from ..annotate.texts import read_texts
 from ..data.copies import unlabelled
 from ..experts import FORMATS, write_tasks
 from .app import app
-from .inputs import InputError, load_pipeline, use_device
+from .inputs import InputError, load_finder, use_device
 
 
 @app.command("export")
@@ -52,7 +52,7 @@ def export(
     Raises: InputError or ValueError where the pipeline, the texts or the labels do not fit, or `output` holds another
     export; OSError where a file cannot be written.
     """
-    nlp = load_pipeline(model)
+    nlp = load_finder(model)
     shown = _split(labels) if labels is not None else _labels_of(nlp)
     if not shown:
         raise InputError("There is no label to choose from. Name some with --labels, and commas between.")

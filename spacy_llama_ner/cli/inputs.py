@@ -5,9 +5,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import spacy
-from spacy.cli._util import setup_gpu
+from click import UsageError
+from spacy.cli._util import parse_config_overrides, setup_gpu
 from spacy.language import BaseDefaults, Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
@@ -15,6 +17,7 @@ from spacy.util import dot_to_object, load_config, resolve_dot_names
 from spacy.vocab import create_vocab
 
 from ..data.docbin import docbin_files
+from ..pipeline.recogniser import Recogniser
 
 USUAL_ORDER = {"train": 0, "dev": 1, "test": 2}
 
@@ -48,12 +51,42 @@ def load_pipeline(model: str) -> Language:
     return nlp
 
 
+def load_finder(model: str) -> Language:
+    """`load_pipeline`, for who looks at `doc.ents`: InputError too where they are left alone by all components."""
+    nlp = load_pipeline(model)
+    setters = [pipe for name, pipe in nlp.pipeline if "doc.ents" in nlp.get_pipe_meta(name).assigns]
+    alone = [pipe for pipe in setters if isinstance(pipe, Recogniser) and pipe.overwrite is None]
+    if len(alone) == len(setters):
+        raise InputError(
+            f"The pipeline {model!r} leaves `doc.ents` alone: its entities are in the span groups "
+            f"{[pipe.spans_key for pipe in alone]}, since its components have overwrite = null. Write overwrite = "
+            "false into its config.cfg."
+        )
+    return nlp
+
+
+def read_overrides(args: list[str]) -> dict[str, Any]:
+    """Settings of a config among the arguments of a command, as `spacy train` takes them. Raises InputError."""
+    try:
+        return parse_config_overrides(args)
+    except UsageError as error:
+        raise InputError(
+            f"{error.format_message()} Settings of the config have a dot in their names, as --training.seed 1; for "
+            "the options of the command see --help."
+        ) from error
+
+
 def check_output(output: Path) -> None:
     """Raise InputError where a pipeline saved in `output` would replace something that is none."""
     if output.is_file():
         raise InputError(f"The output {output} is a file. Give a folder.")
-    if output.is_dir() and any(output.iterdir()) and not (output / "meta.json").is_file():
+    if output.is_dir() and any(output.iterdir()) and not _is_pipeline(output):
         raise InputError(f"The output folder {output} holds other things than a pipeline. Give a new folder.")
+
+
+def _is_pipeline(folder: Path) -> bool:
+    # what `spacy package` writes has a meta.json too
+    return all((folder / name).is_file() for name in ("meta.json", "config.cfg"))
 
 
 def check_file(output: Path | None, suffix: str) -> None:

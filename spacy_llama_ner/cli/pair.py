@@ -17,7 +17,7 @@ from ..data.partial import agreed
 from ..evaluate.scorer import seqeval_score
 from ..evaluate.table import HEADER, count_gold, score_rows
 from .app import app
-from .inputs import InputError, read_corpus
+from .inputs import InputError, corpus_files, read_corpus
 
 
 @app.command("pair")
@@ -44,9 +44,14 @@ def pair(silver: Path, gold: Path, folder: Path, *, output: Path | None = None) 
     The scores are those of `evaluate`, of silver against gold, 0 to 1; `docs` and `unmatched` count the docs of
     `silver`. Of gold docs with the same words the first is taken.
 
-    Raises: InputError where a corpus is not there, or they have no doc in common, OSError where a file cannot be
-    written.
+    Raises: InputError where a corpus is not there or would be replaced, or they have no doc in common, OSError where
+    a file cannot be written.
     """
+    targets = {name: folder / f"{name}.spacy" for name in ("silver", "gold", "agreed")}
+    inputs = {file.resolve() for data in (silver, gold) for file in corpus_files(data)}
+    for target in targets.values():
+        if target.resolve() in inputs:
+            raise InputError(f"{target} would be written over, but it is an input. Give another output folder.")
     found = list(match_words(read_corpus(silver), read_corpus(gold)))
     pairs = [(doc, other) for doc, other in found if other is not None]
     if not pairs:
@@ -55,8 +60,8 @@ def pair(silver: Path, gold: Path, folder: Path, *, output: Path | None = None) 
             "cut into the same sentences and words."
         )
     for name, docs in zip(("silver", "gold"), zip(*pairs, strict=True), strict=True):
-        write_docbin(docs, folder / f"{name}.spacy")
-    write_docbin((agreed(pair) for pair in pairs), folder / "agreed.spacy")
+        write_docbin(docs, targets[name])
+    write_docbin((agreed(pair) for pair in pairs), targets["agreed"])
     examples = [Example(doc, other) for doc, other in pairs]
     scores = {**seqeval_score(examples), "docs": len(pairs), "unmatched": len(found) - len(pairs)}
     msg.good(f"{folder}: {len(pairs):,} docs with both labels")

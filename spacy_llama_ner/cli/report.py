@@ -20,7 +20,7 @@ from .inputs import (
     InputError,
     check_file,
     corpus_files,
-    load_pipeline,
+    load_finder,
     read_docs,
     read_examples,
     read_trained_on,
@@ -127,7 +127,7 @@ def report(
     if train is not None:
         mentions = {mention(ent) for doc in read_trained_on(train) for ent in doc.ents}
     use_device(gpu_id)
-    nlp = load_pipeline(model)
+    nlp = load_finder(model)
     examples = read_examples(nlp, data)
     found = predict_and_score(nlp, examples)
     tell_scores(found, examples, output=scores)
@@ -165,5 +165,5 @@ def _distinct(short: list[str], paths: Sequence[Path]) -> list[str]:
 
 def _write(page: str, output: Path) -> None:
     with written_whole(output) as partial:
-        partial.write_text(page, encoding="utf8")
+        partial.write_text(page, encoding="utf8", errors="replace")
     msg.good(f"Wrote {output}")

@@ -12,7 +12,7 @@ from ..data.files import written_whole
 from ..evaluate.page import render_page
 from ..evaluate.predict import predict_and_score, score_groups
 from .app import app
-from .inputs import InputError, check_file, load_pipeline, read_examples
+from .inputs import InputError, check_file, load_finder, read_examples
 
 
 @app.command("show")
@@ -38,12 +38,12 @@ def show(model: str, data: Path, output: Path, *, limit: int) -> None:
     `output` cannot be written.
     """
     check_file(output, ".html")
-    nlp = load_pipeline(model)
+    nlp = load_finder(model)
     examples = read_examples(nlp, data)
     scores = predict_and_score(nlp, examples)
     page = render_page(
         examples, scores, title=f"{model} on {data}", spans_keys=score_groups(nlp).values(), limit=limit
     )
     with written_whole(output) as partial:
-        partial.write_text(page, encoding="utf8")
+        partial.write_text(page, encoding="utf8", errors="replace")
     msg.good(f"Wrote {output}: {min(limit, len(examples)):,} of {len(examples):,} docs")

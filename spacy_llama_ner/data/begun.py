@@ -25,7 +25,12 @@ def begin(folder: Path, facts: Mapping[str, Any], *, record: str) -> None:
     path = folder / record
     given = srsly.json_loads(srsly.json_dumps(dict(facts)))
     if path.exists():
-        begun = srsly.read_json(path)
+        try:
+            begun = srsly.read_json(path)
+        except ValueError as error:
+            raise BegunError(
+                f"{path}, which says what job has begun there, is damaged. Give another folder."
+            ) from error
         known = begun if isinstance(begun, dict) else {}
         nothing = object()
         other = [key for key in {**given, **known} if known.get(key, nothing) != given.get(key, nothing)]

@@ -15,6 +15,7 @@ from .report import Report
 DOC_START = "-DOCSTART-"
 COLUMNS = {4: "word, POS, chunk, NER", 2: "word, NER"}
 BAD_LINE = "malformed line"
+COMMENT = "comment"
 
 _SEPARATOR = re.compile(r"[ \t]+")
 
@@ -55,13 +56,13 @@ def read_conll(path: Path, report: Report, *, labels: Collection[str] | None = N
     IOB1 is found for the whole file, by `tags.is_iob1`; "-" is a word without annotation. A file without
     `-DOCSTART-` is one document.
 
-    Into `report` go, with their line number: a line with another number of columns (its sentence is
-    rejected), and in the NER column what `tags.repair` repairs, `labels` being the labels that are allowed
-    (None: all).
+    Into `report` go, with their line number: a comment (`#` and words before a sentence), which is left out; a line
+    with another number of columns (its sentence is rejected); and in the NER column what `tags.repair` repairs,
+    `labels` being the labels that are allowed (None: all).
 
     Raises: ValueError when the file is not UTF-8 or no line has two or four columns.
     """
-    sentences = list(_split(read_utf8(path)))
+    sentences = list(_split(read_utf8(path), report))
     widths = Counter(len(row) for each in sentences for row in each.rows if len(row) in COLUMNS)
     if not widths:
         wanted = " or ".join(f"{n} columns ({names})" for n, names in COLUMNS.items())
@@ -85,7 +86,7 @@ def read_conll(path: Path, report: Report, *, labels: Collection[str] | None = N
     return list(documents.values())
 
 
-def _split(text: str) -> Iterator[_Rows]:
+def _split(text: str, report: Report) -> Iterator[_Rows]:
     """Sentences in order. Only line feeds end a line: other Unicode breaks may be part of a word."""
     current = _Rows(document=0)
     document = 0
@@ -97,6 +98,8 @@ def _split(text: str) -> Iterator[_Rows]:
                 yield current
             document += opens_document
             current = _Rows(document)
+        elif columns[0] == "#" and not current.rows and not bio.is_tag(columns[-1]):
+            report.repaired(number, COMMENT, f"{line.strip()!r} left out")
         else:
             current.lines.append(number)
             current.rows.append(columns)

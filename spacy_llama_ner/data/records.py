@@ -132,10 +132,11 @@ def _from_entity(row: object, text: str, at: int, report: Report) -> Piece | Non
     if isinstance(label, str) and (parts := split_tag(label.strip())) and parts[1]:
         report.repaired(at, TAG_FOR_LABEL, f"{label!r} taken as {parts[1]!r}")
         label = parts[1]
-    tag = f"B-{label.strip()}" if isinstance(label, str) else label
+    if isinstance(label, str):
+        label = label.strip() if label.strip() == "O" else f"B-{label.strip()}"
     offsets = (row.get("start"), row.get("end"))
     piece = row["text"] if "text" in row else _between(text, *offsets)
-    return _piece(piece, tag, at=at, report=report, offsets=None if offsets == (None, None) else offsets)
+    return _piece(piece, label, at=at, report=report, offsets=None if offsets == (None, None) else offsets)
 
 
 def _between(text: str, start: object, end: object) -> str | None:

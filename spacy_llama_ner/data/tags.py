@@ -35,6 +35,11 @@ def split_tag(tag: str) -> tuple[str, str] | None:
     return None
 
 
+def is_tag(text: str) -> bool:
+    """Whether a text is a tag, "-" among them."""
+    return text == MISSING or split_tag(text) is not None
+
+
 def starts_entity(prefix: str) -> bool:
     """Whether a tag with this prefix always starts an entity (B, S, U)."""
     return prefix in _STARTS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +21,7 @@ from spacy.util import resolve_dot_names
 from thinc.api import Config
 from wasabi.printer import Printer
 
+from ..data.files import finite
 from ..pipeline import LlamaNER
 from ..pipeline.components import find_components
 from .loss import scores_and_loss
@@ -127,7 +127,7 @@ class _Curve:
         }
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w" if first else "a", encoding="utf8") as lines:
-            lines.write(srsly.json_dumps(_finite(line)) + "\n")
+            lines.write(srsly.json_dumps(finite(line)) + "\n")
 
     def _train_point(self) -> dict[str, Any] | None:
         if not self._sample:
@@ -164,13 +164,6 @@ def _draw(nlp: Language, config: Config, n_words: int) -> list[Example]:
 
 def _point(scores: Scores, loss: float | None) -> dict[str, Any]:
     return {"loss": loss, **{key: scores.get(key) for key in KEYS}}
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no word for a loss that went to infinity."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager

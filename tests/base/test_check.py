@@ -71,6 +71,12 @@ def test_what_cannot_be_tuned_is_refused(tmp_path: Path, config: dict, said: str
         check_decoder(write_base(tmp_path, **config))
 
 
+def test_a_tokenizer_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    (write_base(tmp_path) / "tokenizer.json").write_text('{"model": {"vocab"')
+    with pytest.raises(BaseModelError, match=r"tokenizer.json is empty or cut off"):
+        check_decoder(tmp_path)
+
+
 @pytest.mark.parametrize(("file", "said"), [("config.json", "is not a base"), ("tokenizer.json", "fast tokenizer")])
 def test_missing_file_is_named(tmp_path: Path, file: str, said: str) -> None:
     (write_base(tmp_path) / file).unlink()

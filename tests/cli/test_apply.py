@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import spacy
+import srsly
 from pyarrow import parquet
 from spacy.tokens import DocBin
 from typer.testing import CliRunner, Result
@@ -198,6 +199,19 @@ def test_columns_of_any_type_go_through(model: str, tmp_path: Path) -> None:
     assert json.loads(row["fields"]) == {"when": "2026-11-21 06:30:00"}
 
 
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_numbers_that_json_has_no_word_for_become_null(model: str, tmp_path: Path, form: str) -> None:
+    rows = [{"text": TEXTS[0], "odd": [float("nan"), 1.5]}]
+    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "in.parquet")
+    apply(model, tmp_path / "in.parquet", tmp_path / "out", suffix=f".{form}")
+    if form == "jsonl":
+        (row,) = srsly.read_jsonl(tmp_path / "out" / "part-000000.jsonl")
+        assert row["odd"] == [None, 1.5]
+    else:
+        (row,) = parquet.read_table(tmp_path / "out" / "part-000000.parquet").to_pylist()
+        assert row["fields"] == '{"odd": [null, 1.5]}'
+
+
 @pytest.mark.parametrize("form", ["jsonl", "spacy", "parquet"])
 def test_fields_that_were_cut_within_an_emoji_go_through(model: str, tmp_path: Path, form: str) -> None:
     lines = write_lines(tmp_path / "texts.jsonl", [{"text": TEXTS[0], "title": "cut \ud83d"}])
@@ -210,7 +224,7 @@ def test_fields_that_were_cut_within_an_emoji_go_through(model: str, tmp_path: P
 def test_the_words_of_a_corpus_do_not_stay_in_memory(model: str, tmp_path: Path) -> None:
     nlp = spacy.load(model)
     lines = write_lines(tmp_path / "texts.jsonl", [{"text": f"word{i} is new"} for i in range(9)])
-    job = Job("digest", [(str(lines), 0)], ".jsonl", 3, "text")
+    job = Job("digest", [(str(lines), "digest")], ".jsonl", 3, "text")
     for part in job.parts():
         run_part(job, part, nlp, tmp_path)
     assert "word8" not in nlp.vocab.strings and "word8" not in nlp.vocab
@@ -264,6 +278,10 @@ def test_another_job_is_kept_out_of_the_folder(model: str, lines: Path, tmp_path
     grown = run(model, lines, out, "--part-size", 5)
     assert grown.exit_code == 1
     assert "differs in files" in " ".join(grown.output.split())
+    kept = lines.read_bytes().splitlines(keepends=True)[:-1]
+    lines.write_bytes(b"".join(reversed(kept)))
+    turned = run(model, lines, out, "--part-size", 5)
+    assert "differs in files" in " ".join(turned.output.split())
     assert contents(out) == before
     (tmp_path / "torn").mkdir()
     (tmp_path / "torn" / ".job.json.1.partial").touch()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_llama_ner.cli.inputs import InputError, check_file, read_docs
+from spacy_llama_ner.cli.inputs import InputError, check_file, check_output, read_docs, read_overrides
 
 from ..evaluate.sample import write_corpus
 
@@ -23,3 +23,17 @@ def test_a_command_does_not_write_over_a_corpus_or_a_folder(tmp_path: Path) -> N
         check_file(tmp_path / "dev.spacy", ".html")
     with pytest.raises(InputError, match="is a folder"):
         check_file(tmp_path, ".json")
+
+
+def test_a_pipeline_takes_the_place_of_a_pipeline_alone(tmp_path: Path) -> None:
+    (tmp_path / "meta.json").touch()
+    with pytest.raises(InputError, match="other things than a pipeline"):
+        check_output(tmp_path)
+    (tmp_path / "config.cfg").touch()
+    check_output(tmp_path)
+
+
+def test_a_mistyped_option_is_told() -> None:
+    assert read_overrides(["--training.seed", "1"]) == {"training.seed": 1}
+    with pytest.raises(InputError, match="gpuid.* Settings of the config have a dot"):
+        read_overrides(["--gpuid", "0"])

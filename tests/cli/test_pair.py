@@ -58,6 +58,7 @@ def test_the_sentences_of_both_in_the_order_of_silver(silver: Path, corpus: Path
         (["other.spacy", "gold.spacy", "both"], "None of the 1 docs of other.spacy has the same words"),
         (["torn.spacy", "gold.spacy", "both"], "torn.spacy cannot be read"),
         (["found.spacy", "gold.spacy", "both", "--output", "taken"], "Cannot pair"),
+        (["found.spacy", "gold.spacy", "."], "gold.spacy would be written over, but it is an input"),
     ],
 )
 def test_what_cannot_be_paired_is_said(

@@ -42,7 +42,7 @@ def test_limit_of_none_is_refused(model: Path, corpus: Path, tmp_path: Path) -> 
     assert not (tmp_path / "page.html").exists()
 
 
-@pytest.mark.parametrize("problem", ["model", "corpus", "entities", "component", "output"])
+@pytest.mark.parametrize("problem", ["model", "corpus", "entities", "component", "group", "output"])
 def test_what_cannot_be_shown_is_said(problem: str, model: Path, corpus: Path, tmp_path: Path) -> None:
     output = tmp_path / "page.html"
     if problem == "model":
@@ -54,6 +54,11 @@ def test_what_cannot_be_shown_is_said(problem: str, model: Path, corpus: Path, t
     elif problem == "component":
         spacy.blank("en").to_disk(model)
         said = "no component that sets entities"
+    elif problem == "group":
+        nlp = spacy.blank("en")
+        nlp.add_pipe("llama_ner", config={"overwrite": None})
+        nlp.to_disk(model)
+        said = "leaves `doc.ents` alone"
     else:
         output, said = tmp_path, "Cannot show"
     result = run(model, corpus, output)

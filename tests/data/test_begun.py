@@ -27,6 +27,12 @@ def test_another_job_is_refused(tmp_path: Path, given: dict, other: str) -> None
         begin(tmp_path / "out", given, record=RECORD)
 
 
+def test_a_damaged_record_is_told(tmp_path: Path) -> None:
+    (tmp_path / RECORD).touch()
+    with pytest.raises(BegunError, match=f"{RECORD}, which says what job has begun there, is damaged"):
+        begin(tmp_path, {"steps": 3}, record=RECORD)
+
+
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("keep me", encoding="utf8")
     with pytest.raises(BegunError, match="is not empty"):

@@ -87,6 +87,12 @@ def test_unicode_line_breaks_and_spaces_are_part_of_a_word(tmp_path: Path) -> No
     assert documents[0][0].words == ["10\u00a0000", "a\u2028b", "\x85"]
 
 
+def test_comments_before_sentences_are_left_out_and_counted(tmp_path: Path) -> None:
+    [[one, two]], report = read(tmp_path, "# id 7 domain=en\nBo _ _ B-PER\n\n# _ _ O\n1 _ _ O\n")
+    assert (one.words, two.words) == (["Bo"], ["#", "1"])
+    assert [(p.at, p.problem, p.action) for p in report.problems] == [(1, "comment", "repaired")]
+
+
 def test_dirty_tags_are_repaired_and_counted_by_line(tmp_path: Path) -> None:
     documents, report = read(tmp_path, "Ada B-PER\nsails [CLS]\n\nnear O\nKiel I-LOC\n")
     assert [sentence.ner for sentence in documents[0]] == [["B-PER", "O"], ["O", "B-LOC"]]

@@ -86,6 +86,12 @@ def test_entities() -> None:
     assert not report.problems
 
 
+def test_an_entity_called_outside_is_none() -> None:
+    report = Report("a")
+    entities = [{"text": "Bo", "label": "O"}]
+    assert parse_record({"text": "Bo", "entities": entities}, 1, report) == ("Bo", [Piece("Bo", "O")])
+
+
 def test_entities_by_their_offsets_alone() -> None:
     report = Report("a")
     parsed = parse_record({"text": "6 pm Bo", "entities": [{"label": "NAME", "start": 5, "end": 7}]}, 1, report)

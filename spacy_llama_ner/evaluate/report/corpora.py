@@ -84,11 +84,13 @@ def _counted(count: int, share: float, longest: float) -> str:
 
 
 def _lengths(splits: Mapping[str, Split]) -> Section:
-    unit = "sentences" if any(split.has_boundaries for split in splits.values()) else "docs"
+    whole = [name for name, split in splits.items() if not split.has_boundaries]
+    unit = "docs" if len(whole) == len(splits) else "sentences"
     rows = [
         (escape(name), *(f"{value:,.10g}" for value in _spread(split.sentences))) for name, split in splits.items()
     ]
-    told = "" if unit == "sentences" else "The docs have no sentence boundaries, so each counts as a whole. "
+    those = "" if unit == "docs" else f" of {', '.join(map(escape, whole))}"
+    told = f"The docs{those} have no sentence boundaries, so each counts as a whole. " if whole else ""
     told += "The last bar holds all that are longer."
     body = table(("words", "mean", "median", "longest"), rows) + note(told)
     body += histograms({name: split.sentences for name, split in splits.items()}, unit=unit)

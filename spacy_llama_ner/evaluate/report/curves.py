@@ -96,7 +96,7 @@ def _summaries(runs: Mapping[str, Sequence[Point]]) -> list[str]:
         for i, (name, points) in enumerate(runs.items())
     ]
     charts = "Loss on train and dev is the mean over words, without dropout."
-    if cuts_off(point.step for points in runs.values() for point in points):
+    if any(cuts_off(point.step for point in points) for points in runs.values()):
         charts += (
             " The axes follow what comes after the first quarter of the steps; a climb before it may be cut off."
         )

@@ -31,17 +31,16 @@ class Line:
 def line_chart(title: str, lines: Sequence[Line], *, mark: tuple[int, float] | None = None) -> str:
     """Lines with a legend, as HTML; those without any value are left out, and the chart with the last of them.
 
-    The values after the first quarter of the steps fill the chart, since the climb before it would flatten all that
-    follows; what lies beyond is cut off (`cuts_off`).
+    What a line has after the first quarter of its steps fills the chart, since the climb before it would flatten all
+    that follows; what lies beyond is cut off (`cuts_off`).
     mark: a point to ring.
     """
     lines = [line for line in lines if any(value is not None for _, value in line.points)]
     if not lines:
         return ""
-    known = sorted((step, value) for line in lines for step, value in line.points if value is not None)
-    end = known[-1][0]
-    early = end / 4 if cuts_off(step for step, _ in known) else 0
-    shown = [value for step, value in known if step >= early or (step, value) == mark]
+    known = [[(step, value) for step, value in line.points if value is not None] for line in lines]
+    end = max(step for points in known for step, _ in points)
+    shown = [value for points in known for step, value in _later(points)] + ([] if mark is None else [mark[1]])
     y_ticks = nice_ticks(min(shown), max(shown))
     x_ticks = nice_ticks(0, end, most=5)
     frame = Frame((0, x_ticks[-1]), (y_ticks[0], y_ticks[-1]))
@@ -57,8 +56,15 @@ def line_chart(title: str, lines: Sequence[Line], *, mark: tuple[int, float] | N
 
 
 def cuts_off(steps: Iterable[int]) -> bool:
-    """Whether a chart of these steps is fitted to those after the first quarter."""
+    """Whether a chart is fitted to what a line of these steps has after their first quarter."""
     return len(set(steps)) >= ENOUGH
+
+
+def _later(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """The points that a line has to show."""
+    steps = [step for step, _ in points]
+    early = max(steps) / 4 if cuts_off(steps) else 0
+    return [(step, value) for step, value in points if step >= early]
 
 
 def _draw(line: Line, frame: Frame) -> str:

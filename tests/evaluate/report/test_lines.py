@@ -51,6 +51,12 @@ def test_three_points_are_enough_for_that() -> None:
     assert min(y_ticks(chart([(0, 0.0), (8, 91.0)]))) == 0
 
 
+def test_a_line_that_ended_early_is_shown_beside_a_long_one() -> None:
+    long: Points = [(step, 90.0 + step / 1000) for step in (0, 1000, 2000, 4000)]
+    lines = [Line("long", long, "red"), Line("short", [(0, 0.0), (100, 40.0), (400, 60.0)], "blue")]
+    assert 0 < min(y_ticks(line_chart("F1", lines))) <= 40
+
+
 def test_a_marked_point_is_always_shown() -> None:
     early: Points = [(0, 50.0), (1, 99.0), *((i, 70.0 + i) for i in range(2, 9))]
     page = chart(early, mark=(1, 99.0))
