@@ -12,6 +12,8 @@ from spacy.training import Corpus
 from spacy_llama_ner.evaluate.predict import predict_and_score
 
 ROOT = Path(__file__).parent.parent.parent
+# by which the workflow `conll2003` trains
+CONLL2003 = ("conll2003", "conll2003-best", "conll2003-linear")
 # those with a config of their own name
 SYSTEMS = ("linear-crf", "bidirectional-lora", "bilstm-crf", "bert-bilstm", "distilbert-lora", "silver")
 

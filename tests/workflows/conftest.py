@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from weasel.cli.run import project_run
 from weasel.util import split_command
 
-from .checks import ROOT, SYSTEMS
+from .checks import CONLL2003, ROOT, SYSTEMS
 from .made_up import as_a_model_would, made_up
 
 FEW: dict[str, Any] = {"total_steps": 4, "warmup_steps": 1, "eval_frequency": 2, "train_sample": 20}
@@ -41,7 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         srsly.write_json(path, srsly.read_json(path)[:size])
     columns = (folder / "columns" / "train.txt").read_text(encoding="utf8")
     (folder / "silver.txt").write_text(as_a_model_would(columns), encoding="utf8")
-    for name in (*SYSTEMS, "conll2003", "conll2003-linear", "requests", "continual", "active", "active-frozen"):
+    for name in (*SYSTEMS, *CONLL2003, "requests", "continual", "active", "active-frozen"):
         config = load_config(folder / "configs" / f"{name}.cfg", interpolate=False)
         shrink(config)
         config.to_disk(folder / "configs" / f"{name}.cfg")

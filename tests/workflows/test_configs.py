@@ -6,10 +6,10 @@ import pytest
 from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_config, load_model_from_config, registry
 
-from .checks import ROOT, SYSTEMS
+from .checks import CONLL2003, ROOT, SYSTEMS
 
 
-@pytest.mark.parametrize("name", [*SYSTEMS, "requests", "conll2003", "conll2003-linear", "generative"])
+@pytest.mark.parametrize("name", [*SYSTEMS, *CONLL2003, "requests", "generative"])
 def test_a_config_says_all_that_there_is_to_say(name: str) -> None:
     """Filling it in adds nothing, and whatever it says is read by something."""
     if name == "bert-bilstm":

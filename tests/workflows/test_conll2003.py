@@ -10,10 +10,10 @@ import pytest
 from spacy.cli._util import app
 from typer.testing import CliRunner
 
-from .checks import check_results
+from .checks import CONLL2003, check_results
 
 
-@pytest.mark.parametrize("config", ["conll2003", "conll2003-linear"])
+@pytest.mark.parametrize("config", CONLL2003)
 def test_conll2003_ends_with_scores_and_pages(project: Path, run: Callable[..., list[str]], config: str) -> None:
     run("conll2003", config=config)
     check_results(project, config, corpus="conll2003")
