@@ -23,7 +23,7 @@ def read_utf8(path: Path) -> str:
 
 
 def finite(value: Any) -> Any:
-    """`value` with None for what JSON has no word for: numbers that are infinite, or none at all."""
+    """`value` with None for infinity and NaN, which JSON has no word for."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -39,7 +39,7 @@ def _make_doc(sentences: list[Sentence], vocab: Vocab) -> Doc:
         words=[word for sentence in sentences for word in sentence.words],
         tags=tags or None,
         sent_starts=[i == 0 for sentence in sentences for i in range(len(sentence.words))],
-        # spaCy's mark for a word without annotation, here alone
+        # what `Doc` takes for a word without annotation
         ents=["" if tag == MISSING else tag for sentence in sentences for tag in sentence.ner],
     )
     if any(sentence.chunks for sentence in sentences):
