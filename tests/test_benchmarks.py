@@ -147,3 +147,20 @@ def test_headlines_are_read_in_title_case(monkeypatch: pytest.MonkeyPatch) -> No
     assert title_case.read(headline).text == "Soccer - Japan Get Lucky 1 Win . "
     sentence = Doc(Vocab(), words=["The", "UN", "and", "NATO", "met", "."])
     assert title_case.read(sentence).text == sentence.text
+
+
+def test_words_are_hidden_in_training_alone(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # the module replaces these as soon as it is imported
+    monkeypatch.setattr(architecture, "align", architecture.align)
+    monkeypatch.setattr(architecture, "_read", architecture._read)
+    hidden_words = import_module("benchmarks.hidden_words")
+    monkeypatch.setattr(hidden_words, "SHARE", 1)
+    nlp = make_pipeline(str(tiny_llama))
+    tok2vec = nlp.get_pipe("llama_ner").model.get_ref("tok2vec")
+    docs = [Doc(Vocab(), words=["1", "2"]), Doc(Vocab(), words=["3", "4"])]
+    seen, _ = architecture.forward(tok2vec, docs, False)
+    hidden, _ = architecture.forward(tok2vec, docs, True)
+    again, _ = architecture.forward(tok2vec, docs, False)
+    assert not (seen[0] == seen[1]).all()
+    assert (hidden[0] == hidden[1]).all()
+    assert (seen[0] == again[0]).all()
