@@ -9,7 +9,7 @@ from typing import Annotated
 from typer import Argument, Option
 from wasabi import msg
 
-from ..data.files import written_whole
+from ..data.files import write_page
 from ..evaluate.groups import mention
 from ..evaluate.points import CurveError, read_curve
 from ..evaluate.predict import predict_and_score, score_groups
@@ -164,6 +164,5 @@ def _distinct(short: list[str], paths: Sequence[Path]) -> list[str]:
 
 
 def _write(page: str, output: Path) -> None:
-    with written_whole(output) as partial:
-        partial.write_text(page, encoding="utf8", errors="replace")
+    write_page(page, output)
     msg.good(f"Wrote {output}")

@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Argument, Option
 from wasabi import msg
 
-from ..data.files import written_whole
+from ..data.files import write_page
 from ..evaluate.page import render_page
 from ..evaluate.predict import predict_and_score, score_groups
 from .app import app
@@ -44,6 +44,5 @@ def show(model: str, data: Path, output: Path, *, limit: int) -> None:
     page = render_page(
         examples, scores, title=f"{model} on {data}", spans_keys=score_groups(nlp).values(), limit=limit
     )
-    with written_whole(output) as partial:
-        partial.write_text(page, encoding="utf8", errors="replace")
+    write_page(page, output)
     msg.good(f"Wrote {output}: {min(limit, len(examples)):,} of {len(examples):,} docs")

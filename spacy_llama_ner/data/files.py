@@ -50,6 +50,12 @@ def written_whole(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def write_page(page: str, path: Path) -> None:
+    """Write HTML or SVG, whole or not at all; what is no Unicode, as names of files may hold, becomes "?"."""
+    with written_whole(path) as partial:
+        partial.write_text(page, encoding="utf8", errors="replace")
+
+
 @contextmanager
 def folder_written_whole(path: Path) -> Iterator[Path]:
     """The same for a folder, which replaces the one at `path` with all that is in it.

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -14,10 +14,6 @@ from safetensors.numpy import save_file
 from spacy.tokens import Doc
 from spacy.util import minibatch
 
-from .settings import DecoderSettings
-
-if TYPE_CHECKING:
-    from .words import WordModule
 
 _KEY_SIZE = 16
 # the encoder sorts and cuts them by itself
@@ -62,13 +58,6 @@ class Encoded:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Encoded:
         return self
-
-
-def reading_of(settings: DecoderSettings, module: WordModule) -> dict[str, Any]:
-    """All that decides what vectors a frozen `module`, built from `settings`, gives."""
-    spec = module.spec()
-    tokenizer = hashlib.sha256(spec["tokenizer"].encode("utf8")).hexdigest()
-    return {"base": spec["fingerprint"], "tokenizer": tokenizer, "dtype": str(module.dtype), **settings.reading}
 
 
 def distinct(docs: Iterable[Doc]) -> dict[bytes, Doc]:

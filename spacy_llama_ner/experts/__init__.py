@@ -9,7 +9,7 @@ from .oracle import LabelStudioOracle, OracleError
 
 __all__ = [
     "FORMATS",
-    "Collection",
+    "CollectedAnnotations",
     "FileOracle",
     "Format",
     "Given",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 import numpy as np
 from spacy.tokens import Doc
@@ -12,16 +11,10 @@ from thinc.types import Floats1d
 from ..head.scheme import spans
 from .architecture import WriterModel, get_writer
 from .chunks import Chunk, cut
+from .lessons_tmp import Lessons
 from .module import Rows
 from .questions import Questions
 from .settings import WriterSettings
-
-
-class Lessons(NamedTuple):
-    """Questions with their answers behind them, and the answers by themselves, in subwords."""
-
-    rows: Rows
-    answers: list[tuple[int, ...]]
 
 
 def make_lessons(

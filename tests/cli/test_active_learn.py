@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-import spacy_llama_ner.cli.active_learn  # noqa: F401  (registers the command)
 from spacy_llama_ner.cli.app import app
 
 from ..active.samples import CONFIG, few_steps, write_corpora

@@ -8,7 +8,6 @@ import pytest
 import spacy
 from typer.testing import CliRunner, Result
 
-import spacy_llama_ner.cli.adapters  # noqa: F401  (registers the commands)
 from spacy_llama_ner.cli.app import app
 
 from ..encoder.peft_samples import peft_adapter

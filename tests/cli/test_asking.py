@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import spacy_llama_ner.cli.annotate
-import spacy_llama_ner.cli.generate  # noqa: F401  (registers the command)
 from spacy_llama_ner.cli.app import app
 
 from ..annotate.bases import build_chat_llama

@@ -9,7 +9,6 @@ import pytest
 import srsly
 from typer.testing import CliRunner, Result
 
-import spacy_llama_ner.cli.budget  # noqa: F401  (registers the command)
 from spacy_llama_ner.cli.app import app
 
 from ..active.samples import CONFIG, few_steps, write_corpora

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-import spacy_llama_ner.cli.compare_prompts  # noqa: F401  (registers the command)
 from spacy_llama_ner.cli.app import app
 
 from ..annotate.bases import build_chat_llama

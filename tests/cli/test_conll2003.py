@@ -10,7 +10,8 @@ import spacy
 from spacy.tokens import DocBin
 from typer.testing import CliRunner, Result
 
-from spacy_llama_ner.cli import app, conll2003
+from spacy_llama_ner.cli.app import app
+from spacy_llama_ner.cli import conll2003
 from spacy_llama_ner.data.conll import Document, Sentence
 from spacy_llama_ner.data.report import Report
 

@@ -11,8 +11,7 @@ import srsly
 from spacy.tokens import Doc, DocBin
 from typer.testing import CliRunner, Result
 
-import spacy_llama_ner.cli.convert  # noqa: F401  (registers the command)
-from spacy_llama_ner.cli import app
+from spacy_llama_ner.cli.app import app
 from spacy_llama_ner.cli.convert import Format, guess_format
 
 CONLL = "-DOCSTART- O\n\nAda B-PER\nsails O\n\nKiel I-LOC\n\n-DOCSTART- O\n\nRain [CLS]\n"

@@ -12,7 +12,6 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 from typer.testing import CliRunner, Result
 
-import spacy_llama_ner.cli.encode  # noqa: F401  (registers the command)
 from spacy_llama_ner.cli.app import app
 from spacy_llama_ner.encoder import words
 

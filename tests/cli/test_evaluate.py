@@ -10,7 +10,6 @@ import spacy
 from spacy.training import Corpus
 from typer.testing import CliRunner, Result
 
-import spacy_llama_ner.cli.evaluate  # noqa: F401  (registers the command)
 from spacy_llama_ner.cli.app import app
 
 from ..evaluate.sample import write_corpus

@@ -10,7 +10,6 @@ import spacy
 from spacy.tokens import Doc, DocBin
 from typer.testing import CliRunner, Result
 
-import spacy_llama_ner.cli.export  # noqa: F401  (registers the command)
 from spacy_llama_ner.cli.app import app
 
 TEXTS = ["Ida Holm calls at noon.", "Nobody calls.", "Ida Holm calls at noon."]

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from spacy.cli._util import app
+from spacy.cli._util import app as spacy_app
 from typer.testing import CliRunner, Result
 
 import spacy_llama_ner.cli.fetch
@@ -13,7 +13,7 @@ from spacy_llama_ner.base.aliases import ALIASES
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["llama-ner", "fetch", *arguments])
+    return CliRunner().invoke(spacy_app, ["llama-ner", "fetch", *arguments])
 
 
 def one_line(text: str) -> str:

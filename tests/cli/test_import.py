@@ -11,7 +11,6 @@ import spacy
 from spacy.tokens import Doc, DocBin
 from typer.testing import CliRunner, Result
 
-import spacy_llama_ner.cli.import_  # noqa: F401  (registers the command)
 from spacy_llama_ner.cli.app import app
 from spacy_llama_ner.cli.export import export
 

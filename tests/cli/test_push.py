@@ -13,7 +13,6 @@ import pytest
 from huggingface_hub import constants
 from typer.testing import CliRunner, Result
 
-import spacy_llama_ner.cli.push  # noqa: F401  (registers the command)
 from spacy_llama_ner.cli.app import app
 
 from .hub import TOKEN, Hub, Repository, running

@@ -9,7 +9,6 @@ import pytest
 import spacy
 from typer.testing import CliRunner, Result
 
-import spacy_llama_ner.cli.show  # noqa: F401  (registers the command)
 from spacy_llama_ner.cli.app import app
 
 from ..evaluate.sample import GOLD, write_corpus

@@ -7,7 +7,7 @@ import spacy
 
 from spacy_llama_ner.data.pieces import Locator, Match, is_gap
 
-NLP = spacy.blank("en")
+from .helpers import NLP
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,10 @@ from spacy_llama_ner.evaluate.page import render_page
 from spacy_llama_ner.evaluate.scorer import seqeval_score
 
 from .reader import read
+from .report.pages import EVIL, IDA, NOON, TOMAS
 from .sample import make_example
 
 NLP = spacy.blank("en")
-IDA, TOMAS, NOON = ("Ida Holm", "NAME"), ("Tomas", "NAME"), ("noon", "TIME")
-EVIL = "<script>alert('1')</script>"
 
 
 def page_of(*examples: Example, limit: int | None = None) -> str:
