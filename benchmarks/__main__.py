@@ -8,9 +8,9 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from . import growth, latency, levers, predict, shares, train
-from .corpus import read_sentences, sample
-from .results import Table, write
+from benchmarks import growth, latency, levers, predict, shares, train
+from benchmarks.corpus import read_sentences, sample
+from benchmarks.results import Table, write
 
 HERE = Path(__file__).parent
 PARTS = ("predict", "shares", "train", "latency", "growth", "levers")

@@ -16,11 +16,10 @@ from typing import Any, NamedTuple
 
 import srsly
 
-from spacy_llama_ner.active.charts import Series, alone, f1_chart
-from spacy_llama_ner.active.curve import Mean
+from benchmarks.results import Table
+from spacy_llama_ner.active.budget import Mean
 from spacy_llama_ner.active.rounds import find_rounds
-
-from .results import Table
+from spacy_llama_ner.report.charts import Series, alone, f1_chart
 
 COLOURS = ("var(--dev)", "var(--train)", "var(--one)", "var(--two)")
 STEPS = ("choose", "ask", "train", "evaluate")

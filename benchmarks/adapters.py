@@ -20,18 +20,17 @@ from typing import Any
 import torch
 from spacy.language import Language
 
+from benchmarks import quantised
+from benchmarks.corpus import Sentences, made_up, sample
+from benchmarks.results import Table, write
+from benchmarks.setting import encoder_of, make_docs, make_pipeline
+from benchmarks.timing import Clock, in_turns
 from spacy_llama_ner.pipeline import add_adapter, export_adapter
-
-from . import quantised
-from .corpus import Sentences, made_up, sample
-from .results import Table, write
-from .setting import encoder_of, make_docs, make_pipeline
-from .timing import Clock, in_turns
 
 MEMORY = """
 import json, sys
 import spacy
-from spacy_llama_ner.memory import resident
+from spacy_llama_ner.shim.memory import resident
 nlp = spacy.load(sys.argv[1])
 list(nlp.pipe(["Ada Lovelace lives in London."] * 20))
 print(json.dumps(resident()))

@@ -17,19 +17,17 @@ from time import perf_counter, process_time
 import spacy
 from spacy.tokens import Doc
 
-from spacy_llama_ner.annotate.labeller import Labeller
-from spacy_llama_ner.annotate.openai_backend import OpenAIBackend
-from spacy_llama_ner.annotate.prompts import Prompt
-from spacy_llama_ner.annotate.replies import ReplyLog
-from spacy_llama_ner.annotate.run import Run
-from spacy_llama_ner.annotate.silver import label_texts
-from spacy_llama_ner.annotate.texts import read_texts
+from benchmarks.corpus import WORDS, made_up
+from benchmarks.results import Table, machine
+from benchmarks.setting import resident
 from spacy_llama_ner.data.docbin import write_docbin
-from spacy_llama_ner.data.report import Report
-
-from .corpus import WORDS, made_up
-from .results import Table, machine
-from .setting import resident
+from spacy_llama_ner.data.problems import Report
+from spacy_llama_ner.llm.backends.openai import OpenAIBackend
+from spacy_llama_ner.llm.labelling import Labeller, label_texts
+from spacy_llama_ner.llm.prompts import Prompt
+from spacy_llama_ner.llm.reply_log import ReplyLog
+from spacy_llama_ner.llm.runner import Run
+from spacy_llama_ner.llm.texts import read_texts
 
 HERE = Path(__file__).parent
 ROWS = 10

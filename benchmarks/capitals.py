@@ -7,9 +7,8 @@ from pathlib import Path
 
 from spacy.tokens import Doc, Span
 
-from spacy_llama_ner.cli.inputs import load_pipeline, read_examples
-from spacy_llama_ner.evaluate.compare import Words, compare
-from spacy_llama_ner.evaluate.groups import tally
+from spacy_llama_ner.cli.app import load_pipeline, read_examples
+from spacy_llama_ner.evaluate.matching import Words, compare, tally
 from spacy_llama_ner.evaluate.predict import predict_and_score
 
 # words of two letters and more that make a headline of what would otherwise be an abbreviation or two

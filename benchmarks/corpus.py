@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 from spacy_llama_ner.data.conll import read_conll
-from spacy_llama_ner.data.report import Report
+from spacy_llama_ner.data.problems import Report
 
 # percentage of sentences of about so many words in CoNLL-2003 test
 LENGTHS = {2: 20, 7: 36, 12: 11, 17: 7, 22: 7, 27: 6, 32: 5, 37: 4, 42: 2, 47: 1}

@@ -27,11 +27,10 @@ from spacy.training.loop import train
 from spacy.util import load_config
 from thinc.api import Config
 
-from spacy_llama_ner.base import locate
-from spacy_llama_ner.cli.inputs import read_examples, use_device
+from benchmarks.generation_page import write_page
+from spacy_llama_ner.base.locate import locate_base
+from spacy_llama_ner.cli.app import read_examples, use_device
 from spacy_llama_ner.evaluate.predict import predict_and_score
-
-from .generation_page import write_page
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 FORMATS = {"brackets": "spacy_llama_ner.InlineBrackets.v1", "BIO lines": "spacy_llama_ner.BioLines.v1"}
@@ -169,7 +168,7 @@ def settings(system: System, corpora: dict[str, Path], *, base: str, steps: int)
     config["training"]["optimizer"]["learn_rate"] |= {"total_steps": steps, "warmup_steps": steps // 12}
     if not is_generation:
         encoder = config["components"]["llama_ner"]["model"]["tok2vec"]
-        n_layers = srsly.read_json(locate(base) / "config.json")["num_hidden_layers"]
+        n_layers = srsly.read_json(locate_base(base) / "config.json")["num_hidden_layers"]
         attention = list(range(-(n_layers // 2), 0)) if system.how == UPPER_HALF else system.how
         encoder |= {"base": base, "attention": attention, "merge": True}
         return config

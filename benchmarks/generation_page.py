@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .results import Table, write
+from benchmarks.results import Table, write
 
 Results = dict[str, list[dict[str, Any]]]
 HEADER = ["system", "P", "R", "F1", "ECE", "answers that do not parse", "words/s", "training, minutes"]

@@ -9,9 +9,9 @@ from time import perf_counter
 
 from spacy.tokens import Doc
 
-from .corpus import Sentences
-from .results import Table
-from .setting import make_docs, make_pipeline, resident
+from benchmarks.corpus import Sentences
+from benchmarks.results import Table
+from benchmarks.setting import make_docs, make_pipeline, resident
 
 # So many layers leave what grows with the text, if anything does, to be seen, and let it be seen within minutes.
 THIN = 2

@@ -12,7 +12,8 @@ import numpy as np
 from spacy.tokens import Doc
 from tokenizers import Tokenizer
 
-from spacy_llama_ner.encoder import alignment, architecture
+from spacy_llama_ner.encoder import architectures as architecture
+from spacy_llama_ner.encoder import batching as alignment
 
 SHARE = 0.1
 

@@ -14,11 +14,10 @@ from typing import Any
 import torch
 from spacy.language import Language
 
-from spacy_llama_ner.encoder.architecture import plan_docs
-
-from .corpus import Sentences
-from .results import Table
-from .setting import encoder_of, make_docs, make_pipeline, tok2vec_of
+from benchmarks.corpus import Sentences
+from benchmarks.results import Table
+from benchmarks.setting import encoder_of, make_docs, make_pipeline, tok2vec_of
+from spacy_llama_ner.encoder.architectures import plan_docs
 
 START = """
 import json, sys, time

@@ -18,13 +18,12 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from torch import nn
 
-from spacy_llama_ner.data.copies import unlabelled
+from benchmarks.results import Table
+from benchmarks.setting import encoder_of
+from benchmarks.timing import in_turns
+from spacy_llama_ner.data.docs import unlabelled
 from spacy_llama_ner.encoder import attention, batching
 from spacy_llama_ner.encoder.lora import merged_copy
-
-from .results import Table
-from .setting import encoder_of
-from .timing import in_turns
 
 Lever = Callable[[], contextlib.AbstractContextManager[object]]
 TOK2VEC = "components.llama_ner.model.tok2vec"

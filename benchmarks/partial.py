@@ -21,12 +21,10 @@ from spacy.cli._util import parse_config_overrides
 from spacy.cli.train import train
 from spacy.tokens import Doc, DocBin
 
-from spacy_llama_ner.cli.inputs import read_docs, read_examples
-from spacy_llama_ner.data.matching import match_words
-from spacy_llama_ner.data.partial import agreed, is_known, known_parts
+from benchmarks.results import Table, write
+from spacy_llama_ner.cli.app import read_docs, read_examples
+from spacy_llama_ner.data.docs import agreed, is_known, known_parts, match_words
 from spacy_llama_ner.evaluate.predict import predict_and_score
-
-from .results import Table, write
 
 MISSING = "components.llama_ner.model.loss.missing"
 # of each way: what becomes of a doc that is partly known, and what the loss does with missing words

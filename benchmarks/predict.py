@@ -10,12 +10,11 @@ import torch.nn.functional as F
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from spacy_llama_ner.encoder.architecture import plan_docs
-
-from .corpus import Sentences
-from .results import Table
-from .setting import encoder_of, make_docs, make_pipeline, tok2vec_of, token_classifier
-from .timing import in_turns
+from benchmarks.corpus import Sentences
+from benchmarks.results import Table
+from benchmarks.setting import encoder_of, make_docs, make_pipeline, tok2vec_of, token_classifier
+from benchmarks.timing import in_turns
+from spacy_llama_ner.encoder.architectures import plan_docs
 
 SUBWORDS = 4096
 WINDOW = 32

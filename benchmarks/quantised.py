@@ -10,11 +10,10 @@ import torch
 from spacy.language import Language
 from spacy.training import Corpus
 
+from benchmarks.results import Table
+from benchmarks.setting import encoder_of
+from benchmarks.timing import Clock, in_turns
 from spacy_llama_ner.base.quantize import Quantization
-
-from .results import Table
-from .setting import encoder_of
-from .timing import Clock, in_turns
 
 KEY = "components.llama_ner.model.tok2vec.quantization"
 

@@ -11,10 +11,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from spacy_llama_ner.base import locate
-from spacy_llama_ner.encoder.module import WordEncoder
-
-from .corpus import Sentences
+from benchmarks.corpus import Sentences
+from spacy_llama_ner.base.locate import locate_base
+from spacy_llama_ner.encoder.modules import WordEncoder
 
 LABELS = ["LOC", "MISC", "ORG", "PER"]
 
@@ -55,7 +54,7 @@ def token_classifier(base: str, dtype: torch.dtype) -> tuple[Any, Any]:
     """The base as Hugging Face's token classifier, and its tokenizer."""
     from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-    folder = locate(base)
+    folder = locate_base(base)
     tokenizer = AutoTokenizer.from_pretrained(folder, add_prefix_space=True)
     tokenizer.model_input_names = ["input_ids", "attention_mask"]
     if tokenizer.pad_token is None:

@@ -7,14 +7,13 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from spacy_llama_ner.encoder.architecture import plan_docs
-from spacy_llama_ner.head.tagging import decode
-
-from .corpus import Sentences
-from .predict import inference, pipe
-from .results import Table
-from .setting import encoder_of, make_docs, make_pipeline, tok2vec_of
-from .timing import in_turns
+from benchmarks.corpus import Sentences
+from benchmarks.predict import inference, pipe
+from benchmarks.results import Table
+from benchmarks.setting import encoder_of, make_docs, make_pipeline, tok2vec_of
+from benchmarks.timing import in_turns
+from spacy_llama_ner.encoder.architectures import plan_docs
+from spacy_llama_ner.head.inference import decode
 
 KINDS = {
     "matrix products": ("aten::mm", "aten::addmm", "aten::bmm"),

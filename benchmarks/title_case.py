@@ -12,7 +12,8 @@ from typing import Any, cast
 from spacy.tokens import Doc, Token
 from tokenizers import Tokenizer
 
-from spacy_llama_ner.encoder import alignment, architecture
+from spacy_llama_ner.encoder import architectures as architecture
+from spacy_llama_ner.encoder import batching as alignment
 
 # words of two letters and more that make a headline of what would otherwise be an abbreviation or two
 RUN = 3

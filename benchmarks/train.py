@@ -12,10 +12,10 @@ from spacy.tokens import Span
 from spacy.training import Example
 from thinc.api import Adam
 
-from .corpus import Sentences
-from .results import Table
-from .setting import LABELS, make_docs, make_pipeline, token_classifier
-from .timing import in_turns
+from benchmarks.corpus import Sentences
+from benchmarks.results import Table
+from benchmarks.setting import LABELS, make_docs, make_pipeline, token_classifier
+from benchmarks.timing import in_turns
 
 BATCH = 32
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]

@@ -11,8 +11,8 @@ import pytest
 import spacy
 import srsly
 
-from spacy_llama_ner.data.report import Report
-from spacy_llama_ner.data.requests import read_requests
+from spacy_llama_ner.data.problems import Report
+from spacy_llama_ner.data.span_alignment import read_requests
 
 FOLDER = Path(__file__).parent.parent / "assets" / "requests"
 SIZES = {"train": 400, "dev": 100, "test": 100}

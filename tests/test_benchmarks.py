@@ -17,10 +17,9 @@ from benchmarks import adapters, annotate, capitals, generation, partial
 from benchmarks.corpus import made_up
 from benchmarks.setting import make_pipeline
 from benchmarks.timing import in_turns
-from spacy_llama_ner.encoder import architecture
-
-from .annotate.bases import build_chat_llama
-from .evaluate.sample import make_ruler
+from spacy_llama_ner.encoder import architectures as architecture
+from tests.evaluate.sample import make_ruler
+from tests.llm.bases import build_chat_llama
 
 
 def test_everything_is_measured_and_written_down(

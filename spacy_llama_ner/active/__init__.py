@@ -1,9 +1,6 @@
 """Where to spend the expert: what is worth asking, who is asked, and the loop around both."""
 
-from .cells import Budget
-from .oracle import make_gold_oracle
-from .settings import ActiveLearning
-from .uncertainty import (
+from .acquisition import (
     make_bald,
     make_least_entity,
     make_longest,
@@ -13,6 +10,9 @@ from .uncertainty import (
     make_sampled,
     make_token_entropy,
 )
+from .budget import Budget
+from .loop import ActiveLearning
+from .oracle import make_gold_oracle
 
 __all__ = [
     "ActiveLearning",

@@ -9,8 +9,8 @@ from typing import Protocol
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..data.matching import match_words, words_of
-from .plan import read_corpus
+from ..data.docs import match_words, words_of
+from .config import read_corpus
 
 
 class OracleError(ValueError):

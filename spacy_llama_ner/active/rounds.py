@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from spacy.vocab import Vocab
 
 from ..data.docbin import write_docbin
 from ..data.files import folder_written_whole, written_whole
-from .agreement import Filtered
+from .training import Filtered
 
 
 @dataclass(frozen=True)
@@ -127,3 +128,49 @@ def find_rounds(output: Path) -> Iterator[Round]:
 
 def _read(path: Path, vocab: Vocab) -> list[Doc] | None:
     return list(DocBin().from_disk(path).get_docs(vocab)) if path.is_file() else None
+
+
+def has_converged(scores: Sequence[float], *, min_rounds: int, patience: int, min_gain: float) -> bool:
+    """Whether the last `patience` of `scores` have not brought the best of those before them up by `min_gain`.
+
+    scores: of the start and of each round after it. Not before `min_rounds` rounds.
+    """
+    if len(scores) - 1 < max(min_rounds, patience):
+        return False
+    before, last = scores[:-patience], scores[-patience:]
+    return max(last) < max(before) + min_gain
+
+
+def find_best(scores: Sequence[float]) -> int:
+    """The place of the highest score; among equals the first, which took the fewest labels."""
+    return max(range(len(scores)), key=lambda i: scores[i])
+
+
+HISTORY, BEST, GOLD, MARK = "history.jsonl", "model-best", "gold.spacy", "best.json"
+
+
+def publish(output: Path, rounds: Sequence[Round], *, gold: Sequence[Doc]) -> Round:
+    """Write what the rounds so far have come to; give the best one, by F1 on dev.
+
+    history.jsonl: a line for each round. model-best: the pipeline of the best, which a round that is not better never
+    replaces. gold.spacy: all labels that were bought.
+    """
+    history = [each.result or {} for each in rounds]
+    with written_whole(output / HISTORY) as partial:
+        srsly.write_jsonl(partial, history)
+    if gold:
+        write_docbin(gold, output / GOLD)
+    best = best_of(rounds)
+    mark: dict[str, Any] = {"round": best.number, "ents_f": history[best.number]["dev"]["ents_f"]}
+    path = output / MARK
+    if not (output / BEST).is_dir() or not path.is_file() or srsly.read_json(path) != mark:
+        with folder_written_whole(output / BEST) as copy:
+            shutil.copytree(best.pipeline, copy)
+        with written_whole(path) as partial:
+            srsly.write_json(partial, mark)
+    return best
+
+
+def best_of(rounds: Sequence[Round]) -> Round:
+    """The best round by F1 on dev. All are over."""
+    return rounds[find_best([(each.result or {})["dev"]["ents_f"] for each in rounds])]

@@ -11,9 +11,8 @@ import spacy
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 
-from .errors import ApplyError
+from .formats import ApplyError, Part
 from .job import Job, pipeline_digest, run_part
-from .records import Part
 
 
 def run_local(job: Job, parts: list[Part], *, nlp: Language, folder: Path) -> Iterator[tuple[Part, int]]:

@@ -11,14 +11,9 @@ from pathlib import Path
 import srsly
 from spacy.language import Language
 
-from ..base.digest import file_sha256, stream_sha256
-from ..data.begun import BegunError, begin
-from ..data.files import written_whole
-from .docbin import DocBins
-from .errors import ApplyError
-from .lines import Lines
-from .parquet import Parquet
-from .records import Bad, Format, Part, Record, Result
+from ..base.cache import file_sha256, stream_sha256
+from ..data.files import BegunError, begin, written_whole
+from .formats import ApplyError, Bad, DocBins, Format, Lines, Parquet, Part, Record, Result
 
 FORMATS: dict[str, Format] = {".jsonl": Lines(), ".parquet": Parquet(), ".spacy": DocBins()}
 JOB = "job.json"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from .cache import cache_dir
-from .check import check_decoder
+from .check import DECODER, ENCODER, Kind, check_decoder, fingerprint
 from .errors import BaseModelError
-from .fingerprint import fingerprint
-from .kinds import DECODER, ENCODER, Kind
-from .locate import locate
+from .locate import locate_base
 
-__all__ = ["DECODER", "ENCODER", "BaseModelError", "Kind", "cache_dir", "check_decoder", "fingerprint", "locate"]
+__all__ = ["DECODER", "ENCODER", "BaseModelError", "Kind", "cache_dir", "check_decoder", "fingerprint", "locate_base"]

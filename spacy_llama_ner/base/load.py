@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakValueDictionary
 
-from .check import read_config
-from .kinds import WITH_POOLER
+from .check import WITH_POOLER, read_config, weight_files
+from .errors import BaseModelError
 from .quantize import Quantization, quantize
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
 # A PreTrainedModel of transformers; that class hides from type checkers that it is a module.
 Pretrained: TypeAlias = Any
@@ -98,7 +99,7 @@ def _load(folder: Path, *, dtype: torch.dtype, kind: str = "AutoModel", attentio
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise OSError(
             f"The base in {folder} cannot be read ({error}). Delete that folder and fetch the base again with "
-            "`python -m spacy llama-ner fetch NAME`."
+            "`python -m spacy llama-ner fetch OUTPUT_WEIGHT`."
         ) from error
     if missing := sorted(info["missing_keys"]):
         raise OSError(
@@ -122,3 +123,34 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()
+
+
+OUTPUT_WEIGHT = "lm_head.weight"
+_OUTPUTS: WeakValueDictionary[tuple[str, str, str], Tensor] = WeakValueDictionary()
+
+
+def load_output(folder: Path, fingerprint: str, decoder: Decoder) -> Tensor:
+    """The weight of the output layer, [n_subwords, hidden], frozen, in the format and on the device of `decoder`.
+
+    decoder: the shared base in `folder`. Where it ties the two, the weight is that of its own embeddings; otherwise
+        all who stand on the same base get the same object. Raises BaseModelError where there is none.
+    """
+    from safetensors import safe_open
+
+    embeddings: Tensor = decoder.get_input_embeddings().weight
+    if decoder.config.tie_word_embeddings:
+        return embeddings
+    key = (fingerprint, str(embeddings.dtype), str(embeddings.device))
+    with _LOCK:
+        weight = _OUTPUTS.get(key)
+        for file in [] if weight is not None else weight_files(folder):
+            with safe_open(file, framework="pt") as tensors:
+                if OUTPUT_WEIGHT in tensors.keys():  # noqa: SIM118
+                    weight = tensors.get_tensor(OUTPUT_WEIGHT).to(embeddings.device, embeddings.dtype)
+                    _OUTPUTS[key] = weight
+    if weight is None:
+        raise BaseModelError(
+            f"The base in {folder} has no output layer ({OUTPUT_WEIGHT}), so it cannot write. It was saved "
+            "without it: name the whole model, or use `llama_ner`, which needs none."
+        )
+    return weight

@@ -28,7 +28,7 @@ def quantize(layers: Any, how: Quantization, *, dtype: torch.dtype, device: torc
         if how == "torchao-int8":
             _torchao(layers, device)
         else:
-            from .bits import convert
+            from .bitsandbytes import convert
 
             convert(layers, four=how == "bitsandbytes-4bit", dtype=dtype, device=device)
         _try_out(layers, dtype=dtype, device=device)

@@ -12,8 +12,7 @@ from wasabi import msg
 
 from ..apply import ApplyError, Job, Part, find_files, open_folder, pipeline_digest
 from ..apply.engines import run_local, run_ray
-from .app import app
-from .inputs import InputError, load_finder, use_device
+from .app import InputError, app, load_finder, use_device
 
 
 @app.command("apply")

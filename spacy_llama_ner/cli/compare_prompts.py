@@ -11,8 +11,11 @@ import srsly
 from typer import Argument, Option
 from wasabi import msg
 
-from ..annotate.backends import backend_name
-from ..annotate.comparing import (
+from ..data.files import written_whole
+from ..evaluate.predict import percent
+from ..llm.backends.open import backend_name
+from ..llm.backends.openai import KEY_VARIABLE
+from ..llm.comparison import (
     HEADER,
     N_NAMES,
     NONE,
@@ -23,24 +26,20 @@ from ..annotate.comparing import (
     Result,
     find_best,
     make_plan,
-    render_comparison,
     result_rows,
     short_names,
     show_interval,
     type_rows,
 )
-from ..annotate.cost import read_prices
-from ..annotate.labels import check_labels, read_labels
-from ..annotate.openai_backend import KEY_VARIABLE
-from ..annotate.progress import Progress
-from ..annotate.prompts import prompt_names
-from ..annotate.retrieval import FIXED, WAYS, WORDS
-from ..data.files import written_whole
-from ..evaluate.table import percent
-from . import asking as options
-from .app import app
-from .asking import Asking, open_run
-from .inputs import read_corpus
+from ..llm.examples import FIXED, WAYS, WORDS
+from ..llm.labelling import check_labels, read_labels
+from ..llm.pricing import read_prices
+from ..llm.prompts import prompt_names
+from ..llm.runner import Progress
+from ..report.prompts_page import render_comparison
+from . import llm as options
+from .app import app, read_corpus
+from .llm import Asking, open_run
 
 
 @app.command("compare-prompts")

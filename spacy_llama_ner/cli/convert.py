@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import spacy
+import srsly
 from spacy.tokens import Doc
+from spacy.training import Example
 from tqdm import tqdm
 from typer import Argument, Option
 from wasabi import msg
 
-from ..data.conll import read_conll
+from ..data.conll import HUB_NAME, make_docs, read_conll, read_folder, read_hub
 from ..data.docbin import Summary, write_docbin
-from ..data.report import Report
-from ..data.requests import read_requests
-from ..data.sentences import make_docs
-from .app import app
+from ..data.docs import agreed, match_words
+from ..data.files import written_whole
+from ..data.problems import Report
+from ..data.span_alignment import read_requests
+from ..evaluate.predict import HEADER, count_gold, score_rows
+from ..evaluate.scorer import seqeval_score
+from .app import InputError, app, corpus_files, read_corpus
 
 # the first line of JSON; a CoNLL file may well start with a bracket as a word, but then a tag follows
 _JSON_START = re.compile(r'\[?\s*(\{\s*("\w|$)|\{\}|$)|\[\s*\]')
@@ -147,3 +152,94 @@ def show(path: Path, summary: Summary, report: Report) -> None:
             aligns=("l", "l", "r"),
             divider=True,
         )
+
+
+@app.command("conll2003")
+def conll2003_cli(
+    output: Annotated[Path, Argument(help="Folder for train.spacy, dev.spacy and test.spacy", file_okay=False)],
+    folder: Annotated[
+        Path | None,
+        Option(help=f"Folder with train.txt, valid.txt and test.txt; {HUB_NAME} from the Hub if not given"),
+    ] = None,
+    sents: Annotated[int, Option(help="Sentences per Doc, 0 for whole documents", min=0)] = 1,
+) -> None:
+    """Write CoNLL-2003 as train.spacy, dev.spacy and test.spacy, from a folder or from the Hub."""
+    try:
+        for path, summary, report in conll2003(output, folder=folder, sents=sents):
+            show(path, summary, report)
+    except (ValueError, OSError, ImportError) as error:
+        msg.fail("Cannot convert CoNLL-2003", str(error), exits=1)
+
+
+def conll2003(output: Path, *, folder: Path | None = None, sents: int = 1) -> Iterator[tuple[Path, Summary, Report]]:
+    """Write each split to `output`; give its file, what it holds and what was wrong, as each is done.
+
+    Raises: OSError when the data cannot be had, ImportError without `datasets` where it is needed, and
+    ValueError when more than single sentences are asked for, but the source has lost its document boundaries.
+    """
+    vocab = spacy.blank("en").vocab
+    for name, documents, report in read_hub() if folder is None else read_folder(folder):
+        if folder is None and sents != 1 and len(documents) == 1:
+            raise ValueError(
+                f"{report.source} has no -DOCSTART- boundaries, so --sents {sents} would join sentences of "
+                "unrelated documents. Use --sents 1, or a --folder whose files have them."
+            )
+        path = output / f"{name}.spacy"
+        yield path, write(make_docs(documents, vocab, sents=sents), path, report), report
+
+
+@app.command("pair")
+def pair_cli(
+    silver: Annotated[Path, Argument(help="Labels of a model: a .spacy file or a folder of them")],
+    gold: Annotated[Path, Argument(help="Gold data that has the same sentences among others")],
+    folder: Annotated[Path, Argument(help="Folder for silver.spacy, gold.spacy and agreed.spacy", file_okay=False)],
+    output: Annotated[Path | None, Option("--output", "-o", help="JSON file for the agreement")] = None,
+) -> None:
+    """Find the docs of a silver corpus in a gold one, by their words, and say how far their labels agree.
+
+    FOLDER gets the docs that are in both, in the order of SILVER, once with the labels of each, and once with those
+    on which both agree (agreed.spacy), where all else is left open. What has no counterpart is left out and counted.
+    """
+    try:
+        pair(silver, gold, folder, output=output)
+    except (InputError, OSError) as error:
+        msg.fail("Cannot pair the corpora", str(error), exits=1)
+
+
+def pair(silver: Path, gold: Path, folder: Path, *, output: Path | None = None) -> dict[str, Any]:
+    """Write `silver.spacy`, `gold.spacy` and `agreed.spacy` to `folder`, and scores to `output`.
+
+    The scores are those of `evaluate`, of silver against gold, 0 to 1; `docs` and `unmatched` count the docs of
+    `silver`. Of gold docs with the same words the first is taken.
+
+    Raises: InputError where a corpus is not there or would be replaced, or they have no doc in common, OSError where
+    a file cannot be written.
+    """
+    targets = {name: folder / f"{name}.spacy" for name in ("silver", "gold", "agreed")}
+    inputs = {file.resolve() for data in (silver, gold) for file in corpus_files(data)}
+    for target in targets.values():
+        if target.resolve() in inputs:
+            raise InputError(f"{target} would be written over, but it is an input. Give another output folder.")
+    found = list(match_words(read_corpus(silver), read_corpus(gold)))
+    pairs = [(doc, other) for doc, other in found if other is not None]
+    if not pairs:
+        raise InputError(
+            f"None of the {len(found):,} docs of {silver} has the same words as one of {gold}. Give corpora that are "
+            "cut into the same sentences and words."
+        )
+    for name, docs in zip(("silver", "gold"), zip(*pairs, strict=True), strict=True):
+        write_docbin(docs, targets[name])
+    write_docbin((agreed(pair) for pair in pairs), targets["agreed"])
+    examples = [Example(doc, other) for doc, other in pairs]
+    scores = {**seqeval_score(examples), "docs": len(pairs), "unmatched": len(found) - len(pairs)}
+    msg.good(f"{folder}: {len(pairs):,} docs with both labels")
+    if scores["unmatched"]:
+        msg.warn(f"{scores['unmatched']:,} docs of {silver} are not in {gold}, and are left out")
+    if scores["ents_per_type"] is not None:
+        msg.table(
+            score_rows(scores, count_gold(examples)), header=HEADER, divider=True, aligns=("l", "r", "r", "r", "r")
+        )
+    if output is not None:
+        with written_whole(output) as partial:
+            srsly.write_json(partial, scores)
+    return scores

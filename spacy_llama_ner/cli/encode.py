@@ -15,8 +15,7 @@ from wasabi import msg
 
 from ..data.files import written_whole
 from ..evaluate.predict import PATIENCE
-from .app import app
-from .inputs import InputError, corpus_files, read_corpus, read_overrides, use_device
+from .app import InputError, app, corpus_files, read_corpus, read_overrides, use_device
 
 SUFFIX = ".safetensors"
 
@@ -52,11 +51,12 @@ def encode(
     from spacy.util import load_config
     from thinc.api import Model
 
-    from ..active.plan import blank_pipeline
-    from ..encoder.encoded import distinct, reading_of, write_encoded
+    from ..active.config import blank_pipeline
+    from ..encoder.modules import reading_of
     from ..encoder.settings import DecoderSettings
+    from ..encoder.vector_cache import distinct, write_encoded
     from ..pipeline.components import only_component
-    from ..shim import TorchShim
+    from ..shim.torch_shim import TorchShim
 
     if output.suffix != SUFFIX or output.is_dir():
         raise InputError(f"The output is {output}; give the name of a file that ends with {SUFFIX}.")

@@ -10,23 +10,24 @@ from typer import Argument, Option
 from wasabi import msg
 
 from ..data.files import write_page
-from ..evaluate.groups import mention
-from ..evaluate.points import CurveError, read_curve
+from ..evaluate.corpus_stats import describe
+from ..evaluate.learning_curves import CurveError, read_curve
+from ..evaluate.matching import mention
 from ..evaluate.predict import predict_and_score, score_groups
-from ..evaluate.report import render_corpora, render_report
-from ..evaluate.splits import describe
-from .app import app
-from .inputs import (
+from ..report import render_corpora, render_report
+from ..report.pipeline_page import render_page
+from .app import (
     InputError,
+    app,
     check_file,
     corpus_files,
     load_finder,
     read_docs,
     read_examples,
     read_trained_on,
+    tell_scores,
     use_device,
 )
-from .scores import tell_scores
 
 SENTENCES = 100
 
@@ -166,3 +167,36 @@ def _distinct(short: list[str], paths: Sequence[Path]) -> list[str]:
 def _write(page: str, output: Path) -> None:
     write_page(page, output)
     msg.good(f"Wrote {output}")
+
+
+@app.command("show")
+def show_cli(
+    model: Annotated[str, Argument(help="Folder or package name of a trained pipeline")],
+    data: Annotated[Path, Argument(help="Gold data: a .spacy file or a folder of them")],
+    output: Annotated[Path, Argument(help="HTML file to write")],
+    limit: Annotated[int, Option("--limit", "-l", min=1, help="Docs to show, those with errors first")] = 200,
+) -> None:
+    """Write one HTML page of predictions beside gold, to open in any browser."""
+    try:
+        show(model, data, output, limit=limit)
+    except (InputError, OSError) as error:
+        msg.fail("Cannot show", str(error), exits=1)
+
+
+def show(model: str, data: Path, output: Path, *, limit: int) -> None:
+    """Run a pipeline on gold data and write a page of both to `output`, whole or not at all.
+
+    limit: docs on the page, those with errors first; the scores are of all.
+
+    Raises: InputError where the pipeline, the corpus or the output is not there or does not fit, OSError where
+    `output` cannot be written.
+    """
+    check_file(output, ".html")
+    nlp = load_finder(model)
+    examples = read_examples(nlp, data)
+    scores = predict_and_score(nlp, examples)
+    page = render_page(
+        examples, scores, title=f"{model} on {data}", spans_keys=score_groups(nlp).values(), limit=limit
+    )
+    write_page(page, output)
+    msg.good(f"Wrote {output}: {min(limit, len(examples)):,} of {len(examples):,} docs")

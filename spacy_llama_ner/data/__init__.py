@@ -1,11 +1,10 @@
 """Data: CoNLL columns and LLM-made JSON into DocBins, tags, and a reader for a fraction of a corpus."""
 
-from .conll import Sentence, read_conll
+from .bio_tags import doc_tags, repair
+from .conll import Sentence, make_docs, read_conll
 from .docbin import Summary, write_docbin
-from .report import Problem, Report
-from .requests import read_requests
-from .sentences import make_docs
-from .tags import doc_tags, repair
+from .problems import Problem, Report
+from .span_alignment import read_requests
 
 __all__ = [
     "Problem",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
+from .bio_tags import split_tag, starts_entity
 from .files import read_utf8
-from .report import Report
-from .tags import split_tag, starts_entity
+from .problems import Report
 
 BAD_JSON = "invalid JSON"
 BAD_RECORD = "unusable record"

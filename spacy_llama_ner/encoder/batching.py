@@ -3,12 +3,94 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from itertools import pairwise
+from math import ceil
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
+from spacy.attrs import IDX, LENGTH
+from spacy.tokens import Doc
 
-from .alignment import Alignment
-from .windows import Window, make_windows
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+
+class Alignment(NamedTuple):
+    """The subwords of one doc, and for every word the range of subwords that cover it.
+
+    `ids` int64 [n_subwords]; `first` and `last` int64 [n_words]: word i is covered by the subwords
+    `first[i]:last[i]`. The range is empty for a word the tokenizer drops (some zero-width characters, white
+    space where its offsets leave out spaces).
+    """
+
+    ids: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+
+def align(docs: list[Doc], tokenizer: Tokenizer) -> list[Alignment]:
+    """Tokenize the running text of each doc, so that words keep the space they stand behind."""
+    encodings = tokenizer.encode_batch([doc.text for doc in docs], add_special_tokens=False)
+    return [
+        align_offsets(doc, np.asarray(e.ids, dtype="int64"), np.asarray(e.offsets, dtype="int64"))
+        for doc, e in zip(docs, encodings, strict=True)
+    ]
+
+
+def align_offsets(doc: Doc, ids: np.ndarray, offsets: np.ndarray) -> Alignment:
+    """Match subwords with words by overlap of their characters.
+
+    `offsets` is int64 [n_subwords, 2]: start and end character of each subword. Where one subword
+    covers the end of one word and the start of the next ("don" in "do|n't"), the second word
+    starts with a subword of its own if it has one.
+    """
+    starts, ends = offsets.reshape(-1, 2).T
+    words = doc.to_array([IDX, LENGTH]).astype("int64").reshape(-1, 2)
+    word_starts = words[:, 0]
+    word_ends = word_starts + words[:, 1]
+    previous_ends = np.concatenate([np.zeros(1, dtype="int64"), word_ends])[: len(words)]
+    overlapping = np.searchsorted(ends, word_starts, side="right")
+    own = np.searchsorted(starts, previous_ends, side="left")
+    last = np.searchsorted(starts, word_ends, side="left")
+    first = np.where(own < last, np.maximum(overlapping, own), overlapping)
+    return Alignment(ids, first, np.maximum(first, last))
+
+
+def special_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """The special subwords (such as `[CLS]` and `[SEP]`) that the base expects in front of a text and behind it."""
+    bare = tokenizer.encode("a", add_special_tokens=False).ids
+    full = tokenizer.encode("a", add_special_tokens=True).ids
+    for start in range(len(full) - len(bare) + 1):
+        if full[start : start + len(bare)] == bare:
+            return list(full[:start]), list(full[start + len(bare) :])
+    return [], []
+
+
+class Window(NamedTuple):
+    """Subwords `start:end` are encoded together, of which `read_start:read_end` are read."""
+
+    start: int
+    end: int
+    read_start: int
+    read_end: int
+
+
+def make_windows(n_subwords: int, *, window: int, stride: int) -> list[Window]:
+    """Cut `n_subwords` into windows of at most `window` subwords that overlap by `window - stride`.
+
+    There are as few windows as can be, all of the same length but for one subword. Where two overlap, each subword is
+    read from the one in which it is farther from an edge, so that the read ranges follow one another without a gap:
+    every subword is read exactly once.
+    """
+    if n_subwords == 0:
+        return []
+    overlap = window - stride
+    n_windows = max(1, ceil((n_subwords - overlap) / stride))
+    starts = [i * (n_subwords - overlap) // n_windows for i in range(n_windows)]
+    ends = [*(start + overlap for start in starts[1:]), n_subwords]
+    edges = [0, *(start + overlap // 2 for start in starts[1:]), n_subwords]
+    return [Window(start, end, *read) for start, end, read in zip(starts, ends, pairwise(edges), strict=True)]
+
 
 Pooling = Literal["first", "last", "mean"]
 

@@ -4,17 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+import numpy as np
+import torch
+import torch.nn.functional as F
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
+from torch import Tensor
 
-from ..shim import TorchShim
-from .architecture import plan_docs
+from ..shim.torch_shim import TorchShim
+from .architectures import plan_docs
+from .batching import Batch, Plan
+from .modules import WordEncoder
 
-if TYPE_CHECKING:
-    from torch import Tensor
+
+def masked_loss(encoder: WordEncoder, plan: Plan, *, share: float) -> Tensor:
+    """Cross-entropy of the hidden subwords of `plan`, their mean; 0 where it has none to hide.
+
+    share: how many of the subwords are hidden, the first one of each window left out. They are drawn from torch's
+        random state.
+    """
+    mask = mask_id(encoder)
+    losses = [_hide(encoder, batch, share=share, mask=mask) for batch in plan.batches]
+    return torch.cat([torch.zeros(0, device=encoder.device), *losses]).sum() / max(1, sum(map(len, losses)))
+
+
+def mask_id(encoder: WordEncoder) -> int:
+    """The subword that stands for a hidden one: an underscore, as in LLM2Vec, since decoders have no mask."""
+    ids = encoder.tokenizer.encode("_", add_special_tokens=False).ids
+    return int(ids[-1])
+
+
+def _hide(encoder: WordEncoder, batch: Batch, *, share: float, mask: int) -> Tensor:
+    """The loss of each hidden subword, fp32 [n_hidden]."""
+    starts = np.cumsum(batch.lengths) - batch.lengths
+    hidden = torch.rand(len(batch.ids)).numpy() < share
+    hidden[starts] = False
+    places = np.flatnonzero(hidden)
+    masked = batch._replace(ids=np.where(hidden, mask, batch.ids), read=places - 1)
+    vectors = encoder.read(masked)
+    embeddings = encoder.llama.get_input_embeddings().weight
+    logits = F.linear(vectors.to(embeddings.dtype), embeddings).float()
+    return F.cross_entropy(logits, torch.from_numpy(batch.ids[places]).to(logits.device), reduction="none")
+
 
 Pretrainer = Model[list[Doc], Any]
 
@@ -60,8 +94,6 @@ def get_loss(ops: Any, docs: list[Doc], loss: Tensor) -> tuple[float, None]:
 def forward(model: Pretrainer, docs: list[Doc], is_train: bool) -> tuple[Tensor, Callable[[None], list[Doc]]]:
     """The loss on `docs`; the callback sends its gradient into the encoder."""
     import torch
-
-    from .masking import masked_loss
 
     (tok2vec,) = model.layers
     encoder = cast(TorchShim, tok2vec.shims[0]).module

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from spacy.training import Example
 
-from .compare import project, scored_spans
+from .matching import project, scored_spans
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from .compare import project
+from .matching import project
 
 Scores = dict[str, Any]
 

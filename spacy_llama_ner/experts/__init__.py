@@ -1,11 +1,9 @@
 """People who label: texts with suggestions go out to their tools, and checked annotations come back."""
 
-from .check import Rules
-from .collect import Collection, Texts, collect
+from .collect import CollectedAnnotations, Given, Rules, Texts, collect, open_tasks, write_tasks
 from .file_oracle import FileOracle, WaitingError
-from .folder import Given, open_tasks, write_tasks
 from .formats import FORMATS, Format
-from .oracle import LabelStudioOracle, OracleError
+from .label_studio_oracle import LabelStudioOracle, OracleError
 
 __all__ = [
     "FORMATS",

@@ -14,9 +14,7 @@ from typing import Any
 import srsly
 
 from ..data.files import written_whole
-from .answer import Answer, AnswerError, Mark
-from .fields import BAD_RECORD, as_list, as_mark, as_text, show
-from .task import Task
+from .records import BAD_RECORD, Answer, AnswerError, Mark, Task, as_list, as_mark, as_text, show
 
 LISTS = ("label", "labels", "entities")
 

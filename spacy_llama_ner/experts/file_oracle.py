@@ -10,14 +10,11 @@ import spacy
 from spacy.tokens import Doc
 from wasabi import msg
 
-from ..data.copies import unlabelled
-from ..data.report import Report
-from .answer import Answer
-from .check import Rules, apply_answer
-from .collect import Texts, collect
-from .folder import ABOUT, write_tasks
+from ..data.docs import unlabelled
+from ..data.problems import Report
+from .collect import ABOUT, Rules, Texts, apply_answer, collect, write_tasks
 from .formats import FORMATS
-from .task import task_key
+from .records import Answer, task_key
 
 DONE = "done"
 DIGITS = 8

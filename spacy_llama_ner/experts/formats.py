@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from .answer import Answer, AnswerError
 from .doccano import Doccano
 from .label_studio import LabelStudio
 from .prodigy import Prodigy
-from .task import Task
+from .records import Answer, AnswerError, Task
 
 
 class Format(Protocol):

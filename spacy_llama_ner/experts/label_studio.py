@@ -13,9 +13,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from ..data.files import written_whole
-from .answer import Answer, AnswerError, Mark
-from .fields import BAD_RECORD, as_list, as_mark, as_object, as_text, show
-from .task import Task
+from .records import BAD_RECORD, Answer, AnswerError, Mark, Task, as_list, as_mark, as_object, as_text, show
 
 # names of the parts of the labelling interface
 CONTROL, OBJECT = "label", "text"

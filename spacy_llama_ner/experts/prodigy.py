@@ -12,9 +12,20 @@ from typing import Any
 import srsly
 
 from ..data.files import written_whole
-from .answer import Answer, AnswerError, Mark, Verdict
-from .fields import BAD_RECORD, as_list, as_mark, as_object, as_string, as_text, show
-from .task import Task
+from .records import (
+    BAD_RECORD,
+    Answer,
+    AnswerError,
+    Mark,
+    Task,
+    Verdict,
+    as_list,
+    as_mark,
+    as_object,
+    as_string,
+    as_text,
+    show,
+)
 
 VERDICTS: dict[str, Verdict] = {"accept": "done", "reject": "skipped", "ignore": "skipped"}
 BINARY = ("ner", "spans")

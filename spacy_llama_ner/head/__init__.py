@@ -1,6 +1,5 @@
 """From word vectors to entities: linear and BiLSTM heads, a CRF, and losses."""
 
-from .architecture import CRFTagger, TaggingLoss
-from .layers import BiLSTMHead, LinearHead
+from .architectures import BiLSTMHead, CRFTagger, LinearHead, TaggingLoss
 
 __all__ = ["BiLSTMHead", "CRFTagger", "LinearHead", "TaggingLoss"]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchcrf import CRF
 
-from .batches import by_length
+from .crf import by_length
 from .loss import crf_loss
 
 LOWEST, HIGHEST = 0.1, 10.0

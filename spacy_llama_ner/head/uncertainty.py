@@ -14,14 +14,12 @@ from thinc.types import Floats2d
 from torch import Tensor
 from torchcrf import CRF
 
-from .architecture import TaggerModel
-from .batches import by_length, is_word, pad
-from .decode import posterior, span_scores, viterbi
-from .sequences import entropy, lead, log_probability, word_mean
-from .tagging import get_head
+from .architectures import TaggerModel
+from .crf import by_length, entropy, is_word, lead, log_probability, pad, posterior, span_scores, viterbi, word_mean
+from .inference import get_head
 
 if TYPE_CHECKING:
-    from .module import TaggerHead
+    from .architectures import TaggerHead
 
 # (crf, emissions fp32 [n_docs, n_words, n_tags], lengths int64 [n_docs], temperature) to [n_docs]
 Measure = Callable[[CRF, Tensor, Tensor, float], Tensor]

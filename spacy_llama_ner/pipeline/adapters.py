@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,61 @@ from spacy.training import Example
 from spacy.util import logger
 from thinc.api import Config
 
-from ..base.hub import HUB_ID, download
+from ..base.locate import HUB_ID, download_snapshot
 from ..data.files import folder_written_whole
-from ..encoder.adapter import CONFIG, WEIGHTS, Adapter, AdapterError, read_adapter
+from ..encoder.peft_format import CONFIG, WEIGHTS, Adapter, AdapterError, read_adapter
 from .components import find_components, find_recognisers
-from .head_file import HEAD, Head, read_head, write_head
 from .llama_ner import LlamaNER
 
 if TYPE_CHECKING:
-    from ..encoder.words import WordModule
-    from ..head.module import TaggerHead
+    from torch import Tensor
+
+    from ..encoder.modules import WordModule
+    from ..head.architectures import TaggerHead
+
+HEAD = "llama_ner.safetensors"
+# key of the file's metadata; beside it safetensors itself wants none
+TOLD = "llama_ner"
+
+
+@dataclass(frozen=True)
+class Head:
+    """A component without its encoder.
+
+    config: of the component, as in config.cfg. labels, temperature, state: of its head.
+    fingerprint: of the base that it was trained on. lang: the pipeline's language.
+    """
+
+    config: dict[str, Any]
+    labels: list[str]
+    temperature: float
+    fingerprint: str
+    lang: str
+    state: dict[str, Tensor]
+
+
+def write_head(head: Head, folder: Path) -> None:
+    """Write the file to `folder`."""
+    from safetensors.torch import save
+
+    told = {name: value for name, value in vars(head).items() if name != "state"}
+    # as of the adapter's weights beside it, others are to read it
+    (folder / HEAD).write_bytes(save(head.state, {TOLD: json.dumps(told)}))
+
+
+def read_head(folder: Path) -> Head | None:
+    """What `write_head` wrote to `folder`; None where it did not. Raises AdapterError where it is damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / HEAD
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            told = json.loads(file.metadata()[TOLD])
+            return Head(**told, state={name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise AdapterError(f"{path} is damaged ({error!r}). Copy the adapter again.") from error
 
 
 def export_adapter(nlp: Language, folder: Path, *, pipe: str = "llama_ner") -> None:
@@ -32,8 +78,8 @@ def export_adapter(nlp: Language, folder: Path, *, pipe: str = "llama_ner") -> N
     what else lies beside it, such as a model card, stays. Raises AdapterError where the component has no adapter of
     its own, or something else is in the folder.
     """
-    from ..encoder.exchange import write_adapter
-    from ..state import copy_state
+    from ..encoder.peft_format import write_adapter
+    from ..shim.torch_shim import copy_state
 
     ner = dict(nlp.components).get(pipe)
     if not isinstance(ner, LlamaNER) or not ner.is_initialized:
@@ -110,7 +156,7 @@ def adapter_folder(source: str | Path, *, revision: str | None = None) -> Path:
         if revision is not None:
             raise AdapterError(f"revision = {revision!r} is for a Hub repository, but {source} is a local folder.")
         return path
-    return download(str(source), revision=revision, files=[CONFIG, WEIGHTS, HEAD], what="adapter")
+    return download_snapshot(str(source), revision=revision, files=[CONFIG, WEIGHTS, HEAD], what="adapter")
 
 
 def _labels(folder: Path, head: Head | None, labels: Sequence[str]) -> Sequence[str]:
@@ -151,8 +197,8 @@ def _check_clash(nlp: Language, labels: Sequence[str]) -> None:
 
 
 def _fill(ner: LlamaNER, adapter: Adapter, head: Head | None) -> None:
-    from ..encoder.exchange import load_adapter
-    from ..state import fill
+    from ..encoder.peft_format import load_adapter
+    from ..shim.torch_shim import fill
 
     encoder, module = _encoder(ner), _head(ner)
     given = encoder.spec()["fingerprint"]
@@ -173,6 +219,6 @@ def _encoder(ner: LlamaNER) -> WordModule:
 
 
 def _head(ner: LlamaNER) -> TaggerHead:
-    from ..head.tagging import get_head
+    from ..head.inference import get_head
 
     return get_head(ner.model)

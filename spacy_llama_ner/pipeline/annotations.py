@@ -9,7 +9,7 @@ import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup
 
 if TYPE_CHECKING:
-    from ..head.tagging import Entity
+    from ..head.inference import Entity
 
 Scored = tuple[Span, float]
 # the IOB code of a word that begins an entity, and without a label of one that may be in none

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from spacy.language import Language
 
+from .entity_pipe import Recogniser
 from .llama_ner import LlamaNER
-from .recogniser import Recogniser
 
 
 def find_components(nlp: Language) -> dict[str, LlamaNER]:

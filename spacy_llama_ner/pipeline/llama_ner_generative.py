@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import load_config_from_str
 from spacy.vocab import Vocab
-from thinc.api import Optimizer, set_dropout_rate
+from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats1d
 
 from .annotations import annotate
-from .gold import gold_tags
-from .recogniser import Recogniser, Scorer
+from .entity_pipe import ASSIGNS, SCORE_WEIGHTS, Recogniser, Scorer, check_group, gold_tags
 
 if TYPE_CHECKING:
-    from ..generative.answering import Answer
-    from ..generative.architecture import WriterModel
-    from ..generative.teaching import Lessons
+    from ..generative.architectures import WriterModel
+    from ..generative.modules import Lessons
+    from ..generative.predict import Answer
 
 # the score, and where a doc keeps how many answers about it did not parse, by the name of the component
 FAILURES = "parse_failures"
@@ -48,7 +48,7 @@ class LlamaNERGenerative(Recogniser):
     @property
     def is_initialized(self) -> bool:
         """Whether the model has weights."""
-        from ..generative.architecture import has_writer
+        from ..generative.architectures import has_writer
 
         return has_writer(self.model)
 
@@ -72,7 +72,7 @@ class LlamaNERGenerative(Recogniser):
 
     def predict(self, docs: Iterable[Doc]) -> list[Answer]:
         """The entities of each doc, and how many answers about it did not parse; the docs are not changed."""
-        from ..generative.answering import answer
+        from ..generative.predict import answer
 
         return answer(self.model, list(docs), self._described())
 
@@ -111,7 +111,7 @@ class LlamaNERGenerative(Recogniser):
 
     def get_loss(self, examples: Iterable[Example], scores: Floats1d) -> tuple[float, Floats1d]:
         """Loss and its gradient on `scores`, log-probabilities of the subwords of the right answers."""
-        from ..generative.teaching import get_loss
+        from ..generative.targets import get_loss
 
         return get_loss(scores)
 
@@ -122,7 +122,7 @@ class LlamaNERGenerative(Recogniser):
         return {**super().score(examples, **kwargs), FAILURES: failures}
 
     def _lessons(self, examples: list[Example]) -> Lessons:
-        from ..generative.teaching import make_lessons
+        from ..generative.targets import make_lessons
 
         validate_examples(examples, "LlamaNERGenerative.update")
         tags = [gold_tags(eg, self.labels) for eg in examples]
@@ -130,3 +130,59 @@ class LlamaNERGenerative(Recogniser):
 
     def _described(self) -> dict[str, str]:
         return {label: self.descriptions.get(label, "") for label in self.labels}
+
+
+DEFAULT_CONFIG = """
+[llama_ner_generative]
+spans_key = "llama_ner_generative"
+overwrite = false
+
+[llama_ner_generative.descriptions]
+
+[llama_ner_generative.model]
+@architectures = "spacy_llama_ner.GenerativeTagger.v1"
+base = "smollm2-135m"
+
+[llama_ner_generative.model.format]
+@misc = "spacy_llama_ner.InlineBrackets.v1"
+
+[llama_ner_generative.scorer]
+@scorers = "spacy_llama_ner.seqeval_scorer.v1"
+"""
+
+
+@Language.factory(
+    "llama_ner_generative",
+    assigns=ASSIGNS,
+    default_config=load_config_from_str(DEFAULT_CONFIG)["llama_ner_generative"],
+    default_score_weights={**SCORE_WEIGHTS, FAILURES: None},
+)
+def make_llama_ner_generative(
+    nlp: Language,
+    name: str,
+    model: Model,
+    descriptions: dict[str, str],
+    spans_key: str | None,
+    overwrite: bool | None,
+    scorer: Scorer | None,
+) -> LlamaNERGenerative:
+    """Create a `llama_ner_generative` component.
+
+    model: a `spacy_llama_ner.GenerativeTagger.v1`.
+    descriptions: what labels mean, by label, for the base to read. These are labels of the component; the data may
+        bring more, which stay without a description.
+    spans_key, overwrite, scorer: as for `llama_ner`. The scores in the span group are mean probabilities of the
+        subwords of an answer that mark the entity.
+
+    Raises ValueError where a component with `overwrite` null has no span group of its own.
+    """
+    check_group(nlp, name, spans_key=spans_key, overwrite=overwrite)
+    return LlamaNERGenerative(
+        nlp.vocab,
+        model,
+        name,
+        descriptions=descriptions,
+        spans_key=spans_key,
+        overwrite=overwrite,
+        scorer=scorer,
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .samples import few_steps, write_corpora
+from tests.active.samples import few_steps, write_corpora
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from spacy_llama_ner.active.plan import Plan, read_plan
+from spacy_llama_ner.active.config import Plan, read_plan
 
 CONFIG = Path(__file__).parent.parent.parent / "configs" / "active.cfg"
 PEOPLE = ["Mia Brook", "Omar", "Tove Lund", "Ines", "Kofi Mensah", "Yuki", "Paolo Ricci", "Zara"]

@@ -9,10 +9,9 @@ from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
 from spacy_llama_ner.active.oracle import OracleError, check_answers, make_gold_oracle
-from spacy_llama_ner.data.copies import unlabelled
-from spacy_llama_ner.data.tags import doc_tags
-
-from .samples import make_doc, make_gold
+from spacy_llama_ner.data.bio_tags import doc_tags
+from spacy_llama_ner.data.docs import unlabelled
+from tests.active.samples import make_doc, make_gold
 
 
 @pytest.fixture

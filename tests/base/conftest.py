@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from spacy_llama_ner.base.aliases import ALIASES, Alias
-
-from .samples import MEMBER, sha256, write_fake_pip, write_gguf, write_wheel
+from spacy_llama_ner.base.locate import ALIASES, Alias
+from tests.base.samples import MEMBER, sha256, write_fake_pip, write_gguf, write_wheel
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,25 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import srsly
 
 from spacy_llama_ner.base import BaseModelError, check, check_decoder
-from spacy_llama_ner.base.check import check_base
-from spacy_llama_ner.base.kinds import DECODER, ENCODER, KINDS, OTHER_ENCODERS, WITH_POOLER
-
-from .samples import write_base
+from spacy_llama_ner.base import check as fingerprint
+from spacy_llama_ner.base.check import (
+    DECODER,
+    ENCODER,
+    INDEX,
+    KINDS,
+    OTHER_ENCODERS,
+    WITH_POOLER,
+    check_base,
+    check_whole,
+    weight_files,
+)
+from tests.base.samples import write_base, write_safetensors
 
 
 @pytest.mark.parametrize("kind", DECODER.model_types)
@@ -109,3 +119,127 @@ def test_rotary_positions_that_an_old_transformers_would_miss(
         check_decoder(tmp_path)
     srsly.write_json(tmp_path / "config.json", {"model_type": "llama", "rope_theta": 50_000.0})
     check_decoder(tmp_path)
+
+
+@pytest.fixture
+def base(tmp_path: Path, cache: Path) -> Path:
+    return write_base(tmp_path / "base")
+
+
+def test_same_for_a_copy_elsewhere_with_other_time_stamps(base: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(base, tmp_path / "copy", copy_function=shutil.copyfile)
+    assert fingerprint(copy) == fingerprint(base)
+    assert len(fingerprint(base)) == 64
+
+
+def test_same_whoever_wrote_the_config(base: Path) -> None:
+    before = fingerprint(base)
+    config = {
+        "hidden_size": 8,
+        "model_type": "llama",
+        "transformers_version": "5.0",
+        "_name_or_path": "elsewhere",
+    }
+    srsly.write_json(base / "config.json", config)
+    assert fingerprint(base) == before
+
+
+def test_differs_with_the_config(base: Path) -> None:
+    before = fingerprint(base)
+    srsly.write_json(base / "config.json", {"hidden_size": 9, "model_type": "llama"})
+    assert fingerprint(base) != before
+
+
+def test_differs_with_one_bit_of_the_weights(base: Path) -> None:
+    before = fingerprint(base)
+    content = bytearray((base / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (base / "model.safetensors").write_bytes(content)
+    assert fingerprint(base) != before
+
+
+def test_covers_every_shard(base: Path) -> None:
+    (base / "model.safetensors").unlink()
+    shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    for name in shards:
+        write_safetensors(base / name, name)
+    srsly.write_json(base / "model.safetensors.index.json", {"weight_map": {name: name for name in reversed(shards)}})
+    before = fingerprint(base)
+    write_safetensors(base / shards[1], "another")
+    assert fingerprint(base) != before
+
+
+def test_folder_without_weights_has_none(base: Path) -> None:
+    (base / "model.safetensors").unlink()
+    with pytest.raises(BaseModelError, match="holds no weights"):
+        fingerprint(base)
+
+
+def test_single_file(tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "model.safetensors")
+    write_safetensors(tmp_path / "consolidated.safetensors")
+    assert weight_files(tmp_path) == [tmp_path / "model.safetensors"]
+
+
+def test_shards_of_the_index_by_name(tmp_path: Path) -> None:
+    for name in ("b.safetensors", "a.safetensors"):
+        write_safetensors(tmp_path / name)
+    srsly.write_json(
+        tmp_path / INDEX, {"weight_map": {"x": "b.safetensors", "y": "a.safetensors", "z": "b.safetensors"}}
+    )
+    assert [file.name for file in weight_files(tmp_path)] == ["a.safetensors", "b.safetensors"]
+
+
+def test_missing_shard_is_named(tmp_path: Path) -> None:
+    srsly.write_json(tmp_path / INDEX, {"weight_map": {"x": "gone.safetensors"}})
+    with pytest.raises(BaseModelError, match=r"gone\.safetensors"):
+        weight_files(tmp_path)
+
+
+def test_index_cannot_point_out_of_the_folder(tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "model.safetensors")
+    (tmp_path / "base").mkdir()
+    srsly.write_json(tmp_path / "base" / INDEX, {"weight_map": {"x": "../model.safetensors"}})
+    with pytest.raises(BaseModelError, match="lacks weights"):
+        weight_files(tmp_path / "base")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"weight_map": []}'])
+def test_damaged_index_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / INDEX).write_text(content)
+    with pytest.raises(BaseModelError, match="is damaged"):
+        weight_files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("pytorch_model.bin", "as a pickle"),
+        ("other.safetensors", r"found: other\.safetensors"),
+        (None, "no weights"),
+    ],
+)
+def test_no_safetensors_is_an_error_that_says_what_is_there(tmp_path: Path, file: str | None, said: str) -> None:
+    if file:
+        (tmp_path / file).write_bytes(b"")
+    with pytest.raises(BaseModelError, match=said):
+        weight_files(tmp_path)
+
+
+def test_whole_file_passes(tmp_path: Path) -> None:
+    check_whole(write_safetensors(tmp_path / "model.safetensors"))
+
+
+@pytest.mark.parametrize("size", [0, 4, 8, 20, 90, -1])
+def test_truncated_file_is_refused(tmp_path: Path, size: int) -> None:
+    path = write_safetensors(tmp_path / "model.safetensors")
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(BaseModelError, match="is damaged"):
+        check_whole(path)
+
+
+@pytest.mark.parametrize("content", [b"\xff" * 64, b"\x02" + b"\0" * 7 + b"[]", b"\x08" + b"\0" * 7 + b'{"a": 1}'])
+def test_file_that_is_no_safetensors_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(BaseModelError, match="is damaged"):
+        check_whole(tmp_path / "model.safetensors")

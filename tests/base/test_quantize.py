@@ -28,7 +28,7 @@ def make_layers() -> nn.ModuleList:
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, how: Quantization, package: str) -> None:
     for name in ("bitsandbytes", "torchao", "torchao.quantization"):
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "spacy_llama_ner.base.bits", raising=False)
+    monkeypatch.delitem(sys.modules, "spacy_llama_ner.base.bitsandbytes", raising=False)
     with pytest.raises(BaseModelError, match=rf"needs the package {package}, .*spacy_llama_ner\[quantized\]"):
         quantize(make_layers(), how, dtype=torch.float32, device=CPU)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ..evaluate.sample import make_ruler, write_corpus
+from tests.evaluate.sample import make_ruler, write_corpus
 
 
 @pytest.fixture

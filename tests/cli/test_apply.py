@@ -24,9 +24,8 @@ import spacy_llama_ner.apply.engines
 from spacy_llama_ner.apply.job import Job, run_part
 from spacy_llama_ner.cli.app import app
 from spacy_llama_ner.cli.apply import apply
-
-from ..evaluate.sample import GOLD, make_ruler
-from ..pipeline.samples import learn_by_heart, make_examples, make_nlp
+from tests.evaluate.sample import GOLD, make_ruler
+from tests.pipeline.samples import learn_by_heart, make_examples, make_nlp
 
 N = 23
 TEXTS = [f"{GOLD[i % len(GOLD)][0]} ({i})" for i in range(N)]

@@ -11,11 +11,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from spacy_llama_ner.cli.app import app
-
-from ..annotate.bases import build_chat_llama
-from ..annotate.server import ScriptedServer
-from ..evaluate.reader import read
-from ..evaluate.sample import write_corpus
+from tests.evaluate.reader import read
+from tests.evaluate.sample import write_corpus
+from tests.llm.bases import build_chat_llama
+from tests.llm.server import ScriptedServer
 
 GOLD = [
     ("Call Ida Holm on Friday.", [("Ida Holm", "NAME"), ("Friday", "DATE")]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,12 @@ import srsly
 from spacy.tokens import Doc, DocBin
 from typer.testing import CliRunner, Result
 
+from spacy_llama_ner.cli import convert as conll2003
 from spacy_llama_ner.cli.app import app
 from spacy_llama_ner.cli.convert import Format, guess_format
+from spacy_llama_ner.data.conll import Document, Sentence
+from spacy_llama_ner.data.problems import Report
+from tests.evaluate.sample import GOLD, write_corpus
 
 CONLL = "-DOCSTART- O\n\nAda B-PER\nsails O\n\nKiel I-LOC\n\n-DOCSTART- O\n\nRain [CLS]\n"
 RECORDS = [
@@ -183,3 +188,108 @@ def test_a_file_of_another_kind_is_not_overwritten(conll: Path, tmp_path: Path) 
     assert result.exit_code == 1
     assert "does not end in .spacy" in printed(result)
     assert other.read_text(encoding="utf-8") == "mine"
+
+
+START = "-DOCSTART- -X- -X- O\n\n"
+TEXT = f"{START}Ada NNP I-NP I-PER\n\nsails VBZ I-VP O\n\n{START}Kiel NNP I-NP I-LOC\n"
+
+
+def conll2003_run(*args: object) -> Result:
+    return CliRunner().invoke(app, ["conll2003", *map(str, args)])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("train", "valid", "test"):
+        (tmp_path / f"{name}.txt").write_text(TEXT, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("sents", "docs"), [(1, 3), (2, 2), (0, 2)])
+def test_three_splits_from_a_folder(folder: Path, tmp_path: Path, sents: int, docs: int) -> None:
+    result = conll2003_run(tmp_path / "out", "--folder", folder, "--sents", sents)
+    assert result.exit_code == 0, result.output
+    assert printed(result).count(f"{docs} docs, 3 sentences, 3 tokens, 2 entities") == 3
+    for name in ("train", "dev", "test"):
+        found = DocBin().from_disk(tmp_path / "out" / f"{name}.spacy").get_docs(spacy.blank("en").vocab)
+        ents = [(ent.text, ent.label_) for doc in found for ent in doc.ents]
+        assert ents == [("Ada", "PER"), ("Kiel", "LOC")]
+
+
+def test_a_folder_without_the_files_is_a_clear_failure(tmp_path: Path) -> None:
+    result = conll2003_run(tmp_path / "out", "--folder", tmp_path)
+    assert result.exit_code == 1
+    assert "has no train.txt, valid.txt, test.txt" in printed(result)
+
+
+def test_lost_document_boundaries_allow_single_sentences_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_boundaries() -> Iterator[tuple[str, list[Document], Report]]:
+        yield "train", [[Sentence(["Ada"], ["B-PER"]), Sentence(["Kiel"], ["B-LOC"])]], Report("hub/train")
+
+    monkeypatch.setattr(conll2003, "read_hub", without_boundaries)
+    result = conll2003_run(tmp_path / "docs", "--sents", 0)
+    assert result.exit_code == 1
+    assert "has no -DOCSTART- boundaries" in printed(result)
+    assert not (tmp_path / "docs").exists()
+    assert "2 docs, 2 sentences" in printed(conll2003_run(tmp_path / "sentences"))
+
+
+SILVER = [
+    (GOLD[2][0], [("Tomas", "NAME"), ("noon", "DATE")]),
+    (GOLD[0][0], [("Ida Holm", "NAME")]),
+    ("Nobody knows this.", [("Nobody", "NAME")]),
+]
+
+
+def pair_run(*args: object) -> Result:
+    return CliRunner().invoke(app, ["pair", *map(str, args)], env={"COLUMNS": "200"})
+
+
+def labels(path: Path) -> list[tuple[str, list[str]]]:
+    docs = DocBin().from_disk(path).get_docs(spacy.blank("en").vocab)
+    return [(doc.text, [ent.label_ for ent in doc.ents]) for doc in docs]
+
+
+@pytest.fixture
+def silver(tmp_path: Path) -> Path:
+    return write_corpus(tmp_path / "found.spacy", SILVER)
+
+
+def test_the_sentences_of_both_in_the_order_of_silver(silver: Path, corpus: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "both"
+    result = pair_run(silver, corpus, folder, "--output", tmp_path / "agreement.json")
+    assert result.exit_code == 0, result.output
+    assert labels(folder / "silver.spacy") == [(GOLD[2][0], ["NAME", "DATE"]), (GOLD[0][0], ["NAME"])]
+    assert labels(folder / "gold.spacy") == [(GOLD[2][0], ["NAME", "TIME"]), (GOLD[0][0], ["NAME", "DATE"])]
+    assert labels(folder / "agreed.spacy") == [(GOLD[2][0], ["NAME"]), (GOLD[0][0], ["NAME"])]
+    agreement = json.loads((tmp_path / "agreement.json").read_text(encoding="utf8"))
+    assert (agreement["docs"], agreement["unmatched"]) == (2, 1)
+    assert (agreement["ents_p"], agreement["ents_r"]) == pytest.approx((2 / 3, 2 / 4))
+    assert ["NAME", "100.00", "100.00", "100.00", "2"] in [line.split() for line in result.output.splitlines()]
+    assert "1 docs of" in result.output
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["nowhere.spacy", "gold.spacy", "both"], "nowhere.spacy does not exist"),
+        (["found.spacy", "nowhere.spacy", "both"], "nowhere.spacy does not exist"),
+        (["other.spacy", "gold.spacy", "both"], "None of the 1 docs of other.spacy has the same words"),
+        (["torn.spacy", "gold.spacy", "both"], "torn.spacy cannot be read"),
+        (["found.spacy", "gold.spacy", "both", "--output", "taken"], "Cannot pair"),
+        (["found.spacy", "gold.spacy", "."], "gold.spacy would be written over, but it is an input"),
+    ],
+)
+def test_what_cannot_be_paired_is_said(
+    args: list[str], said: str, silver: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_corpus(tmp_path / "other.spacy", SILVER[2:])
+    (tmp_path / "torn.spacy").write_bytes(corpus.read_bytes()[:-40])
+    (tmp_path / "taken").mkdir()
+    monkeypatch.chdir(tmp_path)
+    result = pair_run(*args)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert said in " ".join(result.output.split())

@@ -13,10 +13,9 @@ from spacy.vocab import Vocab
 from typer.testing import CliRunner, Result
 
 from spacy_llama_ner.cli.app import app
-from spacy_llama_ner.encoder import words
-
-from ..active.samples import CONFIG as ACTIVE
-from ..active.samples import PEOPLE, PLACES, write_corpora
+from spacy_llama_ner.encoder import modules as words
+from tests.active.samples import CONFIG as ACTIVE
+from tests.active.samples import PEOPLE, PLACES, write_corpora
 
 CONFIG = ACTIVE.parent / "linear-crf.cfg"
 TOK2VEC = "components.llama_ner.model.tok2vec"

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 import spacy
+from spacy.language import Language
 from spacy.training import Corpus
 from typer.testing import CliRunner, Result
 
 from spacy_llama_ner.cli.app import app
-
-from ..evaluate.sample import write_corpus
+from spacy_llama_ner.cli.evaluate import calibrate, evaluate, tell_apart
+from tests.evaluate.overconfident import make_overconfident, write_gold
+from tests.evaluate.reader import read
+from tests.evaluate.sample import GOLD, make_ruler, write_corpus
+from tests.pipeline.samples import make_nlp
 
 
 def run(*args: object) -> Result:
@@ -128,3 +133,235 @@ def test_beside_an_earlier_pipeline(model: Path, corpus: Path, tmp_path: Path) -
 
 def test_an_earlier_pipeline_that_is_not_there(model: Path, corpus: Path, tmp_path: Path) -> None:
     assert "cannot be loaded" in fails(model, corpus, "--before", tmp_path / "nowhere")
+
+
+@pytest.fixture(scope="module")
+def made(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline that is too sure, with gold data beside it."""
+    folder = tmp_path_factory.mktemp("overconfident")
+    nlp = make_overconfident(tiny_llama)
+    nlp.to_disk(folder / "model")
+    write_gold(folder / "dev.spacy", nlp)
+    return folder
+
+
+@pytest.fixture
+def model(made: Path, tmp_path: Path) -> Path:
+    return Path(copytree(made / "model", tmp_path / "model"))
+
+
+@pytest.fixture
+def dev(made: Path) -> Path:
+    return made / "dev.spacy"
+
+
+def calibrate_run(*args: object) -> Result:
+    return CliRunner().invoke(app, ["calibrate", *map(str, args)])
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def temperature(nlp: Language | Path, name: str = "llama_ner") -> float:
+    pipe = (spacy.load(nlp) if isinstance(nlp, Path) else nlp).get_pipe(name)
+    value: float = pipe.model.get_ref("head").shims[0].module.temperature
+    return value
+
+
+def test_in_place_only_the_weights_file_changes(model: Path, dev: Path) -> None:
+    before = contents(model)
+    result = calibrate_run(model, dev)
+    assert result.exit_code == 0, result.output
+    after = contents(model)
+    assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} == {
+        str(Path("llama_ner", "model"))
+    }
+    assert temperature(model) > 1.5
+
+
+def test_prints_the_temperature_and_the_errors_that_evaluate_gives(model: Path, dev: Path, tmp_path: Path) -> None:
+    before = evaluate(str(model), dev)
+    printed = " ".join(calibrate_run(model, dev).output.split())
+    after = evaluate(str(model), dev, output=tmp_path / "metrics.json")
+    row = f"llama_ner {temperature(model):.3f} {100 * before['ents_ece']:.2f} {100 * after['ents_ece']:.2f} 21"
+    assert row in printed
+    assert after["ents_ece"] < before["ents_ece"] / 2
+    assert after["ents_f"] == before["ents_f"]
+    written = json.loads((tmp_path / "metrics.json").read_text(encoding="utf8"))
+    assert written["ents_ece"] == pytest.approx(after["ents_ece"])
+
+
+def test_an_output_of_its_own(model: Path, dev: Path, tmp_path: Path) -> None:
+    before, output = contents(model), tmp_path / "new" / "calibrated"
+    assert calibrate_run(model, dev, output).exit_code == 0
+    assert contents(model) == before
+    assert contents(output).keys() == before.keys()
+    assert [path.name for path in output.parent.iterdir()] == ["calibrated"]
+    assert temperature(output) > 1.5
+    # a pipeline that is there is replaced, with what lay in it
+    (output / "stray").write_text("from another pipeline", encoding="utf8")
+    assert calibrate_run(model, dev, output).exit_code == 0
+    assert contents(output).keys() == before.keys()
+
+
+def test_the_pipelines_own_folder_as_output_is_in_place(model: Path, dev: Path) -> None:
+    (model / "README.md").write_text("mine", encoding="utf8")
+    assert calibrate_run(model, dev, model.parent / "." / "model").exit_code == 0
+    assert (model / "README.md").exists() and temperature(model) > 1.5
+
+
+def test_every_component_or_one(model: Path, dev: Path, tmp_path: Path) -> None:
+    nlp = spacy.load(model)
+    given = nlp.get_pipe_config("llama_ner")
+    config = {"model": given["model"], "spans_key": "second", "overwrite": True}
+    nlp.add_pipe("llama_ner", name="second", config=config).from_bytes(nlp.get_pipe("llama_ner").to_bytes())
+    nlp.to_disk(tmp_path / "two")
+    found = calibrate(str(tmp_path / "two"), dev, output=tmp_path / "one", pipe="second")
+    assert list(found) == ["second"]
+    assert temperature(tmp_path / "one", "second") > 1.5 and temperature(tmp_path / "one") == 1
+    assert list(calibrate(str(tmp_path / "two"), dev)) == ["llama_ner", "second"]
+    assert temperature(tmp_path / "two", "second") > 1.5 and temperature(tmp_path / "two") > 1.5
+
+
+def test_a_component_that_is_not_there(model: Path, dev: Path) -> None:
+    assert "no `llama_ner` with the name 'ner'. It has ['llama_ner']" in fails(model, dev, "--pipe", "ner")
+
+
+def test_a_pipeline_without_a_llama_ner(dev: Path, tmp_path: Path) -> None:
+    make_ruler().to_disk(tmp_path / "ruler")
+    assert "has no `llama_ner`; it has ['entity_ruler']" in fails(tmp_path / "ruler", dev)
+
+
+def test_missing_model_and_missing_data(model: Path, dev: Path, tmp_path: Path) -> None:
+    assert "cannot be loaded" in fails(tmp_path / "nowhere", dev)
+    assert "does not exist" in fails(model, tmp_path / "nowhere.spacy")
+
+
+def test_data_without_gold(model: Path, tmp_path: Path) -> None:
+    data = write_corpus(tmp_path / "bare.spacy", [("Is it going to rain?", [])])
+    assert "no gold entity" in fails(model, data)
+
+
+def test_nothing_found_leaves_the_pipeline_as_it_is(model: Path, tmp_path: Path) -> None:
+    before = contents(model)
+    data = write_corpus(tmp_path / "gold.spacy", [("please water the plants", [("plants", "NAME")])])
+    assert "'llama_ner' finds no entity in these 1 docs" in fails(model, data)
+    assert contents(model) == before
+
+
+def test_an_untrained_pipeline(tiny_llama: Path, dev: Path, tmp_path: Path) -> None:
+    make_nlp(tiny_llama).to_disk(tmp_path / "untrained")
+    assert "'llama_ner' has no weights yet" in fails(tmp_path / "untrained", dev)
+
+
+def test_an_installed_package_needs_an_output(
+    model: Path, dev: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a package finds its pipeline where no one gave a path
+    monkeypatch.setattr("spacy_llama_ner.cli.evaluate.load_pipeline", lambda name: spacy.load(model))
+    before = contents(model)
+    assert "installed package, which is not to be changed" in fails("en_meetings", dev)
+    assert contents(model) == before
+    assert calibrate_run("en_meetings", dev, tmp_path / "out").exit_code == 0
+    assert temperature(tmp_path / "out") > 1.5
+
+
+def test_an_output_that_holds_something_else(model: Path, dev: Path, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "note.txt").write_text("mine", encoding="utf8")
+    assert "holds other things than a pipeline" in fails(model, dev, taken)
+    assert "is a file" in fails(model, dev, taken / "note.txt")
+    assert contents(taken) == {"note.txt": b"mine"}
+
+
+def test_a_folder_that_cannot_be_written_stays_as_it_is(
+    model: Path, dev: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(model)
+
+    def full(*args: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    assert "No space left on device" in fails(model, dev)
+    assert contents(model) == before
+
+
+def test_calibrate_a_gpu_that_is_not_there(model: Path, dev: Path) -> None:
+    assert "--gpu-id -1" in fails(model, dev, "--gpu-id", 77)
+
+
+def difference_run(*args: object) -> Result:
+    return CliRunner().invoke(app, ["difference", *map(str, args)], env={"COLUMNS": "200"})
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """A pipeline that knows the e-mail address too."""
+    nlp = make_ruler()
+    nlp.get_pipe("entity_ruler").add_patterns([{"label": "EMAIL", "pattern": "ida@holm.example"}])
+    nlp.to_disk(tmp_path / "other")
+    return tmp_path / "other"
+
+
+def test_two_pipelines_on_each_data_set(model: Path, other: Path, corpus: Path, tmp_path: Path) -> None:
+    half = write_corpus(tmp_path / "half.spacy", GOLD[:1])
+    page, output = tmp_path / "pages" / "page.html", tmp_path / "metrics" / "scores.json"
+    result = difference_run(model, other, page, "--data", corpus, "--data", half, "--output", output)
+    assert result.exit_code == 0, result.output
+    found = json.loads(output.read_text(encoding="utf8"))
+    assert (found["first"], found["second"]) == (str(model), str(other))
+    rows = found["data"][str(corpus)]
+    by_label = rows["per_type"]
+    assert list(by_label) == ["DATE", "EMAIL", "NAME", "TIME"]
+    assert by_label["EMAIL"]["second"]["f"] == 1 and by_label["EMAIL"]["gold"] == 1
+    for side, place in (("first", model), ("second", other)):
+        nlp = spacy.load(place)
+        scores = nlp.evaluate(list(spacy.training.Corpus(corpus)(nlp)))
+        assert rows["all"][side]["f"] == pytest.approx(scores["ents_f"])
+    assert rows["all"]["difference"] == pytest.approx(rows["all"]["first"]["f"] - rows["all"]["second"]["f"])
+    assert found["data"][str(half)]["all"]["difference"] == 0
+    assert read(page.read_text(encoding="utf8")).sections == ["data-1", "data-2"]
+    lines = [line.split() for line in result.output.splitlines()]
+    assert ["F1", "model", "other", "difference", "95%", "interval", "entities"] in lines
+    assert any(line[:4] == ["all", "66.67", "80.00", "-13.33"] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "names"),
+    [
+        ("training/silver/model-best", "training/gold/model-best", ("silver", "gold")),
+        ("a/x/1", "b/x/2", ("a/1", "b/2")),
+        ("en_news", "training/gold", ("en_news", "training/gold")),
+        ("same", "same", ("same", "same")),
+    ],
+)
+def test_pipelines_are_called_by_what_tells_their_paths_apart(
+    first: str, second: str, names: tuple[str, str]
+) -> None:
+    assert tell_apart(first, second) == names
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["nowhere", "model", "page.html", "-d", "gold.spacy"], "cannot be loaded"),
+        (["model", "nowhere", "page.html", "-d", "gold.spacy"], "cannot be loaded"),
+        (["model", "model", "page.html", "-d", "nowhere.spacy"], "does not exist"),
+        (["model", "model", "page.html"], "Missing option '--data'"),
+        (["model", "model", "taken", "-d", "gold.spacy"], "taken is a folder"),
+        (["model", "model", "-d", "gold.spacy", "dev.spacy"], "dev.spacy does not end in .html"),
+        (["model", "model", "page.html", "-d", "gold.spacy", "-o", "gold.spacy"], "does not end in .json"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(
+    args: list[str], said: str, model: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "taken").mkdir()
+    monkeypatch.chdir(tmp_path)
+    result = difference_run(*args)
+    assert result.exit_code in (1, 2)
+    assert said in " ".join(result.output.split())
+    assert not (tmp_path / "page.html").exists()

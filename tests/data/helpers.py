@@ -9,8 +9,8 @@ from typing import Any
 import spacy
 from spacy.tokens import Doc
 
-from spacy_llama_ner.data.report import Report
-from spacy_llama_ner.data.requests import read_requests
+from spacy_llama_ner.data.problems import Report
+from spacy_llama_ner.data.span_alignment import read_requests
 
 NLP = spacy.blank("en")
 

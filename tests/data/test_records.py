@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from spacy_llama_ner.data.problems import Report
 from spacy_llama_ner.data.records import Piece, parse_record, read_records
-from spacy_llama_ner.data.report import Report
 
 RECORDS = [{"text": "a", "labels": []}, {"text": "b\u2028c", "labels": []}]
 

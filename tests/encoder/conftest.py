@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .samples import build_tiny
+from tests.encoder.samples import build_tiny
 
 
 @pytest.fixture(scope="session", autouse=True)

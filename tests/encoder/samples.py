@@ -17,9 +17,8 @@ from tokenizers.processors import PostProcessor
 
 from spacy_llama_ner.encoder import LlamaEncoder
 from spacy_llama_ner.encoder.batching import Batch, Plan
-from spacy_llama_ner.encoder.module import WordEncoder
-
-from ..conftest import TRAINING_TEXT, build_tiny_llama
+from spacy_llama_ner.encoder.modules import WordEncoder
+from tests.conftest import TRAINING_TEXT, build_tiny_llama
 
 NLP = spacy.blank("en")
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "smollm3")

@@ -16,10 +16,10 @@ from transformers import AutoModel
 
 from spacy_llama_ner.encoder import LlamaEncoder
 from spacy_llama_ner.encoder import attention as attention_module
-from spacy_llama_ner.encoder.attention import bidirectional_layers
-from spacy_llama_ner.encoder.module import WordEncoder
-
-from .samples import FAMILIES, LORA, make_encoder, window_plan
+from spacy_llama_ner.encoder.attention import bidirectional_layers, make_groups, positions
+from spacy_llama_ner.encoder.batching import Batch
+from spacy_llama_ner.encoder.modules import WordEncoder
+from tests.encoder.samples import FAMILIES, LORA, make_encoder, window_plan
 
 SHORT, LONG = [20, 31, 42, 53, 64], [70, 81, 92, 103, 114, 125, 136, 147]
 # batches of one and two windows, alone, side by side, without and with padding, and in groups of their own;
@@ -207,3 +207,33 @@ def test_names_of_layers() -> None:
 def test_layers_that_are_not_there_are_refused(attention: Any) -> None:
     with pytest.raises(ValueError, match="from 0 to 1"):
         bidirectional_layers(attention, 2)
+
+
+CPU = torch.device("cpu")
+LENGTHS = [1, 2, 2, 5, 5]
+
+
+def make_batch(groups: list[slice]) -> Batch:
+    lengths = np.asarray(LENGTHS, dtype="int64")
+    return Batch(np.arange(lengths.sum()), lengths, groups, np.zeros(0, dtype="int64"))
+
+
+def test_positions_start_anew_in_each_window() -> None:
+    assert positions(make_batch([slice(0, 5)])).tolist() == [0, 0, 1, 0, 1, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4]
+
+
+def test_padding_comes_and_goes() -> None:
+    first, second = make_groups(make_batch([slice(0, 3), slice(3, 5)]), CPU)
+    row = torch.arange(15.0)[:, None]
+    padded = first.pad(row)
+    assert padded.shape == (3, 2, 1)
+    assert padded[:, :, 0][~first.padding].tolist() == [0, 1, 2, 3, 4]
+    assert first.padding.tolist() == [[False, True], [False, False], [False, False]]
+    assert first.unpad(padded).flatten().tolist() == [0, 1, 2, 3, 4]
+    assert second.pad(row)[:, :, 0].tolist() == [[5, 6, 7, 8, 9], [10, 11, 12, 13, 14]]
+    assert second.unpad(second.pad(row)).flatten().tolist() == list(range(5, 15))
+
+
+def test_windows_of_one_length_need_no_mask() -> None:
+    groups = make_groups(make_batch([slice(0, 1), slice(1, 3), slice(3, 5)]), CPU)
+    assert [group.padding for group in groups] == [None, None, None]

@@ -12,8 +12,7 @@ from thinc.api import Adam
 from torch import nn
 
 from spacy_llama_ner.encoder.lora import LoRA
-
-from .samples import make_docs, make_encoder
+from tests.encoder.samples import make_docs, make_encoder
 
 LINEAR = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
 

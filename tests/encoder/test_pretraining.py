@@ -17,10 +17,9 @@ from typer.testing import CliRunner
 
 from spacy_llama_ner.encoder import PretrainMaskedSubwords
 from spacy_llama_ner.encoder.batching import Batch
-from spacy_llama_ner.encoder.masking import mask_id, masked_loss
-
-from ..conftest import TRAINING_TEXT
-from .samples import NLP, make_docs, make_encoder, window_plan
+from spacy_llama_ner.encoder.pretraining import mask_id, masked_loss
+from tests.conftest import TRAINING_TEXT
+from tests.encoder.samples import NLP, make_docs, make_encoder, window_plan
 
 DOCS = make_docs(*TRAINING_TEXT)
 

@@ -12,9 +12,8 @@ import torch
 from thinc.api import Adam, Model
 
 from spacy_llama_ner.encoder import LlamaEncoder
-
-from .samples import make_docs, make_encoder
-from .test_build import train, unpickled
+from tests.encoder.samples import make_docs, make_encoder
+from tests.encoder.test_modules import train, unpickled
 
 pytest.importorskip("bitsandbytes")
 pytest.importorskip("torchao")

@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.tokens import DocBin
 from spacy.training import Example
 
-from ..pipeline.samples import CORPUS, annotated, learn_by_heart, make_examples, make_nlp
+from tests.pipeline.samples import CORPUS, annotated, learn_by_heart, make_examples, make_nlp
 
 OTHER = {"NAME": "DATE", "DATE": "NAME"}
 # what was learnt, twice; and once with the labels changed about

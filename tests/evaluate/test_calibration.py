@@ -7,14 +7,8 @@ import spacy
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
-from spacy_llama_ner.evaluate.calibration import (
-    Bin,
-    calibration_bins,
-    expected_calibration_error,
-    scored_entities,
-)
-
-from .sample import make_example
+from spacy_llama_ner.evaluate.calibration import Bin, calibration_bins, expected_calibration_error, scored_entities
+from tests.evaluate.sample import make_example
 
 NLP = spacy.blank("en")
 IDA, FRIDAY = ("Ida Holm", "NAME"), ("Friday", "DATE")

@@ -13,8 +13,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_llama_ner.evaluate.scorer import bio_pair, make_seqeval_scorer, seqeval_score
-
-from .strategies import LABELS, NLP, examples, make_doc, misaligned_examples, one_example
+from tests.evaluate.strategies import LABELS, NLP, examples, make_doc, misaligned_examples, one_example
 
 
 def assert_is_spacys(batch: list[Example]) -> None:

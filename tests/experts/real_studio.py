@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from .stand_in import TOKEN
+from tests.experts.stand_in import TOKEN
 
 VARIABLE = "LABEL_STUDIO"
 PATIENCE = 600

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from spacy_llama_ner.experts.studio import TOKEN_VARIABLE
-
-from .expert import Expert
-from .real_studio import VARIABLE, real_studio
-from .stand_in import TOKEN, StandIn
+from spacy_llama_ner.experts.label_studio_oracle import TOKEN_VARIABLE
+from tests.experts.expert import Expert
+from tests.experts.real_studio import VARIABLE, real_studio
+from tests.experts.stand_in import TOKEN, StandIn
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,7 @@ import pytest
 from spacy.tokens import Doc
 
 from spacy_llama_ner.experts import FORMATS, FileOracle, WaitingError
-
-from .samples import LABELS, MEETING, NLP, PEOPLE, ents, marked, tags, with_scores
+from tests.experts.samples import LABELS, MEETING, NLP, PEOPLE, ents, marked, tags, with_scores
 
 OTHERS = ["Nobody came to the old mill.", "Skip this one, Mara."]
 GOLD = {MEETING: PEOPLE, OTHERS[0]: [], OTHERS[1]: []}

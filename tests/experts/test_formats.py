@@ -10,15 +10,13 @@ from xml.etree import ElementTree
 import pytest
 from spacy.tokens import Doc
 
-from spacy_llama_ner.experts.answer import Answer, AnswerError, Mark
 from spacy_llama_ner.experts.doccano import Doccano
 from spacy_llama_ner.experts.formats import FORMATS, guess_format
 from spacy_llama_ner.experts.label_studio import LabelStudio, interface
 from spacy_llama_ner.experts.prodigy import Prodigy
 from spacy_llama_ner.experts.prodigy import to_json as prodigy_task
-from spacy_llama_ner.experts.task import Task, make_tasks, task_key
-
-from .samples import EXPORTS, LABELS, MEETING, NLP, PEOPLE, marked, with_scores
+from spacy_llama_ner.experts.records import Answer, AnswerError, Mark, Task, make_tasks, task_key
+from tests.experts.samples import EXPORTS, LABELS, MEETING, NLP, PEOPLE, marked, with_scores
 
 MARKS = (Mark(0, 9, "PER"), Mark(14, 21, "PER"), Mark(25, 29, "LOC"), Mark(37, 39, "PER"))
 TEXTS = [

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ..annotate.bases import build_chat_llama
+from tests.llm.bases import build_chat_llama
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torchcrf import CRF
 
+from spacy_llama_ner.head.bio import tag_names
 from spacy_llama_ner.head.crf import make_crf
-from spacy_llama_ner.head.scheme import tag_names
 
 LABELS = ["DATE", "NAME", "TIME"]
 

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 from torchcrf import CRF
 
-from spacy_llama_ner.head.decode import posterior, viterbi
-from spacy_llama_ner.head.scheme import MISSING
+from spacy_llama_ner.head.bio import MISSING
+from spacy_llama_ner.head.crf import posterior, viterbi
 from spacy_llama_ner.head.temperature import HIGHEST, LOWEST, SPREAD, TOLERANCE, fit_temperature
-
-from .helpers import BruteForce, random_crf, random_emissions
+from tests.head.helpers import BruteForce, random_crf, random_emissions
 
 
 def divided(crf: CRF, by: float) -> CRF:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torchcrf import CRF
 
-from spacy_llama_ner.head.architecture import TaggerModel
+from spacy_llama_ner.head.architectures import TaggerModel
 from spacy_llama_ner.head.uncertainty import (
     Measure,
     least_entity,
@@ -19,9 +19,8 @@ from spacy_llama_ner.head.uncertainty import (
     sequence_surprise,
     token_entropy,
 )
-
-from .helpers import BruteForce, entities, random_crf, random_emissions
-from .test_tagging import WIDTH, make_emissions, tagger
+from tests.head.helpers import BruteForce, entities, random_crf, random_emissions
+from tests.head.test_inference import WIDTH, make_emissions, tagger
 
 __all__ = ["tagger"]
 

@@ -8,8 +8,8 @@ import pytest
 import spacy
 from spacy.language import Language
 
-from .recognisers import make_recogniser
-from .samples import learn_by_heart, make_examples, make_nlp
+from tests.pipeline.recognisers import make_recogniser
+from tests.pipeline.samples import learn_by_heart, make_examples, make_nlp
 
 
 @pytest.fixture(scope="session")

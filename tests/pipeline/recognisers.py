@@ -10,7 +10,7 @@ import torch
 from spacy.language import Language
 from spacy.training import Example
 
-from .samples import CORPUS, annotated, learn_by_heart, make_nlp
+from tests.pipeline.samples import CORPUS, annotated, learn_by_heart, make_nlp
 
 
 def make_recogniser(base: Path, label: str, **config: Any) -> Language:

@@ -13,15 +13,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from spacy.language import Language
 
-from spacy_llama_ner.encoder.adapter import CONFIG, WEIGHTS, Adapter, AdapterError
 from spacy_llama_ner.encoder.lora import LoRA
-from spacy_llama_ner.pipeline.adapters import _settings, add_adapter, export_adapter
-from spacy_llama_ner.pipeline.head_file import HEAD
-
-from ..conftest import build_tiny_llama
-from ..encoder.peft_samples import peft_adapter
-from .recognisers import addresses, module
-from .samples import CORPUS, ents, make_examples, make_nlp, scores, train
+from spacy_llama_ner.encoder.peft_format import CONFIG, WEIGHTS, Adapter, AdapterError
+from spacy_llama_ner.pipeline.adapters import HEAD, _settings, add_adapter, export_adapter
+from tests.conftest import build_tiny_llama
+from tests.encoder.peft_samples import peft_adapter
+from tests.pipeline.recognisers import addresses, module
+from tests.pipeline.samples import CORPUS, ents, make_examples, make_nlp, scores, train
 
 TEXTS = [text for text, _ in CORPUS]
 ENCODER = {"dtype": "float32", "window": 64, "stride": 48}

@@ -8,10 +8,9 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-from spacy_llama_ner.head.tagging import Entity
+from spacy_llama_ner.head.inference import Entity
 from spacy_llama_ner.pipeline.annotations import annotate
-
-from .samples import CORPUS, ents, scores
+from tests.pipeline.samples import CORPUS, ents, scores
 
 WORDS = ["\n", "Mia", " ", "Brook", "\n\n", "met", "Omar", " "]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spacy_llama_ner.pipeline.components import find_components
-
-from .samples import make_nlp
+from tests.pipeline.samples import make_nlp
 
 
 def test_are_the_active_ones_in_order(tiny_llama: Path) -> None:

@@ -13,13 +13,12 @@ from spacy.training import Example
 from spacy.util import fix_random_seed
 
 from spacy_llama_ner.evaluate.predict import predict_and_score
-from spacy_llama_ner.generative.architecture import get_writer
-from spacy_llama_ner.generative.module import Writer
-from spacy_llama_ner.state import trained
-
-from ..annotate.bases import build_chat_llama
-from ..generative.samples import make_nlp
-from .samples import CORPUS, ents, make_examples, scores
+from spacy_llama_ner.generative.architectures import get_writer
+from spacy_llama_ner.generative.modules import Writer
+from spacy_llama_ner.shim.torch_shim import trained
+from tests.generative.samples import make_nlp
+from tests.llm.bases import build_chat_llama
+from tests.pipeline.samples import CORPUS, ents, make_examples, scores
 
 KEY = "llama_ner_generative"
 # loss per subword of an answer

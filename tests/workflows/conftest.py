@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from weasel.cli.run import project_run
 from weasel.util import split_command
 
-from .checks import CONLL2003, ROOT, SYSTEMS
-from .made_up import as_a_model_would, made_up
+from tests.workflows.checks import CONLL2003, ROOT, SYSTEMS
+from tests.workflows.made_up import as_a_model_would, made_up
 
 FEW: dict[str, Any] = {"total_steps": 4, "warmup_steps": 1, "eval_frequency": 2, "train_sample": 20}
 # steps large enough that a few of them end in entities, which calibration asks for

@@ -6,7 +6,7 @@ import pytest
 from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_config, load_model_from_config, registry
 
-from .checks import CONLL2003, ROOT, SYSTEMS
+from tests.workflows.checks import CONLL2003, ROOT, SYSTEMS
 
 
 @pytest.mark.parametrize("name", [*SYSTEMS, *CONLL2003, "requests", "generative"])

@@ -10,7 +10,7 @@ import pytest
 from spacy.cli._util import app
 from typer.testing import CliRunner
 
-from .checks import CONLL2003, check_results
+from tests.workflows.checks import CONLL2003, check_results
 
 
 @pytest.mark.parametrize("config", CONLL2003)

@@ -12,7 +12,7 @@ from catalogue import RegistryError
 from spacy.util import load_config
 from weasel.util import load_project_config
 
-from .checks import ROOT, check_results
+from tests.workflows.checks import ROOT, check_results
 
 # workflow → what makes it what it is
 WORKFLOWS: dict[str, dict[str, Any]] = {

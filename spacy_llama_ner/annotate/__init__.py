@@ -1,5 +1,0 @@
-"""Data made by language models: texts labelled by one, or written by one together with their labels."""
-
-from .chat import Backend, Message, NoAnswer, Question, Refused, Reject, Reply, TryAgain
-
-__all__ = ["Backend", "Message", "NoAnswer", "Question", "Refused", "Reject", "Reply", "TryAgain"]

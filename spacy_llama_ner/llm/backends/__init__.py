@@ -1,0 +1,1 @@
+"""Servers and local models that answer prompts."""

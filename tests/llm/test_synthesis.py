@@ -1,0 +1,263 @@
+"""From labels to records: as many as were wanted, checked, and the same from the same replies."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.tokens import Doc
+
+from spacy_llama_ner.data.problems import Report
+from spacy_llama_ner.data.span_alignment import read_requests
+from spacy_llama_ner.llm.backends.base import Question, Reply
+from spacy_llama_ner.llm.labelling import LabelError
+from spacy_llama_ner.llm.reply_log import ReplyLog
+from spacy_llama_ner.llm.runner import Run
+from spacy_llama_ner.llm.synthesis import (
+    Recipe,
+    Written,
+    ask_topics,
+    generate,
+    make_order,
+    read_recipe,
+    split,
+    texts_question,
+    topics_question,
+    write_records,
+)
+from tests.llm.scripted import QUICK, ScriptedBackend
+from tests.llm.writer import write_texts
+
+RECIPE = Recipe(labels={"NAME": "", "DATE": ""}, count=30, batch=4, topics=("lunch", "sports"))
+
+
+class Writer(ScriptedBackend):
+    """Answers by what it is asked, not by what about."""
+
+    async def ask(self, question: Question) -> Reply:
+        await super().ask(question)
+        return Reply(self.answer(question.messages[-1].content + question.text), 1, 1, 0.1)
+
+
+def make(folder: Path, recipe: Recipe = RECIPE, answer: Callable[[str], str] = write_texts) -> tuple[Written, Writer]:
+    backend = Writer(answer=answer)
+    with ReplyLog(folder / "log") as log, Run(backend, log, patience=QUICK) as run:
+        return generate(recipe, spacy.blank("en"), run, ask_topics(recipe, run)), backend
+
+
+def shown(docs: list[Doc]) -> list[tuple[str, list[tuple[str, str]]]]:
+    return [(doc.text, [(ent.text, ent.label_) for ent in doc.ents]) for doc in docs]
+
+
+def test_there_are_as_many_as_were_wanted_and_no_question_more_than_needed(tmp_path: Path) -> None:
+    written, backend = make(tmp_path)
+    assert len(written.docs) == 30
+    assert len(backend.questions) == 8
+    assert not written.rejects
+    labels = {ent.label_ for doc in written.docs for ent in doc.ents}
+    assert labels == {"NAME", "DATE"}
+    assert any(not doc.ents for doc in written.docs)
+
+
+def test_the_same_replies_give_the_same_records_without_a_question(tmp_path: Path) -> None:
+    first, _ = make(tmp_path)
+    second, backend = make(tmp_path)
+    assert shown(second.docs) == shown(first.docs)
+    assert not backend.questions
+
+
+def test_more_is_asked_for_where_texts_are_rejected(tmp_path: Path) -> None:
+    def every_second_is_bad(said: str) -> str:
+        texts = json.loads(write_texts(said))["texts"]
+        return json.dumps({"texts": [text.replace("](", "(") if i % 2 else text for i, text in enumerate(texts)]})
+
+    written, backend = make(tmp_path, answer=every_second_is_bad)
+    assert len(written.docs) == 30
+    assert len(backend.questions) > 8
+    assert set(written.reasons()) <= {"half a mark", "no entity where some were asked for"}
+    row = written.rejects[0]
+    assert row["question"] == 1 and "[" in row["record"] and row["detail"].startswith(row["reason"])
+
+
+def test_it_ends_where_the_model_writes_the_same_again_and_again(tmp_path: Path) -> None:
+    written, backend = make(tmp_path, answer=lambda said: '{"texts": ["Call [Ida](NAME) on [Friday](DATE)."]}')
+    assert len(written.docs) == 1
+    assert len(backend.questions) == 24
+    assert written.reasons() == {"near-duplicate": 23}
+
+
+def test_replies_without_texts_are_asked_for_again_and_then_given_up(tmp_path: Path) -> None:
+    written, backend = make(tmp_path, answer=lambda said: "I cannot do that.")
+    assert not written.docs
+    assert len(backend.questions) == 24 * QUICK.attempts
+
+
+def test_topics_come_from_the_config_or_the_model(tmp_path: Path) -> None:
+    def topics(answer: str, recipe: Recipe) -> list[str]:
+        backend = Writer(answer=lambda said: answer)
+        with ReplyLog(tmp_path / str(len(answer))) as log, Run(backend, log, patience=QUICK) as run:
+            return ask_topics(recipe, run)
+
+    asked = Recipe(labels=RECIPE.labels)
+    assert topics("", RECIPE) == ["lunch", "sports"]
+    assert topics('{"topics": ["rain", "snow", "rain", 3, " "]}', asked) == ["rain", "snow"]
+    assert topics("What a question!", asked) == []
+
+
+def test_dev_has_its_share_of_every_mixture_and_no_text_is_lost(tmp_path: Path) -> None:
+    docs = make(tmp_path, Recipe(labels=RECIPE.labels, count=40, topics=("x",), dev=0.25))[0].docs
+    parts = split(docs, Recipe(labels=RECIPE.labels, dev=0.25))
+    assert [len(part) for part in parts.values()] == [30, 10]
+    assert sorted(doc.text for part in parts.values() for doc in part) == sorted(doc.text for doc in docs)
+    assert {ent.label_ for doc in parts["dev"] for ent in doc.ents} == {"NAME", "DATE"}
+    assert split(docs, Recipe(labels=RECIPE.labels, dev=0.0))["dev"] == []
+    assert split(docs[:1], RECIPE) == {"train": docs[:1], "dev": []}
+
+
+def test_written_records_convert_without_a_problem(tmp_path: Path) -> None:
+    nlp = spacy.blank("en")
+    doc = nlp("May may see Ümit,\nor May.")
+    doc.set_ents([doc.char_span(21, 24, label="NAME"), doc.char_span(12, 16, label="NAME")])
+    write_records([doc, nlp("Nothing.")], tmp_path / "train.json")
+    report = Report("train.json")
+    back = list(read_requests(tmp_path / "train.json", nlp, report))
+    assert not report.problems
+    assert [[(ent.start, ent.end, ent.label_) for ent in other.ents] for other in back] == [
+        [(ent.start, ent.end, ent.label_) for ent in doc.ents],
+        [],
+    ]
+    assert len(re.findall(r"^\{", (tmp_path / "train.json").read_text(encoding="utf8"), re.MULTILINE)) == 2
+
+
+CONFIG = """
+[labels]
+DISH = "what one can order"
+DRINK = ""
+
+[generate]
+count = 40
+domain = "orders in a restaurant"
+dev = 0.2
+topics = ["lunch", "a complaint"]
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "recipe.cfg"
+    path.write_text(text, encoding="utf8")
+    return path
+
+
+def test_what_is_not_given_has_a_default(tmp_path: Path) -> None:
+    recipe = read_recipe(write(tmp_path, CONFIG))
+    assert recipe == Recipe(
+        labels={"DISH": "what one can order", "DRINK": ""},
+        count=40,
+        domain="orders in a restaurant",
+        dev=0.2,
+        topics=("lunch", "a complaint"),
+    )
+    assert read_recipe(write(tmp_path, "[labels]\nDISH = null\n")) == Recipe(labels={"DISH": ""})
+
+
+def test_the_recipe_in_the_readme_is_one(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf8")
+    recipe = read_recipe(write(tmp_path, readme.split("```ini\n")[1].split("```")[0]))
+    assert list(recipe.labels) == ["DISH", "GUEST", "TIME"]
+    assert (recipe.count, recipe.domain) == (400, "phone calls to a restaurant")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("count = 0", "`count` in .* is 0; expected is a whole number from 1 on"),
+        ("count = 2.5", "expected is a whole number"),
+        ("batch = true", "expected is a whole number"),
+        ("dev = 1.0", "expected is a number from 0 to 0.9"),
+        ("temperature = -1", "expected is a number from 0 to 2"),
+        ('topics = "lunch"', "expected is a list"),
+        ("forms = []", "expected is a list"),
+        ('topics = [""]', "expected is a list"),
+        ("domain = 3", "expected is a text"),
+        ("number = 3", "has 'number', which is not known. Known are: count, domain"),
+        ('labels = "DISH"', "has 'labels', which is not known"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_named(tmp_path: Path, line: str, problem: str) -> None:
+    with pytest.raises(LabelError, match=problem):
+        read_recipe(write(tmp_path, f"[labels]\nDISH = null\n\n[generate]\n{line}\n"))
+
+
+def test_a_section_that_is_not_known_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LabelError, match="has 'generat', which is not known"):
+        read_recipe(write(tmp_path, "[labels]\nDISH = null\n\n[generat]\ncount = 3\n"))
+
+
+STEERING_RECIPE = Recipe(labels={"NAME": "", "DATE": "", "TIME": ""}, negatives=0.2)
+TOPICS = ["lunch", "a meeting", "sports"]
+ORDERS = [make_order(STEERING_RECIPE, TOPICS, i) for i in range(300)]
+
+
+def test_topics_labels_forms_and_lengths_come_in_equal_shares() -> None:
+    assert set(Counter(order.topic for order in ORDERS).values()) == {100}
+    positive = [order for order in ORDERS if order.wanted]
+    assert min(Counter(label for order in positive for label in order.wanted).values()) > 100
+    assert set(Counter(order.form for order in ORDERS)) == set(STEERING_RECIPE.forms)
+    assert set(Counter(order.length for order in ORDERS)) == set(STEERING_RECIPE.lengths)
+    assert {(order.topic, order.wanted[0]) for order in positive} == {
+        (t, label) for t in TOPICS for label in STEERING_RECIPE.labels
+    }
+
+
+def test_texts_without_entities_come_evenly_spread() -> None:
+    negative = [order.number for order in ORDERS if not order.wanted]
+    assert len(negative) == 60
+    assert {b - a for a, b in pairwise(negative)} == {5}
+    assert all(make_order(replace(STEERING_RECIPE, negatives=0.0), TOPICS, i).wanted for i in range(50))
+
+
+def test_no_label_is_wanted_twice() -> None:
+    assert all(len(set(order.wanted)) == len(order.wanted) for order in ORDERS)
+    assert make_order(replace(STEERING_RECIPE, labels={"NAME": ""}), TOPICS, 1).wanted == ("NAME",)
+
+
+def test_an_order_is_the_same_in_every_process_and_another_for_another_seed() -> None:
+    assert make_order(STEERING_RECIPE, TOPICS, 7) == make_order(STEERING_RECIPE, TOPICS, 7)
+    assert [make_order(replace(STEERING_RECIPE, seed=1), TOPICS, i) for i in range(300)] != ORDERS
+    order = make_order(STEERING_RECIPE, TOPICS, 0)
+    assert (order.topic, order.wanted) == ("sports", ("NAME", "TIME"))
+
+
+def test_the_question_says_all_of_it() -> None:
+    recipe = replace(STEERING_RECIPE, domain="an office", style="curt", batch=5, language="de")
+    order = make_order(recipe, TOPICS, 0)
+    question = texts_question(recipe, order)
+    said = question.messages[-1].content
+    for part in (
+        "5 texts",
+        "an office",
+        "curt",
+        order.topic,
+        order.form,
+        order.length,
+        *order.wanted,
+        "Language: de",
+    ):
+        assert part in said
+    negative = texts_question(recipe, replace(order, wanted=())).messages[-1].content
+    assert "None of the texts has an entity" in negative
+    assert texts_question(recipe, make_order(recipe, TOPICS, 1)).key("m") != question.key("m")
+    assert question.temperature == 1.0
+
+
+def test_without_topics_the_model_is_asked_for_some() -> None:
+    assert "24 topics" in topics_question(STEERING_RECIPE).messages[-1].content
+    assert make_order(STEERING_RECIPE, [], 0).topic == ""
+    assert "Topic" not in texts_question(STEERING_RECIPE, make_order(STEERING_RECIPE, [], 0)).messages[-1].content
