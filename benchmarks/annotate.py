@@ -21,12 +21,12 @@ from benchmarks.corpus import WORDS, made_up
 from benchmarks.results import Table, machine
 from benchmarks.setting import resident
 from spacy_llama_ner.data.docbin import write_docbin
-from spacy_llama_ner.data.problems import Report
+from spacy_llama_ner.data.problems import ProblemReport
 from spacy_llama_ner.llm.backends.openai import OpenAIBackend
 from spacy_llama_ner.llm.labelling import Labeller, label_texts
 from spacy_llama_ner.llm.prompts import Prompt
 from spacy_llama_ner.llm.reply_log import ReplyLog
-from spacy_llama_ner.llm.runner import Run
+from spacy_llama_ner.llm.runner import Runner
 from spacy_llama_ner.llm.texts import read_texts
 
 HERE = Path(__file__).parent
@@ -89,8 +89,8 @@ def _measure(title: str, source: Path, url: str, *, texts: int, concurrency: int
                 rows.append([f"{n:,}", f"{rate:,.0f}", f"{cost:.2f}", f"{resident():,.0f}"])
                 start, worked, before = now, work, n
 
-    with ReplyLog(source.with_suffix(".replies")) as log, Run(backend, log, concurrency=concurrency) as run:
-        report = Report(str(source))
+    with ReplyLog(source.with_suffix(".replies")) as log, Runner(backend, log, concurrency=concurrency) as run:
+        report = ProblemReport(str(source))
         write_docbin(
             watched(label_texts(read_texts(source, nlp), labeller, run, report)), source.with_suffix(".spacy")
         )

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 from spacy_llama_ner.data.conll import read_conll
-from spacy_llama_ner.data.problems import Report
+from spacy_llama_ner.data.problems import ProblemReport
 
 # percentage of sentences of about so many words in CoNLL-2003 test
 LENGTHS = {2: 20, 7: 36, 12: 11, 17: 7, 22: 7, 27: 6, 32: 5, 37: 4, 42: 2, 47: 1}
@@ -45,7 +45,7 @@ def read_sentences(folder: Path | None) -> tuple[Sentences, str]:
     if file is None or not file.exists():
         print(f"No CoNLL-2003 test.txt in {folder}: made-up sentences are measured.")
         return made_up(3000), "made-up sentences with the lengths of CoNLL-2003"
-    documents = read_conll(file, Report("benchmark", "line"))
+    documents = read_conll(file, ProblemReport("benchmark", "line"))
     return [sentence.words for document in documents for sentence in document], "CoNLL-2003 test, sentences"
 
 

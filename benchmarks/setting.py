@@ -13,7 +13,7 @@ from spacy.training import Example
 
 from benchmarks.corpus import Sentences
 from spacy_llama_ner.base.locate import locate_base
-from spacy_llama_ner.encoder.modules import WordEncoder
+from spacy_llama_ner.encoder.modules import PackedDecoder
 
 LABELS = ["LOC", "MISC", "ORG", "PER"]
 
@@ -31,8 +31,8 @@ def make_pipeline(base: str, **settings: Any) -> Language:
     return nlp
 
 
-def encoder_of(nlp: Language) -> WordEncoder:
-    encoder: WordEncoder = tok2vec_of(nlp).shims[0].module
+def encoder_of(nlp: Language) -> PackedDecoder:
+    encoder: PackedDecoder = tok2vec_of(nlp).shims[0].module
     return encoder
 
 

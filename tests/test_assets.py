@@ -11,7 +11,7 @@ import pytest
 import spacy
 import srsly
 
-from spacy_llama_ner.data.problems import Report
+from spacy_llama_ner.data.problems import ProblemReport
 from spacy_llama_ner.data.span_alignment import read_requests
 
 FOLDER = Path(__file__).parent.parent / "assets" / "requests"
@@ -29,7 +29,7 @@ def word_set(text: str) -> set[str]:
 
 @pytest.mark.parametrize("split", SIZES)
 def test_every_record_converts_without_a_problem(split: str) -> None:
-    report = Report(split, "record")
+    report = ProblemReport(split, "record")
     docs = list(read_requests(FOLDER / f"{split}.json", spacy.blank("en"), report, labels=LABELS))
     assert len(docs) == len(records(split)) >= SIZES[split]
     assert not report.problems
@@ -56,7 +56,7 @@ def test_no_request_is_nearly_the_same_as_another() -> None:
 
 def test_email_entities_are_addresses() -> None:
     for split in SIZES:
-        for doc in read_requests(FOLDER / f"{split}.json", spacy.blank("en"), Report(split, "record")):
+        for doc in read_requests(FOLDER / f"{split}.json", spacy.blank("en"), ProblemReport(split, "record")):
             for ent in doc.ents:
                 if ent.label_ == "EMAIL":
                     assert re.fullmatch(r"[^@\s]+@[^@\s]+\.\w+", ent.text), doc.text

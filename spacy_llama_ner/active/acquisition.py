@@ -21,7 +21,7 @@ from ..data.docs import words_of
 from ..llm.validation import NearDuplicates
 from ..pipeline import LlamaNER
 from ..pipeline.components import only_component
-from ..training.curve_logger import listening
+from ..training.curve_logger import capture_emissions
 
 if TYPE_CHECKING:
     from ..head.uncertainty import Measure
@@ -158,7 +158,7 @@ def _heard(nlp: Language, docs: Sequence[Doc], of_batch: OfBatch) -> list[float]
         scores = zip(of_batch(ner, words, emissions), emissions, strict=True)
         found.extend(score for score, doc in scores if len(doc))
 
-    with listening(ner, hear):
+    with capture_emissions(ner, hear):
         for _ in nlp.pipe(docs):
             pass
     scores = iter(found)

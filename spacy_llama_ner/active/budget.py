@@ -16,10 +16,10 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..data.docs import by_words, in_vocab, match_words, unlabelled
-from ..data.files import written_whole
+from ..data.files import atomic_write
 from ..llm.pricing import Expert, PriceError, PriceList, read_prices
-from .config import Plan, PlanError, read_corpus
-from .training import fit_new, judge, make_mixture
+from .config import ActiveLearningConfig, ConfigError, read_corpus
+from .training import evaluate_pipeline, fit_new, make_mixture
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Fold:
 def make_folds(silver: Sequence[Doc], gold: Sequence[Doc], *, folds: int, seed: int) -> list[Fold]:
     """Each fold leaves out another part of the sentences that have both labels.
 
-    Raises: PlanError where fewer sentences than folds have both.
+    Raises: ConfigError where fewer sentences than folds have both.
     """
     pairs = [(doc, other) for doc, other in match_words(by_words(silver).values(), gold) if other is not None]
     if len(pairs) < folds:
-        raise PlanError(
+        raise ConfigError(
             f"{len(pairs):,} of {len(silver):,} silver sentences have gold labels too; {folds} folds need more. Give "
             "gold data that are cut into the same sentences and words (paths.gold)."
         )
@@ -71,7 +71,7 @@ MOST_FOLDS = 10_000
 
 
 @dataclass(frozen=True)
-class Cell:
+class BudgetRun:
     """One training. line: "mixed" (silver where there is no gold) or "gold" alone. share: of sentences with gold."""
 
     line: Line
@@ -112,16 +112,20 @@ class Budget:
                 "Expected are 2 folds or more, and a weight and shares above 0, up to 1 (0.05 is a twentieth)."
             )
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[BudgetRun]:
         """All trainings, fold by fold."""
         lines: list[tuple[Line, list[float]]] = [
             ("mixed", sorted({0.0, *self.shares})),
             ("gold", sorted({1.0, *self.gold_shares})),
         ]
-        return [Cell(line, share, fold) for fold in range(self.folds) for line, shares in lines for share in shares]
+        return [
+            BudgetRun(line, share, fold) for fold in range(self.folds) for line, shares in lines for share in shares
+        ]
 
 
-def measure_cells(plan: Plan, folds: Sequence[Fold], output: Path) -> Iterator[tuple[Cell, dict[str, Any]]]:
+def measure_budget(
+    plan: ActiveLearningConfig, folds: Sequence[Fold], output: Path
+) -> Iterator[tuple[BudgetRun, dict[str, Any]]]:
     """What came out of each cell; those whose file is there are not trained again.
 
     folds: as of `read_folds`.
@@ -134,12 +138,12 @@ def measure_cells(plan: Plan, folds: Sequence[Fold], output: Path) -> Iterator[t
         path = output / "cells" / f"{cell.name}.json"
         if not path.is_file():
             result = {**asdict(cell), **_measure(plan, budget, cell, folds[cell.fold])}
-            with written_whole(path) as partial:
+            with atomic_write(path) as partial:
                 srsly.write_json(partial, result)
         yield cell, srsly.read_json(path)
 
 
-def read_folds(plan: Plan) -> list[Fold]:
+def read_folds(plan: ActiveLearningConfig) -> list[Fold]:
     """The data that the block names, in parts. Raises: PlanError where they do not fit."""
     budget: Budget = plan.settings
     plan.check_encoder()
@@ -148,16 +152,16 @@ def read_folds(plan: Plan) -> list[Fold]:
     return make_folds(silver, gold, folds=budget.folds, seed=plan.seed)
 
 
-def _measure(plan: Plan, budget: Budget, cell: Cell, fold: Fold) -> dict[str, Any]:
+def _measure(plan: ActiveLearningConfig, budget: Budget, cell: BudgetRun, fold: Fold) -> dict[str, Any]:
     gold, silver = fold.mixed(cell.share)
     if cell.line == "gold":
         silver = []
     if not gold and not silver:
-        raise PlanError(f"A share of {cell.share} of {len(fold.gold)} sentences is none. Give a greater one.")
+        raise ConfigError(f"A share of {cell.share} of {len(fold.gold)} sentences is none. Give a greater one.")
     corpus = make_mixture(gold, silver, silver_weight=budget.silver_weight)
     nlp = fit_new(plan, corpus, docs=[*gold, *silver], seed=plan.seed * MOST_FOLDS + cell.fold)
     examples = [Example(unlabelled(doc), doc) for doc in in_vocab(fold.held_out, nlp.vocab)]
-    return {"sentences": len(gold), "words": sum(map(len, gold)), **judge(nlp, examples)}
+    return {"sentences": len(gold), "words": sum(map(len, gold)), **evaluate_pipeline(nlp, examples)}
 
 
 @dataclass(frozen=True)
@@ -232,7 +236,7 @@ class Row:
         return asdict(self)
 
 
-def make_rows(results: Iterable[tuple[Cell, Mapping[str, Any]]], costs: Costs) -> list[Row]:
+def make_rows(results: Iterable[tuple[BudgetRun, Mapping[str, Any]]], costs: Costs) -> list[Row]:
     """A row for each share, in the order of the cells."""
     groups: dict[tuple[Line, float], list[Mapping[str, Any]]] = defaultdict(list)
     for cell, result in results:

@@ -21,18 +21,19 @@ from thinc.api import Config
 
 from ..base.cache import file_sha256
 from ..data.docbin import docbin_files
+from ..data.errors import LlamaNERError
 from ..pipeline.components import find_components
 
 Reader = Callable[[Language], Iterable[Example]]
 BLOCKS = ("active", "budget")
 
 
-class PlanError(ValueError):
+class ConfigError(LlamaNERError):
     """A config or a corpus that does not do for this."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class ActiveLearningConfig:
     """config: interpolated, with all defaults of the block. block: its name."""
 
     config: Config
@@ -83,7 +84,7 @@ class Plan:
         with _readable(name):
             examples = list(reader(nlp))
         if not any(eg.reference.ents for eg in examples):
-            raise PlanError(
+            raise ConfigError(
                 f"The corpus {name} ({len(examples)} docs) has no gold entity. Give gold data (paths.dev)."
             )
         return examples
@@ -95,13 +96,13 @@ def blank_pipeline(config: Config) -> Language:
     return load_model_from_config(own, auto_fill=True)
 
 
-def read_plan(path: Path, overrides: dict[str, Any], *, block: str) -> Plan:
+def read_active_config(path: Path, overrides: dict[str, Any], *, block: str) -> ActiveLearningConfig:
     """Read a config with its overrides. Raises: PlanError where the block is missing, else as spaCy does."""
     config = load_config(path, overrides=deepcopy(overrides), interpolate=True)
     if block not in config:
-        raise PlanError(f"The config {path} has no block [{block}]. Start from configs/active.cfg, which has one.")
+        raise ConfigError(f"The config {path} has no block [{block}]. Start from configs/active.cfg, which has one.")
     filled = registry.fill({block: config[block]})
-    return Plan(Config({**config, block: filled[block]}), block)
+    return ActiveLearningConfig(Config({**config, block: filled[block]}), block)
 
 
 def read_corpus(path: str | Path | None, vocab: Vocab, *, what: str) -> list[Doc]:
@@ -112,11 +113,11 @@ def read_corpus(path: str | Path | None, vocab: Vocab, *, what: str) -> list[Doc
     if path is None:
         return []
     if not Path(path).exists():
-        raise PlanError(f"The corpus {path} does not exist. Give a .spacy file or a folder of them (paths.{what}).")
+        raise ConfigError(f"The corpus {path} does not exist. Give a .spacy file or a folder of them (paths.{what}).")
     with _readable(path):
         docs = [doc for file in docbin_files(Path(path)) for doc in DocBin().from_disk(file).get_docs(vocab)]
     if not any(len(doc) for doc in docs):
-        raise PlanError(f"The corpus {path} holds no doc. Give one with docs (paths.{what}).")
+        raise ConfigError(f"The corpus {path} holds no doc. Give one with docs (paths.{what}).")
     return [doc for doc in docs if len(doc)]
 
 
@@ -125,7 +126,7 @@ def _readable(name: str | Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, zlib.error) as error:
-        raise PlanError(f"The corpus {name} cannot be read; is it whole? Convert it again.\n{error}") from error
+        raise ConfigError(f"The corpus {name} cannot be read; is it whole? Convert it again.\n{error}") from error
 
 
 CORPORA = ("pool", "silver", "gold", "oracle.path")
@@ -133,7 +134,7 @@ CORPORA = ("pool", "silver", "gold", "oracle.path")
 CONTENT = (".spacy", ".safetensors")
 
 
-def facts_of(plan: Plan, *, free: Collection[str] = ()) -> dict[str, Any]:
+def facts_of(plan: ActiveLearningConfig, *, free: Collection[str] = ()) -> dict[str, Any]:
     """All settings by their dotted names, and the digests of the corpora in `[paths]` and in the block.
 
     free: settings of the block that may change from one start to the next.

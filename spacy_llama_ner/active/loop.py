@@ -14,10 +14,19 @@ from thinc.api import Optimizer
 
 from ..data.docs import unlabelled, words_of
 from .acquisition import Score, Unit, price, select
-from .config import Plan, PlanError, read_corpus
+from .config import ActiveLearningConfig, ConfigError, read_corpus
 from .oracle import Oracle, check_answers
 from .rounds import Round, find_rounds, has_converged
-from .training import Disagreement, filter_silver, first_silver, fit_new, fit_on, judge, make_mixture, without_gold
+from .training import (
+    Disagreement,
+    evaluate_pipeline,
+    filter_silver,
+    first_silver,
+    fit_new,
+    fit_on,
+    make_mixture,
+    without_gold,
+)
 
 _LEAST = {"steps": 1, "per_round": 1, "total": 1, "patience": 1, "initial": 0, "pool_words": 0, "min_rounds": 0}
 # What may change when a run is taken up again: it says when to stop, not what happens before.
@@ -96,7 +105,7 @@ class Loop:
     the one before has saved: so the result does not depend on how often it was stopped.
     """
 
-    def __init__(self, plan: Plan, output: Path) -> None:
+    def __init__(self, plan: ActiveLearningConfig, output: Path) -> None:
         self._plan = plan
         self._output = output
         self._settings: ActiveLearning = plan.settings
@@ -160,7 +169,7 @@ class Loop:
             with this.timed("choose"):
                 asked, scores = self._choose(this, before)
             if not asked and before is None:
-                raise PlanError(
+                raise ConfigError(
                     f"No doc of the pool costs {self._settings.initial} {self._settings.unit} or less, which is all "
                     "there is to start with. Raise active.initial."
                 )
@@ -221,7 +230,7 @@ class Loop:
     def _judge(self, this: Round) -> None:
         with this.timed("evaluate"):
             nlp = spacy.load(this.pipeline)
-            scores = judge(nlp, self._plan.dev(nlp))
+            scores = evaluate_pipeline(nlp, self._plan.dev(nlp))
         new = this.answers(self._plan.vocab) or []
         this.finish(
             {

@@ -10,10 +10,11 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..data.docs import match_words, words_of
+from ..data.errors import LlamaNERError
 from .config import read_corpus
 
 
-class OracleError(ValueError):
+class OracleError(LlamaNERError):
     """An answer that does not fit its question, or none at all."""
 
 

@@ -16,7 +16,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from ..data.docbin import write_docbin
-from ..data.files import folder_written_whole, written_whole
+from ..data.files import atomic_dir, atomic_write
 from .training import Filtered
 
 
@@ -64,7 +64,7 @@ class Round:
     def ask(self, docs: Sequence[Doc], scores: Sequence[float]) -> None:
         """Put down what is to be asked."""
         lines = [{"score": score, "text": doc.text} for doc, score in zip(docs, scores, strict=True)]
-        with written_whole(self.folder / "scores.jsonl") as partial:
+        with atomic_write(self.folder / "scores.jsonl") as partial:
             srsly.write_jsonl(partial, lines)
         write_docbin(docs, self.folder / "asked.spacy")
 
@@ -79,15 +79,15 @@ class Round:
 
     def save(self, nlp: Language, silver: Filtered) -> None:
         """Put down the trained pipeline, and what it learned from beside gold."""
-        with written_whole(self.folder / "silver.json") as partial:
+        with atomic_write(self.folder / "silver.json") as partial:
             counts = {"sentences": len(silver.docs), "dropped": silver.dropped, "masked_words": silver.masked}
             srsly.write_json(partial, counts)
-        with folder_written_whole(self.pipeline) as partial:
+        with atomic_dir(self.pipeline) as partial:
             nlp.to_disk(partial)
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Put down how good it is."""
-        with written_whole(self.folder / "result.json") as partial:
+        with atomic_write(self.folder / "result.json") as partial:
             srsly.write_json(partial, dict(result))
 
     def is_pushed(self, repo: str) -> bool:
@@ -97,7 +97,7 @@ class Round:
 
     def note_pushed(self, repo: str, url: str) -> None:
         """Put down that it is."""
-        with written_whole(self.folder / "pushed.json") as partial:
+        with atomic_write(self.folder / "pushed.json") as partial:
             srsly.write_json(partial, {"repo": repo, "url": url})
 
     @contextmanager
@@ -108,7 +108,7 @@ class Round:
         path = self.folder / "seconds.json"
         known = srsly.read_json(path) if path.is_file() else {}
         known[what] = round(known.get(what, 0.0) + perf_counter() - start, 2)
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             srsly.write_json(partial, known)
 
     @property
@@ -156,7 +156,7 @@ def publish(output: Path, rounds: Sequence[Round], *, gold: Sequence[Doc]) -> Ro
     replaces. gold.spacy: all labels that were bought.
     """
     history = [each.result or {} for each in rounds]
-    with written_whole(output / HISTORY) as partial:
+    with atomic_write(output / HISTORY) as partial:
         srsly.write_jsonl(partial, history)
     if gold:
         write_docbin(gold, output / GOLD)
@@ -164,9 +164,9 @@ def publish(output: Path, rounds: Sequence[Round], *, gold: Sequence[Doc]) -> Ro
     mark: dict[str, Any] = {"round": best.number, "ents_f": history[best.number]["dev"]["ents_f"]}
     path = output / MARK
     if not (output / BEST).is_dir() or not path.is_file() or srsly.read_json(path) != mark:
-        with folder_written_whole(output / BEST) as copy:
+        with atomic_dir(output / BEST) as copy:
             shutil.copytree(best.pipeline, copy)
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             srsly.write_json(partial, mark)
     return best
 

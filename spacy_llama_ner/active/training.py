@@ -21,7 +21,7 @@ from ..data.docs import in_vocab, is_known, unlabelled, words_of
 from ..evaluate.predict import PATIENCE, predict_and_score
 from ..pipeline.components import only_component
 from ..training.curve_logger import scores_and_loss
-from .config import Plan, PlanError
+from .config import ActiveLearningConfig, ConfigError
 
 Corpus = Callable[[Language], Iterator[Example]]
 
@@ -56,16 +56,16 @@ def make_mixture(gold: Sequence[Doc], silver: Sequence[Doc], *, silver_weight: f
     return examples
 
 
-def fit_new(plan: Plan, corpus: Corpus, *, docs: Sequence[Doc], seed: int) -> Language:
+def fit_new(plan: ActiveLearningConfig, corpus: Corpus, *, docs: Sequence[Doc], seed: int) -> Language:
     """A pipeline trained from the base as `[training]` says, for `max_steps` steps, which have to be given.
 
     docs: all that the corpus may show, for the labels.
     """
     training = plan.fresh_training()
     if training["max_steps"] < 1:
-        raise PlanError(f"training.max_steps is {training['max_steps']}; give the number of steps, 1 or more.")
+        raise ConfigError(f"training.max_steps is {training['max_steps']}; give the number of steps, 1 or more.")
     if not any(doc.ents for doc in docs):
-        raise PlanError(
+        raise ConfigError(
             "There is no labelled entity to start from, neither gold nor silver. Give data that have some."
         )
     fix_random_seed(seed)
@@ -76,7 +76,7 @@ def fit_new(plan: Plan, corpus: Corpus, *, docs: Sequence[Doc], seed: int) -> La
     return nlp
 
 
-def fit_on(plan: Plan, nlp: Language, corpus: Corpus, *, docs: Sequence[Doc], seed: int) -> None:
+def fit_on(plan: ActiveLearningConfig, nlp: Language, corpus: Corpus, *, docs: Sequence[Doc], seed: int) -> None:
     """Train `nlp` further with the optimizer and the steps of the block; all else is as in `[training]`.
 
     docs: as of `fit_new`. Labels that are new among them are added.
@@ -176,7 +176,7 @@ def mask(doc: Doc, ranges: Sequence[tuple[int, int]]) -> Doc:
 KEYS = ("ents_p", "ents_r", "ents_f", "ents_token_acc", "ents_per_type")
 
 
-def judge(nlp: Language, examples: Sequence[Example]) -> dict[str, Any]:
+def evaluate_pipeline(nlp: Language, examples: Sequence[Example]) -> dict[str, Any]:
     """Strict scores of whole entities and accuracy of words, 0 to 1, and the mean `loss` of a word, on gold data."""
     ner = only_component(nlp, wanted_by="Active learning")
     scores, loss = scores_and_loss(partial(predict_and_score, nlp), ner, examples)

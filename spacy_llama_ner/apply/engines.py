@@ -11,19 +11,21 @@ import spacy
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 
-from .formats import ApplyError, Part
-from .job import Job, pipeline_digest, run_part
+from .formats import ApplyError, InputPart
+from .job import ApplyJob, pipeline_digest, run_part
 
 
-def run_local(job: Job, parts: list[Part], *, nlp: Language, folder: Path) -> Iterator[tuple[Part, int]]:
+def run_local(
+    job: ApplyJob, parts: list[InputPart], *, nlp: Language, folder: Path
+) -> Iterator[tuple[InputPart, int]]:
     """Run `parts` one after the other. Gives each part when it is done, with the number of its bad records."""
     for part in parts:
         yield part, run_part(job, part, nlp, folder)
 
 
 def run_ray(
-    job: Job, parts: list[Part], *, model: str, folder: Path, gpu_id: int, workers: int
-) -> Iterator[tuple[Part, int]]:
+    job: ApplyJob, parts: list[InputPart], *, model: str, folder: Path, gpu_id: int, workers: int
+) -> Iterator[tuple[InputPart, int]]:
     """The same on Ray Data: `workers` actors, each with the pipeline `model` in memory, take parts as they get free.
 
     Input, output folder and pipeline must have the same paths on all machines. On a GPU (`gpu_id` of 0 or more)
@@ -46,7 +48,7 @@ def run_ray(
 class _Worker:
     """What an actor holds, and does with the rows it is given."""
 
-    def __init__(self, job: Job, model: str, folder: Path, gpu_id: int) -> None:
+    def __init__(self, job: ApplyJob, model: str, folder: Path, gpu_id: int) -> None:
         setup_gpu(gpu_id, silent=True)
         self._job, self._folder = job, folder
         self._nlp = spacy.load(model)
@@ -58,7 +60,7 @@ class _Worker:
     def __call__(self, rows: dict[str, Any]) -> dict[str, Any]:
         columns = zip(rows["number"], rows["path"], rows["first"], rows["size"], rows["offset"], strict=True)
         parts = [
-            Part(int(n), Path(str(path)), int(first), int(size), int(at)) for n, path, first, size, at in columns
+            InputPart(int(n), Path(str(path)), int(first), int(size), int(at)) for n, path, first, size, at in columns
         ]
         return {"number": rows["number"], "bad": [run_part(self._job, p, self._nlp, self._folder) for p in parts]}
 

@@ -13,11 +13,12 @@ from typing import Any, Protocol
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
+from ..data.errors import LlamaNERError
 from ..data.files import finite
 
 
 @dataclass(frozen=True)
-class Part:
+class InputPart:
     """Some records of one input file.
 
     number: place among the parts of the job.
@@ -54,7 +55,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Bad:
+class BadRecord:
     """A record that is not a text: its number in the file, from 0, and why."""
 
     number: int
@@ -64,31 +65,31 @@ class Bad:
 Result = tuple[Record, Doc]
 
 
-class Format(Protocol):
+class RecordFormat(Protocol):
     """A file format that jobs read and write."""
 
     def cut(self, path: Path, size: int) -> Iterator[tuple[int, int, int]]:
         """First record, number of records and byte offset of each part of `path`, at most `size` records each."""
 
-    def read(self, part: Part, *, text_key: str, vocab: Vocab) -> Iterator[Record | Bad]:
+    def read(self, part: InputPart, *, text_key: str, vocab: Vocab) -> Iterator[Record | BadRecord]:
         """The records of `part`, in order."""
 
     def write(self, results: Iterable[Result], path: Path) -> None:
         """Write annotated docs and the fields of their records to a new file."""
 
 
-def to_record(fields: Any, number: int, text_key: str) -> Record | Bad:
+def to_record(fields: Any, number: int, text_key: str) -> Record | BadRecord:
     """A record from what a line or a row holds."""
     if not isinstance(fields, dict):
-        return Bad(number, f"expected an object with a {text_key!r}, got {type(fields).__name__}")
+        return BadRecord(number, f"expected an object with a {text_key!r}, got {type(fields).__name__}")
     text = fields.get(text_key)
     if not isinstance(text, str):
         got = "nothing" if text is None else type(text).__name__
-        return Bad(number, f"expected a string at {text_key!r}, got {got}; it has {sorted(map(str, fields))}")
+        return BadRecord(number, f"expected a string at {text_key!r}, got {got}; it has {sorted(map(str, fields))}")
     try:
         text.encode("utf8")
     except UnicodeEncodeError as error:
-        return Bad(number, f"no Unicode text: {error}")
+        return BadRecord(number, f"no Unicode text: {error}")
     return Record(text, fields, text_key)
 
 
@@ -115,7 +116,7 @@ def entities(doc: Doc) -> list[dict[str, Any]]:
     ]
 
 
-class ApplyError(ValueError):
+class ApplyError(LlamaNERError):
     """An input, an output or an option that a job cannot work with; the message says what to do."""
 
 
@@ -123,13 +124,13 @@ class DocBins:
     """Docs keep their words, and what is annotated on them but for their entities, which are found anew."""
 
     def cut(self, path: Path, size: int) -> Iterator[tuple[int, int, int]]:
-        """See `Format.cut`. Loads the file."""
+        """See `RecordFormat.cut`. Loads the file."""
         total = len(_load(path))
         for first in range(0, total, size):
             yield first, min(size, total - first), 0
 
-    def read(self, part: Part, *, text_key: str, vocab: Vocab) -> Iterator[Record | Bad]:
-        """See `Format.read`. Docs have no fields; `text_key` means nothing."""
+    def read(self, part: InputPart, *, text_key: str, vocab: Vocab) -> Iterator[Record | BadRecord]:
+        """See `RecordFormat.read`. Docs have no fields; `text_key` means nothing."""
         whole, chosen = _load(part.path), slice(part.first, part.first + part.size)
         some = DocBin(attrs=whole.attrs, store_user_data=True)
         some.strings = whole.strings
@@ -140,7 +141,7 @@ class DocBins:
             yield Record(doc)
 
     def write(self, results: Iterable[Result], path: Path) -> None:
-        """See `Format.write`. Fields go to `doc.user_data["fields"]`; half a surrogate pair becomes "?" there."""
+        """See `RecordFormat.write`; fields go to `doc.user_data["fields"]`; half surrogate pairs become "?"."""
         docs = []
         for record, doc in results:
             if record.fields:
@@ -162,7 +163,7 @@ class Lines:
     """Lines keep all their fields and get `ents`, in place of any that they had."""
 
     def cut(self, path: Path, size: int) -> Iterator[tuple[int, int, int]]:
-        """See `Format.cut`. Reads the file once, looking for line ends only."""
+        """See `RecordFormat.cut`. Reads the file once, looking for line ends only."""
         first, count, offset, position = 0, 0, 0, 0
         with path.open("rb") as lines:
             for line in lines:
@@ -174,8 +175,8 @@ class Lines:
         if count:
             yield first, count, offset
 
-    def read(self, part: Part, *, text_key: str, vocab: Vocab) -> Iterator[Record | Bad]:
-        """See `Format.read`. Empty lines are passed over."""
+    def read(self, part: InputPart, *, text_key: str, vocab: Vocab) -> Iterator[Record | BadRecord]:
+        """See `RecordFormat.read`. Empty lines are passed over."""
         with part.path.open("rb") as lines:
             lines.seek(part.offset)
             for number, line in zip(range(part.first, part.first + part.size), lines, strict=False):
@@ -184,12 +185,12 @@ class Lines:
                 try:
                     fields = json.loads(line)
                 except ValueError as error:
-                    yield Bad(number, f"not JSON: {error}")
+                    yield BadRecord(number, f"not JSON: {error}")
                 else:
                     yield to_record(fields, number, text_key)
 
     def write(self, results: Iterable[Result], path: Path) -> None:
-        """See `Format.write`. Halves of surrogate pairs in fields, as cut texts end with, stay: in escapes."""
+        """See `RecordFormat.write`. Halves of surrogate pairs in fields, as cut texts end with, stay: in escapes."""
         with path.open("wb") as file:
             for record, doc in results:
                 fields = {**(record.fields or {"text": doc.text}), "ents": entities(doc)}
@@ -208,13 +209,13 @@ class Parquet:
     """
 
     def cut(self, path: Path, size: int) -> Iterator[tuple[int, int, int]]:
-        """See `Format.cut`. Reads the file's footer only."""
+        """See `RecordFormat.cut`. Reads the file's footer only."""
         total = _open(path).metadata.num_rows
         for first in range(0, total, size):
             yield first, min(size, total - first), 0
 
-    def read(self, part: Part, *, text_key: str, vocab: Vocab) -> Iterator[Record | Bad]:
-        """See `Format.read`. Passes over the row groups before the part."""
+    def read(self, part: InputPart, *, text_key: str, vocab: Vocab) -> Iterator[Record | BadRecord]:
+        """See `RecordFormat.read`. Passes over the row groups before the part."""
         file = _open(part.path)
         sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
         skip, group = part.first, 0
@@ -231,7 +232,7 @@ class Parquet:
                 return
 
     def write(self, results: Iterable[Result], path: Path) -> None:
-        """See `Format.write`."""
+        """See `RecordFormat.write`."""
         pa, parquet = _pyarrow()
         entity = pa.struct(
             [

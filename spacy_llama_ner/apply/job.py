@@ -12,16 +12,16 @@ import srsly
 from spacy.language import Language
 
 from ..base.cache import file_sha256, stream_sha256
-from ..data.files import BegunError, begin, written_whole
-from .formats import ApplyError, Bad, DocBins, Format, Lines, Parquet, Part, Record, Result
+from ..data.files import RunManifestError, atomic_write, begin
+from .formats import ApplyError, BadRecord, DocBins, InputPart, Lines, Parquet, Record, RecordFormat, Result
 
-FORMATS: dict[str, Format] = {".jsonl": Lines(), ".parquet": Parquet(), ".spacy": DocBins()}
+FORMATS: dict[str, RecordFormat] = {".jsonl": Lines(), ".parquet": Parquet(), ".spacy": DocBins()}
 JOB = "job.json"
 PROBLEMS = ".problems.jsonl"
 
 
 @dataclass(frozen=True)
-class Job:
+class ApplyJob:
     """What decides the output. Two jobs that are equal write the same files.
 
     model: the digest of the pipeline's files.
@@ -37,16 +37,16 @@ class Job:
     part_size: int
     text_key: str
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[InputPart]:
         """The parts of the input, in order. Looks for line ends or reads headers, and keeps no record in memory."""
         number = 0
         for name, _ in self.files:
             path = Path(name)
             for first, size, offset in FORMATS[path.suffix].cut(path, self.part_size):
-                yield Part(number, path, first, size, offset)
+                yield InputPart(number, path, first, size, offset)
                 number += 1
 
-    def output(self, folder: Path, part: Part) -> Path:
+    def output(self, folder: Path, part: InputPart) -> Path:
         """Where the output of `part` is, once it is done."""
         return folder / f"{part.name}{self.suffix}"
 
@@ -86,35 +86,35 @@ def pipeline_digest(nlp: Language) -> str:
     return digest.hexdigest()
 
 
-def open_folder(folder: Path, job: Job) -> None:
+def open_folder(folder: Path, job: ApplyJob) -> None:
     """Begin `job` in `folder`, or take it up again. Raises ApplyError where another job has begun there."""
     try:
         begin(folder, asdict(job), record=JOB)
-    except BegunError as error:
+    except RunManifestError as error:
         raise ApplyError(str(error)) from error
 
 
-def run_part(job: Job, part: Part, nlp: Language, folder: Path) -> int:
+def run_part(job: ApplyJob, part: InputPart, nlp: Language, folder: Path) -> int:
     """Annotate `part` and write its output, which appears whole or not at all. Returns how many records were bad.
 
     Bad records are listed beside it, in a file that is written first.
     """
-    bad: list[Bad] = []
+    bad: list[BadRecord] = []
     # else the vocab keeps every word of the corpus
     with nlp.memory_zone():
         results = list(_annotate(job, part, nlp, bad))
         if bad:
-            with written_whole(folder / f"{part.name}{PROBLEMS}") as partial:
+            with atomic_write(folder / f"{part.name}{PROBLEMS}") as partial:
                 lines = [{"file": str(part.path), "record": b.number, "problem": b.reason} for b in bad]
                 srsly.write_jsonl(partial, lines)
-        with written_whole(job.output(folder, part)) as partial:
+        with atomic_write(job.output(folder, part)) as partial:
             FORMATS[job.suffix].write(results, partial)
         # none may outlive the zone
         del results
     return len(bad)
 
 
-def _annotate(job: Job, part: Part, nlp: Language, bad: list[Bad]) -> Iterator[Result]:
+def _annotate(job: ApplyJob, part: InputPart, nlp: Language, bad: list[BadRecord]) -> Iterator[Result]:
     nlp.max_length = sys.maxsize
     found = FORMATS[part.path.suffix].read(part, text_key=job.text_key, vocab=nlp.vocab)
     good = _set_aside(found, bad)
@@ -122,9 +122,9 @@ def _annotate(job: Job, part: Part, nlp: Language, bad: list[Bad]) -> Iterator[R
         yield record, doc
 
 
-def _set_aside(found: Iterable[Record | Bad], bad: list[Bad]) -> Iterator[Record]:
+def _set_aside(found: Iterable[Record | BadRecord], bad: list[BadRecord]) -> Iterator[Record]:
     for item in found:
-        if isinstance(item, Bad):
+        if isinstance(item, BadRecord):
             bad.append(item)
         else:
             yield item

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..data.errors import LlamaNERError
 
-class BaseModelError(ValueError):
+
+class BaseModelError(LlamaNERError):
     """A base cannot be found, fetched, converted or used. The message says what to do."""

@@ -9,7 +9,7 @@ import srsly
 from typer import Argument, Context, Option
 from wasabi import msg
 
-from ..data.files import begin, written_whole
+from ..data.files import atomic_write, begin
 from ..evaluate.predict import percent
 from .app import app, read_overrides, use_device
 from .hub import push
@@ -72,14 +72,14 @@ def active_learn(
     file cannot be read or written; or either where the oracle has no answer yet.
     """
     from ..active.budget import read_costs
-    from ..active.config import facts_of, read_plan
+    from ..active.config import facts_of, read_active_config
     from ..active.loop import LIMITS, Loop
     from ..active.rounds import BEST, best_of, publish
     from ..report.active_page import write_history
 
     use_device(gpu_id)
     costs = read_costs(prices, silver=silver_cost)
-    plan = read_plan(config, overrides or {}, block="active")
+    plan = read_active_config(config, overrides or {}, block="active")
     # what is wrong with the data is told before the folder belongs to this run
     loop = Loop(plan, output)
     begin(output, facts_of(plan, free=LIMITS), record=RECORD)
@@ -148,23 +148,23 @@ def budget(
     Raises: ValueError where a setting, a corpus or a price list does not fit, OSError where a file cannot be read or
     written.
     """
-    from ..active.budget import make_rows, measure_cells, read_costs, read_folds, saturation
-    from ..active.config import facts_of, read_plan
+    from ..active.budget import make_rows, measure_budget, read_costs, read_folds, saturation
+    from ..active.config import facts_of, read_active_config
     from ..report.active_page import write_budget
 
     use_device(gpu_id)
     costs = read_costs(prices, silver=silver_cost)
-    plan = read_plan(config, overrides or {}, block="budget")
+    plan = read_active_config(config, overrides or {}, block="budget")
     # what is wrong with the data is told before the folder belongs to this experiment
     folds = read_folds(plan)
     begin(output, facts_of(plan), record=RECORD)
     results = []
-    for cell, result in measure_cells(plan, folds, output):
+    for cell, result in measure_budget(plan, folds, output):
         results.append((cell, result))
         msg.info(f"Fold {cell.fold}, {cell.line}, {100 * cell.share:g}% gold: F1 {percent(result['ents_f'])}")
     rows = make_rows(results, costs)
     saturated = saturation(rows)
-    with written_whole(output / "budget.json") as partial:
+    with atomic_write(output / "budget.json") as partial:
         found = {"rows": [row.to_dict() for row in rows], "saturated": saturated and saturated.share}
         srsly.write_json(partial, found)
     write_budget(output, rows, saturated=saturated, costs=costs)

@@ -21,9 +21,10 @@ from typer import Typer
 from wasabi import msg
 
 from ..data.docbin import docbin_files
-from ..data.files import written_whole
+from ..data.errors import LlamaNERError
+from ..data.files import atomic_write
 from ..evaluate.predict import count_gold, print_change, print_scores
-from ..pipeline.entity_pipe import Recogniser
+from ..pipeline.entity_pipe import EntityPipe
 
 app = Typer(name="llama-ner", help="Tools around the `llama_ner` component", no_args_is_help=True)
 
@@ -33,7 +34,7 @@ spacy_app.add_typer(app, name="llama-ner")
 USUAL_ORDER = {"train": 0, "dev": 1, "test": 2}
 
 
-class InputError(ValueError):
+class InputError(LlamaNERError):
     """A pipeline or a corpus that a command cannot work with."""
 
 
@@ -66,7 +67,7 @@ def load_finder(model: str) -> Language:
     """`load_pipeline`, for who looks at `doc.ents`: InputError too where they are left alone by all components."""
     nlp = load_pipeline(model)
     setters = [pipe for name, pipe in nlp.pipeline if "doc.ents" in nlp.get_pipe_meta(name).assigns]
-    alone = [pipe for pipe in setters if isinstance(pipe, Recogniser) and pipe.overwrite is None]
+    alone = [pipe for pipe in setters if isinstance(pipe, EntityPipe) and pipe.overwrite is None]
     if len(alone) == len(setters):
         raise InputError(
             f"The pipeline {model!r} leaves `doc.ents` alone: its entities are in the span groups "
@@ -202,7 +203,7 @@ def tell_scores(
         scores["before"] = _chosen(before)
         print_change(scores["before"], scores, gold, msg=msg)
     if output is not None:
-        with written_whole(output) as partial:
+        with atomic_write(output) as partial:
             srsly.write_json(partial, scores)
         msg.good(f"Scores are in {output}")
     return scores

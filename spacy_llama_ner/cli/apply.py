@@ -10,7 +10,7 @@ from tqdm import tqdm
 from typer import Argument, Option
 from wasabi import msg
 
-from ..apply import ApplyError, Job, Part, find_files, open_folder, pipeline_digest
+from ..apply import ApplyError, ApplyJob, InputPart, find_files, open_folder, pipeline_digest
 from ..apply.engines import run_local, run_ray
 from .app import InputError, app, load_finder, use_device
 
@@ -73,7 +73,7 @@ def apply(
     """
     use_device(-1 if workers else gpu_id)
     nlp = load_finder(model)
-    job = Job(
+    job = ApplyJob(
         model=pipeline_digest(nlp),
         files=find_files(source, output=output),
         suffix=suffix,
@@ -94,7 +94,9 @@ def apply(
     return sum(_with_progress(done, parts, todo))
 
 
-def _with_progress(done: Iterator[tuple[Part, int]], parts: list[Part], todo: list[Part]) -> Iterator[int]:
+def _with_progress(
+    done: Iterator[tuple[InputPart, int]], parts: list[InputPart], todo: list[InputPart]
+) -> Iterator[int]:
     total = sum(part.size for part in parts)
     with tqdm(total=total, initial=total - sum(part.size for part in todo), unit=" texts", desc="Applying") as bar:
         for part, bad in done:

@@ -11,7 +11,7 @@ import srsly
 from typer import Argument, Option
 from wasabi import msg
 
-from ..data.files import written_whole
+from ..data.files import atomic_write
 from ..evaluate.predict import percent
 from ..llm.backends.open import backend_name
 from ..llm.backends.openai import KEY_VARIABLE
@@ -21,9 +21,9 @@ from ..llm.comparison import (
     NONE,
     TYPE_HEADER,
     Best,
+    ComparisonPlan,
     Money,
-    Plan,
-    Result,
+    VariantResult,
     find_best,
     make_plan,
     result_rows,
@@ -121,7 +121,7 @@ def compare_prompts(
     labels: Mapping[str, str] | None = None,
     limit: int = 100,
     max_tokens: int | None = None,
-) -> list[Result]:
+) -> list[VariantResult]:
     """Measure each variant, print them, and write comparison.json and comparison.html to `output`.
 
     asking: how all models are asked; the model in it is of no account. Other arguments are those of the command.
@@ -146,7 +146,7 @@ def compare_prompts(
         limit=limit,
         max_tokens=max_tokens,
     )
-    results: list[Result] = []
+    results: list[VariantResult] = []
     for name, model in names.items():
         progress = Progress(total=plan.questions, unit="texts")
         with open_run(replace(asking, model=model), output / "replies.jsonl", progress) as run:
@@ -155,16 +155,18 @@ def compare_prompts(
     page = render_comparison(
         results, best, title=f"{len(plan.sample):,} texts of {gold}", words=plan.words, money=money
     )
-    with written_whole(output / "comparison.html") as partial:
+    with atomic_write(output / "comparison.html") as partial:
         partial.write_text(page, encoding="utf8")
-    with written_whole(output / "comparison.json") as partial:
+    with atomic_write(output / "comparison.json") as partial:
         srsly.write_json(partial, _figures(plan, results, best, money))
     _show(plan, results, best, money)
     msg.good(f"Wrote comparison.html and comparison.json to {output}")
     return results
 
 
-def _figures(plan: Plan, results: Sequence[Result], best: Best | None, money: Money) -> dict[str, Any]:
+def _figures(
+    plan: ComparisonPlan, results: Sequence[VariantResult], best: Best | None, money: Money
+) -> dict[str, Any]:
     expert = money.prices.expert if money.prices else None
     return {
         "texts": len(plan.sample),
@@ -177,7 +179,7 @@ def _figures(plan: Plan, results: Sequence[Result], best: Best | None, money: Mo
     }
 
 
-def _show(plan: Plan, results: Sequence[Result], best: Best | None, money: Money) -> None:
+def _show(plan: ComparisonPlan, results: Sequence[VariantResult], best: Best | None, money: Money) -> None:
     header = [*HEADER, *([money.name] if money.prices else [])]
     aligns = ["l"] * N_NAMES + ["r"] * (len(header) - N_NAMES)
     msg.table(result_rows(results, money), header=header, divider=True, aligns=aligns)

@@ -19,8 +19,8 @@ from wasabi import msg
 from ..data.conll import HUB_NAME, make_docs, read_conll, read_folder, read_hub
 from ..data.docbin import Summary, write_docbin
 from ..data.docs import agreed, match_words
-from ..data.files import written_whole
-from ..data.problems import Report
+from ..data.files import atomic_write
+from ..data.problems import ProblemReport
 from ..data.span_alignment import read_requests
 from ..evaluate.predict import HEADER, count_gold, score_rows
 from ..evaluate.scorer import seqeval_score
@@ -30,7 +30,7 @@ from .app import InputError, app, corpus_files, read_corpus
 _JSON_START = re.compile(r'\[?\s*(\{\s*("\w|$)|\{\}|$)|\[\s*\]')
 
 
-class Format(str, Enum):
+class CorpusFormat(str, Enum):
     """What the input is."""
 
     auto = "auto"
@@ -45,8 +45,8 @@ def convert_cli(
     ],
     output: Annotated[Path, Argument(help="A .spacy file, or a folder for one of each input, named like it")],
     format: Annotated[
-        Format, Option(help="auto goes by the suffix .json or .jsonl, else by the first line")
-    ] = Format.auto,
+        CorpusFormat, Option(help="auto goes by the suffix .json or .jsonl, else by the first line")
+    ] = CorpusFormat.auto,
     lang: Annotated[str, Option(help="Language whose tokenizer cuts the texts of JSON records")] = "en",
     sents: Annotated[
         int | None, Option(help="CoNLL: sentences per Doc, 0 for whole documents; 1 if not given", min=0)
@@ -77,11 +77,11 @@ def convert(
     input_path: Path,
     output: Path,
     *,
-    format: Format = Format.auto,
+    format: CorpusFormat = CorpusFormat.auto,
     lang: str = "en",
     sents: int | None = None,
     labels: Collection[str] | None = None,
-) -> tuple[Path, Summary, Report]:
+) -> tuple[Path, Summary, ProblemReport]:
     """Convert one file; give the `.spacy` file written, what it holds, and what was wrong with the input.
 
     Problems are written to `<output>.problems.jsonl`, even when nothing else is. The arguments are those of
@@ -93,23 +93,23 @@ def convert(
     if output.is_file() and output.suffix != ".spacy":
         raise ValueError(f"The output {output} is a file that does not end in .spacy. Give such a file, or a folder.")
     nlp = spacy.blank(lang)
-    if format is Format.auto:
+    if format is CorpusFormat.auto:
         format = guess_format(input_path)
     path = output if output.suffix == ".spacy" and not output.is_dir() else output / f"{input_path.stem}.spacy"
     docs: Iterable[Doc]
-    if format is Format.conll:
-        report = Report(str(input_path), "line")
+    if format is CorpusFormat.conll:
+        report = ProblemReport(str(input_path), "line")
         documents = read_conll(input_path, report, labels=labels)
         docs = make_docs(documents, nlp.vocab, sents=1 if sents is None else sents)
     elif sents is None:
-        report = Report(str(input_path), "record")
+        report = ProblemReport(str(input_path), "record")
         docs = read_requests(input_path, nlp, report, labels=labels)
     else:
         raise ValueError(f"--sents {sents} is for CoNLL; each JSON record becomes one Doc. Leave the option out.")
     return path, write(docs, path, report), report
 
 
-def write(docs: Iterable[Doc], path: Path, report: Report) -> Summary:
+def write(docs: Iterable[Doc], path: Path, report: ProblemReport) -> Summary:
     """Write a DocBin with a progress bar, and the problems beside it, even when there are no docs.
 
     Raises: as `write_docbin`.
@@ -123,16 +123,16 @@ def write(docs: Iterable[Doc], path: Path, report: Report) -> Summary:
         report.write(path)
 
 
-def guess_format(path: Path) -> Format:
+def guess_format(path: Path) -> CorpusFormat:
     """JSON by its suffix or by the look of its first line that is not blank; anything else is CoNLL."""
     if path.suffix.lower() in (".json", ".jsonl"):
-        return Format.requests
+        return CorpusFormat.requests
     with path.open(encoding="utf-8-sig", errors="replace") as lines:
         first = next((line.strip() for line in lines if line.strip()), "")
-    return Format.requests if first and _JSON_START.match(first) else Format.conll
+    return CorpusFormat.requests if first and _JSON_START.match(first) else CorpusFormat.conll
 
 
-def show(path: Path, summary: Summary, report: Report) -> None:
+def show(path: Path, summary: Summary, report: ProblemReport) -> None:
     """Print what was written and what was wrong."""
     sentences = f"{summary.sentences:,} sentences, " if summary.sentences >= summary.docs else ""
     total = summary.entities.total()
@@ -171,7 +171,9 @@ def conll2003_cli(
         msg.fail("Cannot convert CoNLL-2003", str(error), exits=1)
 
 
-def conll2003(output: Path, *, folder: Path | None = None, sents: int = 1) -> Iterator[tuple[Path, Summary, Report]]:
+def conll2003(
+    output: Path, *, folder: Path | None = None, sents: int = 1
+) -> Iterator[tuple[Path, Summary, ProblemReport]]:
     """Write each split to `output`; give its file, what it holds and what was wrong, as each is done.
 
     Raises: OSError when the data cannot be had, ImportError without `datasets` where it is needed, and
@@ -240,6 +242,6 @@ def pair(silver: Path, gold: Path, folder: Path, *, output: Path | None = None) 
             score_rows(scores, count_gold(examples)), header=HEADER, divider=True, aligns=("l", "r", "r", "r", "r")
         )
     if output is not None:
-        with written_whole(output) as partial:
+        with atomic_write(output) as partial:
             srsly.write_json(partial, scores)
     return scores

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from typer import Argument, Context, Option
 from wasabi import msg
 
-from ..data.files import written_whole
+from ..data.files import atomic_write
 from ..evaluate.predict import PATIENCE
 from .app import InputError, app, corpus_files, read_corpus, read_overrides, use_device
 
@@ -54,7 +54,7 @@ def encode(
     from ..active.config import blank_pipeline
     from ..encoder.modules import reading_of
     from ..encoder.settings import DecoderSettings
-    from ..encoder.vector_cache import distinct, write_encoded
+    from ..encoder.vector_cache import distinct, write_vector_file
     from ..pipeline.components import only_component
     from ..shim.torch_shim import TorchShim
 
@@ -76,7 +76,7 @@ def encode(
     texts = distinct(each for corpus in data for doc in read_corpus(corpus) for each in _as_read(nlp, doc))
     with (
         tqdm(total=len(texts), desc="Reading", unit=" texts", delay=PATIENCE, leave=False) as bar,
-        written_whole(output) as partial,
+        atomic_write(output) as partial,
     ):
 
         def read(batch: list[Doc]) -> list[Any]:
@@ -84,7 +84,7 @@ def encode(
             return [layer.ops.to_numpy(rows) for rows in layer.predict(batch)]
 
         module = cast(TorchShim, layer.shims[0]).module
-        write_encoded(partial, texts, read, reading=reading_of(settings, module))
+        write_vector_file(partial, texts, read, reading=reading_of(settings, module))
     msg.good(f"{output}: the vectors of {len(texts):,} texts")
     return len(texts)
 

@@ -12,7 +12,7 @@ from spacy.training import Example
 from typer import Argument, Option
 from wasabi import msg
 
-from ..data.files import folder_written_whole, written_whole
+from ..data.files import atomic_dir, atomic_write
 from ..evaluate.calibrate import Calibration, CalibrationError, calibrate_component
 from ..evaluate.matching import Tally
 from ..evaluate.predict import TOTAL, percent, predict_and_score
@@ -161,12 +161,12 @@ def _choose(nlp: Language, model: str, pipe: str | None) -> list[str]:
 
 def _save(nlp: Language, names: list[str], target: Path) -> None:
     if not _is_home(nlp, target):
-        with folder_written_whole(target) as partial:
+        with atomic_dir(target) as partial:
             nlp.to_disk(partial)
         return
     with ExitStack() as files:
         for name in names:
-            find_components(nlp)[name].model.to_disk(files.enter_context(written_whole(target / name / "model")))
+            find_components(nlp)[name].model.to_disk(files.enter_context(atomic_write(target / name / "model")))
 
 
 @app.command("difference")
@@ -203,12 +203,12 @@ def difference(
     names = tell_apart(first, second)
     for where, rows in found.items():
         _print(where, rows, names)
-    with written_whole(page) as partial:
+    with atomic_write(page) as partial:
         html = render_difference(found, names=names, title=f"{first} and {second}, on {', '.join(found)}")
         partial.write_text(html, encoding="utf8")
     if output is not None:
         figures = {where: _figures(rows) for where, rows in found.items()}
-        with written_whole(output) as partial:
+        with atomic_write(output) as partial:
             srsly.write_json(partial, {"first": first, "second": second, "data": figures})
     msg.good(f"Wrote {page}")
     return found

@@ -12,7 +12,7 @@ from typer import Argument, Option
 from wasabi import msg
 
 from ..data.docs import unlabelled
-from ..data.problems import Report
+from ..data.problems import ProblemReport
 from ..experts import FORMATS, Rules, Texts, collect, open_tasks, write_tasks
 from ..llm.texts import read_texts
 from .app import InputError, app, load_finder, use_device
@@ -132,7 +132,7 @@ def import_answers(
     unknown: str | None = None,
     annotator: str | None = None,
     lang: str = "en",
-) -> Report:
+) -> ProblemReport:
     """Write `output` and the list of problems beside it. The arguments are those of the command; gives the problems.
 
     Raises: ValueError where a file or folder cannot be used at all, or no answer is left; OSError where a file cannot
@@ -145,7 +145,7 @@ def import_answers(
     allowed = None if given is None else given.labels
     if labels is not None:
         allowed = [label.strip() for label in labels.split(",") if label.strip()]
-    report = Report(", ".join(map(str, files)))
+    report = ProblemReport(", ".join(map(str, files)))
     found = collect(
         files,
         Texts(nlp) if given is None else given.texts,

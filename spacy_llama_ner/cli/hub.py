@@ -9,9 +9,10 @@ import spacy
 from typer import Argument, Option
 from wasabi import msg
 
-from ..base import check as fingerprint
+from ..base.check import fingerprint
 from ..base.locate import locate_base
-from ..data.files import folder_written_whole
+from ..data.errors import LlamaNERError
+from ..data.files import atomic_dir
 from .app import app, check_output, load_pipeline
 
 
@@ -116,7 +117,7 @@ def import_adapter(
     nlp = spacy.blank(lang or (head.lang if head else "en")) if into is None else load_pipeline(into)
     config = {"model": {"tok2vec": encoder}} if encoder else {}
     add_adapter(nlp, folder, name=name, labels=labels or [], config=config)
-    with folder_written_whole(output) as partial:
+    with atomic_dir(output) as partial:
         nlp.to_disk(partial)
 
 
@@ -126,7 +127,7 @@ MARKS = {"pipeline": "meta.json", "adapter": "adapter_config.json"}
 HIDDEN = [".*", "*/.*"]
 
 
-class PushError(ValueError):
+class PushError(LlamaNERError):
     """Why the Hub does not get a folder."""
 
 

@@ -14,8 +14,8 @@ from typer import Argument, Option
 from wasabi import msg
 
 from ..data.docbin import write_docbin
-from ..data.files import written_whole
-from ..data.problems import Report
+from ..data.files import atomic_write
+from ..data.problems import ProblemReport
 from ..llm.backends.open import open_backend
 from ..llm.backends.openai import KEY_VARIABLE
 from ..llm.examples import WAYS, WORDS, choose_examples
@@ -23,8 +23,8 @@ from ..llm.labelling import Labeller, account, label_texts, read_labels
 from ..llm.pricing import read_prices
 from ..llm.prompts import Prompt, prompt_names
 from ..llm.reply_log import ReplyLog
-from ..llm.runner import Patience, Progress, Run
-from ..llm.synthesis import Recipe, Written, ask_topics, generate, read_recipe, split, write_records
+from ..llm.runner import Progress, RetryPolicy, Runner
+from ..llm.synthesis import Recipe, SyntheticDoc, ask_topics, generate, read_recipe, split, write_records
 from ..llm.texts import count_texts, read_texts
 from . import llm as options
 from .app import app, read_docs
@@ -69,7 +69,7 @@ class Asking:
 
 
 @contextmanager
-def open_run(asking: Asking, log: Path, progress: Progress) -> Iterator[Run]:
+def open_run(asking: Asking, log: Path, progress: Progress) -> Iterator[Runner]:
     """A run that logs to `log`; what it took is told however it ends.
 
     Raises: ValueError, OSError, ImportError, as its parts do.
@@ -79,11 +79,11 @@ def open_run(asking: Asking, log: Path, progress: Progress) -> Iterator[Run]:
     )
     if asking.prices is not None:
         progress.prices = read_prices(asking.prices).of(backend.model)
-    patience = Patience(attempts=asking.attempts, retries=asking.retries)
+    patience = RetryPolicy(attempts=asking.attempts, retries=asking.retries)
     with ReplyLog(log) as replies:
         if replies.dropped:
             msg.warn(f"{replies.dropped} lines of {log} were not whole; their questions are asked again")
-        with Run(backend, replies, concurrency=asking.concurrency, patience=patience, progress=progress) as run:
+        with Runner(backend, replies, concurrency=asking.concurrency, patience=patience, progress=progress) as run:
             try:
                 yield run
             finally:
@@ -91,7 +91,7 @@ def open_run(asking: Asking, log: Path, progress: Progress) -> Iterator[Run]:
                 show_tally(run)
 
 
-def show_tally(run: Run) -> None:
+def show_tally(run: Runner) -> None:
     """Print what was asked, what it cost, and what went wrong."""
     tally = run.progress.tally
     cost = "" if run.progress.cost is None else f", cost {run.progress.cost:.2f}"
@@ -106,7 +106,7 @@ def show_tally(run: Run) -> None:
         msg.table(rows, header=("Fault", "What it is", "Times"), aligns=("l", "l", "r"), divider=True)
 
 
-def failed_too_often(run: Run, max_failed: float) -> str | None:
+def failed_too_often(run: Runner, max_failed: float) -> str | None:
     """What to say where more questions failed than may; None where they did not."""
     tally = run.progress.tally
     if tally.failed <= max_failed * tally.settled:
@@ -207,7 +207,7 @@ def annotate(
         examples_for=None if pool is None else pool.examples_for,
         max_tokens=max_tokens,
     )
-    report = Report(str(texts), "line" if texts.suffix in (".txt", ".jsonl") else "record")
+    report = ProblemReport(str(texts), "line" if texts.suffix in (".txt", ".jsonl") else "record")
     log = replies or output.with_name(f"{output.name}.replies.jsonl")
     with open_run(asking, log, Progress(total=count_texts(texts), unit="texts")) as run:
         docs = label_texts(read_texts(texts, nlp, text_key=text_key), labeller, run, report)
@@ -215,7 +215,7 @@ def annotate(
             summary = write_docbin(docs, output)
         finally:
             report.write(output)
-    with written_whole(output.with_name(f"{output.name}.report.json")) as partial:
+    with atomic_write(output.with_name(f"{output.name}.report.json")) as partial:
         head = {"model": asking.model, "prompt": prompt, "labels": list(labels)}
         srsly.write_json(partial, {**head, **account(run, report, summary)})
     show(output, summary, report)
@@ -266,13 +266,13 @@ def write_data_set(recipe: Recipe, output: Path, *, asking: Asking, max_failed: 
         if not topics:
             msg.warn("The model named no topics. Name some in the config, for more variety: topics = [...]")
         written = generate(recipe, nlp, run, topics)
-    with written_whole(output / "rejects.jsonl") as partial:
+    with atomic_write(output / "rejects.jsonl") as partial:
         srsly.write_jsonl(partial, [*written.rejects, *written.unanswered])
     parts = split(written.docs, recipe)
     sizes = {name: len(docs) for name, docs in parts.items()}
-    with written_whole(output / "report.json") as partial:
+    with atomic_write(output / "report.json") as partial:
         head = {"model": asking.model, "labels": recipe.labels, "topics": topics, "records": sizes}
-        srsly.write_json(partial, {**head, "rejects": written.reasons(), **account(run, Report(str(output)))})
+        srsly.write_json(partial, {**head, "rejects": written.reasons(), **account(run, ProblemReport(str(output)))})
     if not written.docs:
         raise ValueError(
             f"No text came out: {len(written.rejects)} were rejected, {run.progress.tally.failed} questions got no "
@@ -293,7 +293,7 @@ def write_data_set(recipe: Recipe, output: Path, *, asking: Asking, max_failed: 
     return failed_too_often(run, max_failed)
 
 
-def _show(output: Path, sizes: dict[str, int], written: Written) -> None:
+def _show(output: Path, sizes: dict[str, int], written: SyntheticDoc) -> None:
     total = sum(len(doc.ents) for doc in written.docs)
     msg.good(f"{output}: {sizes['train']:,} records to train, {sizes['dev']:,} for dev, {total:,} entities")
     if written.rejects:

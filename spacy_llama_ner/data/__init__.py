@@ -3,12 +3,12 @@
 from .bio_tags import doc_tags, repair
 from .conll import Sentence, make_docs, read_conll
 from .docbin import Summary, write_docbin
-from .problems import Problem, Report
+from .problems import Problem, ProblemReport
 from .span_alignment import read_requests
 
 __all__ = [
     "Problem",
-    "Report",
+    "ProblemReport",
     "Sentence",
     "Summary",
     "doc_tags",

@@ -16,7 +16,7 @@ from spacy.vocab import Vocab
 from . import bio_tags as bio
 from .bio_tags import MISSING, repair, tag_spans, to_bio2
 from .files import read_utf8
-from .problems import Report
+from .problems import ProblemReport
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -57,7 +57,7 @@ class _Rows:
         return [row[i] for row in self.rows]
 
 
-def read_conll(path: Path, report: Report, *, labels: Collection[str] | None = None) -> list[Document]:
+def read_conll(path: Path, report: ProblemReport, *, labels: Collection[str] | None = None) -> list[Document]:
     """Read a file of four (word, POS, chunk, NER) or two (word, NER) columns into documents of sentences.
 
     Columns are separated by spaces or tabs; a byte order mark, CRLF, blank lines with spaces and a missing
@@ -95,7 +95,7 @@ def read_conll(path: Path, report: Report, *, labels: Collection[str] | None = N
     return list(documents.values())
 
 
-def _split(text: str, report: Report) -> Iterator[_Rows]:
+def _split(text: str, report: ProblemReport) -> Iterator[_Rows]:
     """Sentences in order. Only line feeds end a line: other Unicode breaks may be part of a word."""
     current = _Rows(document=0)
     document = 0
@@ -116,7 +116,7 @@ def _split(text: str, report: Report) -> Iterator[_Rows]:
         yield current
 
 
-def _check(sentence: _Rows, width: int, report: Report) -> bool:
+def _check(sentence: _Rows, width: int, report: ProblemReport) -> bool:
     """Whether all lines have `width` columns; those that have not are reported."""
     bad = [(n, row) for n, row in zip(sentence.lines, sentence.rows, strict=True) if len(row) != width]
     for number, row in bad:
@@ -131,7 +131,7 @@ HUB_REVISION = "refs/convert/parquet"
 SPLITS = {"train": ("train.txt", "train"), "dev": ("valid.txt", "validation"), "test": ("test.txt", "test")}
 
 
-def read_folder(folder: Path) -> Iterator[tuple[str, list[Document], Report]]:
+def read_folder(folder: Path) -> Iterator[tuple[str, list[Document], ProblemReport]]:
     """Name ("train", "dev", "test"), documents and problems of each split in a folder.
 
     The folder holds `train.txt`, `valid.txt` and `test.txt` in four columns, as `conll.read_conll` reads
@@ -146,11 +146,11 @@ def read_folder(folder: Path) -> Iterator[tuple[str, list[Document], Report]]:
             "(word, POS, chunk and NER columns)."
         )
     for name, (file, _) in SPLITS.items():
-        report = Report(str(folder / file), "line")
+        report = ProblemReport(str(folder / file), "line")
         yield name, read_conll(folder / file, report), report
 
 
-def read_hub() -> Iterator[tuple[str, list[Document], Report]]:
+def read_hub() -> Iterator[tuple[str, list[Document], ProblemReport]]:
     """Name ("train", "dev", "test"), documents and problems of each split of the Hub's data set.
 
     It comes through `datasets` from the branch with the converted parquet files, so no script of the data set
@@ -177,11 +177,11 @@ def read_hub() -> Iterator[tuple[str, list[Document], Report]]:
     for name, (_, split) in SPLITS.items():
         if split not in splits:
             raise ValueError(f"The data set {HUB_NAME} has no split {split!r}, only {', '.join(splits)}.")
-        report = Report(f"{HUB_NAME}/{split}", "record")
+        report = ProblemReport(f"{HUB_NAME}/{split}", "record")
         yield name, _documents(splits[split], report), report
 
 
-def _documents(rows: Dataset, report: Report) -> list[Document]:
+def _documents(rows: Dataset, report: ProblemReport) -> list[Document]:
     pos, chunks, ner = (_names(rows, column) for column in ("pos_tags", "chunk_tags", "ner_tags"))
     documents: list[Document] = [[]]
     for at, row in enumerate(rows, start=1):

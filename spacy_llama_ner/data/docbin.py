@@ -15,7 +15,7 @@ from typing import IO, Any
 from spacy.tokens import Doc, DocBin
 from srsly.msgpack import Packer
 
-from .files import written_whole
+from .files import atomic_write
 
 CHUNK = 2**20
 BLOCKS = ("tokens", "spaces", "lengths")
@@ -145,6 +145,6 @@ def write_docbin(docs: Iterable[Doc], path: Path) -> Summary:
             summary.add(doc)
         if not summary.docs:
             raise ValueError(f"There is nothing to write to {path}: the input held no usable text.")
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             stream.write(partial)
     return summary

@@ -12,6 +12,8 @@ from typing import Any
 
 import srsly
 
+from .errors import LlamaNERError
+
 
 def read_utf8(path: Path) -> str:
     """The text of `path` without a byte order mark, every kind of line end made a line feed.
@@ -34,7 +36,7 @@ def finite(value: Any) -> Any:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a path beside `path` to write to; it takes the place of `path` when the block ends well.
 
     When the block raises, `path` is as it was before. Missing folders are made. The name starts with a dot,
@@ -54,12 +56,12 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 def write_page(page: str, path: Path) -> None:
     """Write HTML or SVG, whole or not at all; what is no Unicode, as names of files may hold, becomes "?"."""
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(page, encoding="utf8", errors="replace")
 
 
 @contextmanager
-def folder_written_whole(path: Path) -> Iterator[Path]:
+def atomic_dir(path: Path) -> Iterator[Path]:
     """The same for a folder, which replaces the one at `path` with all that is in it.
 
     A process killed in the moment between the two renames leaves the old folder beside `path`, under a hidden name.
@@ -80,7 +82,7 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
         shutil.rmtree(replaced, ignore_errors=True)
 
 
-class BegunError(ValueError):
+class RunManifestError(LlamaNERError):
     """A folder that belongs to another job, or to none."""
 
 
@@ -89,7 +91,7 @@ def begin(folder: Path, facts: Mapping[str, Any], *, record: str) -> None:
 
     facts: all that decides the outcome, as JSON. record: name of the file that keeps it.
 
-    Raises: BegunError where another job has begun there, or something else lies in it; OSError.
+    Raises: RunManifestError where another job has begun there, or something else lies in it; OSError.
     """
     path = folder / record
     given = srsly.json_loads(srsly.json_dumps(dict(facts)))
@@ -97,19 +99,21 @@ def begin(folder: Path, facts: Mapping[str, Any], *, record: str) -> None:
         try:
             begun = srsly.read_json(path)
         except ValueError as error:
-            raise BegunError(
+            raise RunManifestError(
                 f"{path}, which says what job has begun there, is damaged. Give another folder."
             ) from error
         known = begun if isinstance(begun, dict) else {}
         nothing = object()
         other = [key for key in {**given, **known} if known.get(key, nothing) != given.get(key, nothing)]
         if other:
-            raise BegunError(
+            raise RunManifestError(
                 f"In {folder}, a job has begun that differs in {', '.join(other)}. Give the same pipeline, input and "
                 "options to take it up again, or another folder to start anew."
             )
         return
     if folder.exists() and (folder.is_file() or any(not each.name.startswith(".") for each in folder.iterdir())):
-        raise BegunError(f"The output folder {folder} is not empty, and no job of this command has begun in it.")
-    with written_whole(path) as partial:
+        raise RunManifestError(
+            f"The output folder {folder} is not empty, and no job of this command has begun in it."
+        )
+    with atomic_write(path) as partial:
         srsly.write_json(partial, given)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import srsly
 
-from .files import written_whole
+from .files import atomic_write
 
 Action = Literal["repaired", "rejected"]
 
@@ -25,7 +25,7 @@ class Problem:
 
 
 @dataclass
-class Report:
+class ProblemReport:
     """All problems of one `source` (a file or data set), in the order they were found.
 
     `unit` says what `Problem.at` counts: "line" or "record".
@@ -66,6 +66,6 @@ class Report:
             }
             for p in self.problems
         )
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             srsly.write_jsonl(partial, rows)
         return path

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .bio_tags import split_tag, starts_entity
 from .files import read_utf8
-from .problems import Report
+from .problems import ProblemReport
 
 BAD_JSON = "invalid JSON"
 BAD_RECORD = "unusable record"
@@ -28,7 +28,7 @@ class Piece:
     offsets: tuple[object, object] | None = None
 
 
-def read_records(path: Path, report: Report) -> Iterator[tuple[int, object]]:
+def read_records(path: Path, report: ProblemReport) -> Iterator[tuple[int, object]]:
     """Parsed records with their number, from 1, whatever they hold.
 
     The file is a JSON list of records, one record, or JSONL (one record a line; blank lines do no harm). A
@@ -72,7 +72,7 @@ def keep_pairs(pairs: list[tuple[str, object]]) -> object:
     return dict(pairs) if len({key for key, _ in pairs}) == len(pairs) else [list(pair) for pair in pairs]
 
 
-def parse_record(record: object, at: int, report: Report) -> tuple[str, list[Piece]] | None:
+def parse_record(record: object, at: int, report: ProblemReport) -> tuple[str, list[Piece]] | None:
     """Text and tagged pieces of a record, or None when it is unusable; problems go into `report`.
 
     A record is an object with a non-empty "text" and either "labels" (a list of [piece, tag] pairs or an
@@ -117,14 +117,14 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _from_pair(row: object, text: str, at: int, report: Report) -> Piece | None:
+def _from_pair(row: object, text: str, at: int, report: ProblemReport) -> Piece | None:
     if not isinstance(row, list | tuple) or len(row) != 2:
         report.rejected(at, BAD_PIECE, f"not a pair of piece and tag: {_show(row)}")
         return None
     return _piece(row[0], row[1], at=at, report=report)
 
 
-def _from_entity(row: object, text: str, at: int, report: Report) -> Piece | None:
+def _from_entity(row: object, text: str, at: int, report: ProblemReport) -> Piece | None:
     if not isinstance(row, dict):
         report.rejected(at, BAD_PIECE, f"not an object with text and label: {_show(row)}")
         return None
@@ -146,7 +146,7 @@ def _between(text: str, start: object, end: object) -> str | None:
 
 
 def _piece(
-    text: object, tag: object, *, at: int, report: Report, offsets: tuple[object, object] | None = None
+    text: object, tag: object, *, at: int, report: ProblemReport, offsets: tuple[object, object] | None = None
 ) -> Piece | None:
     if isinstance(text, int) and not isinstance(text, bool):
         report.repaired(at, NOT_TEXT, f"{text} taken as the text '{text}'")

@@ -30,7 +30,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from .bio_tags import LOST_START, UNKNOWN_LABEL, UNKNOWN_TAG, split_tag, starts_entity
-from .problems import Report
+from .problems import ProblemReport
 from .records import BAD_RECORD, Piece, continuations, parse_record, read_records
 
 NOT_IN_TEXT = "piece not in text"
@@ -50,7 +50,7 @@ class _Entity:
 
 
 def put_pieces(
-    doc: Doc, pieces: list[Piece], *, at: int, report: Report, labels: Collection[str] | None = None
+    doc: Doc, pieces: list[Piece], *, at: int, report: ProblemReport, labels: Collection[str] | None = None
 ) -> Doc:
     """Set the entities of `doc` to what `pieces`, in their order, say, and give it back.
 
@@ -63,7 +63,7 @@ def put_pieces(
 class _Annotator:
     """Puts the pieces of one record into its Doc."""
 
-    def __init__(self, doc: Doc, at: int, report: Report) -> None:
+    def __init__(self, doc: Doc, at: int, report: ProblemReport) -> None:
         self.doc = doc
         self.at = at
         self.report = report
@@ -275,7 +275,7 @@ def _pattern(piece: str, loose: bool) -> str:
 
 
 def read_requests(
-    path: Path, nlp: Language, report: Report, *, labels: Collection[str] | None = None
+    path: Path, nlp: Language, report: ProblemReport, *, labels: Collection[str] | None = None
 ) -> Iterator[Doc]:
     """One Doc, tokenized by `nlp`, for each usable record of a JSON or JSONL file.
 

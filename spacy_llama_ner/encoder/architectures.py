@@ -12,7 +12,7 @@ from thinc.types import Floats2d
 
 from ..base.quantize import Quantization
 from ..shim.torch_shim import TorchShim, split_rows
-from .batching import Plan, Pooling, align, make_plan
+from .batching import BatchPlan, Pooling, align, make_plan
 from .lora import LoRA
 from .settings import Attention, DecoderSettings, DType, EncoderSettings, Settings
 
@@ -145,7 +145,7 @@ def _read(
     return split_rows(rows, n_words), backprop
 
 
-def plan_docs(model: Model[list[Doc], list[Floats2d]], docs: list[Doc]) -> Plan:
+def plan_docs(model: Model[list[Doc], list[Floats2d]], docs: list[Doc]) -> BatchPlan:
     """How `model` would encode `docs`: its windows and batches."""
     settings: Settings = model.attrs["settings"]
     module = cast(TorchShim, model.shims[0]).module

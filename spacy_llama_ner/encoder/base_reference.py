@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..base import check as fingerprint
-from ..base.check import INDEX, weight_files
+from ..base.check import INDEX, fingerprint, weight_files
 from ..base.locate import locate_base
 from .settings import BaseSettings
 
@@ -19,7 +18,7 @@ TOKENIZER = "tokenizer.json"
 
 
 @dataclass(frozen=True)
-class Origin:
+class BaseReference:
     """A base by name, place and content.
 
     name, revision: as the config gives them.
@@ -37,7 +36,7 @@ class Origin:
     files: dict[str, bytes] | None
 
     @classmethod
-    def find(cls, settings: BaseSettings) -> Origin:
+    def find(cls, settings: BaseSettings) -> BaseReference:
         """Look the base up, fetching it if it is not on this machine. Errors as of `base.locate`."""
         folder = locate_base(settings.base, revision=settings.revision, kind=settings.kind)
         return cls(
@@ -50,7 +49,7 @@ class Origin:
         )
 
     @classmethod
-    def from_spec(cls, settings: BaseSettings, spec: dict[str, Any]) -> Origin:
+    def from_spec(cls, settings: BaseSettings, spec: dict[str, Any]) -> BaseReference:
         """What a saved pipeline says of its base, found again here unless the pipeline carries it.
 
         Looked for where it was when the pipeline was made, unless the config names another one by now, then where
@@ -89,7 +88,7 @@ class Origin:
             yield Path(folder)
 
 
-def _find_again(settings: BaseSettings, saved: Origin) -> Path:
+def _find_again(settings: BaseSettings, saved: BaseReference) -> Path:
     same_name = (settings.base, settings.revision) == (saved.name, saved.revision)
     if same_name and _holds(Path(saved.path), saved.fingerprint):
         return Path(saved.path)

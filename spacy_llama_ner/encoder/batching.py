@@ -99,7 +99,7 @@ SUBWORDS_PER_BATCH = 4096
 
 
 @dataclass(frozen=True)
-class Format:
+class WindowFormat:
     """What a base wants windows to look like.
 
     prefix, suffix: special subwords in front of every window and behind it; they count for its length.
@@ -125,7 +125,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """How a list of docs is encoded.
 
     The vectors read from all `batches`, one after the other, form the rows that `rows` points at.
@@ -139,7 +139,9 @@ class Plan:
     n_words: np.ndarray
 
 
-def make_plan(alignments: list[Alignment], form: Format, *, window: int, stride: int, pooling: Pooling) -> Plan:
+def make_plan(
+    alignments: list[Alignment], form: WindowFormat, *, window: int, stride: int, pooling: Pooling
+) -> BatchPlan:
     """Window, sort by length, and cut into batches of at most `SUBWORDS_PER_BATCH` subwords.
 
     Raises ValueError if special subwords leave no room in a window.
@@ -169,7 +171,7 @@ def make_plan(alignments: list[Alignment], form: Format, *, window: int, stride:
     n_words = np.asarray([len(a.first) for a in alignments], dtype="int64")
     rows = row_of_subword[subwords]
     order = np.argsort(rows, kind="stable")
-    return Plan(batches, rows[order], words[order], n_words)
+    return BatchPlan(batches, rows[order], words[order], n_words)
 
 
 def _offsets(lengths: list[int]) -> np.ndarray:
@@ -198,7 +200,7 @@ def _group(lengths: list[int], cost: int) -> list[slice]:
     return [*slices, slice(start, len(lengths))]
 
 
-def _pack(pieces: list[tuple[np.ndarray, Window, int]], form: Format) -> Batch:
+def _pack(pieces: list[tuple[np.ndarray, Window, int]], form: WindowFormat) -> Batch:
     lengths = [len(ids) for ids, _, _ in pieces]
     read = [
         np.arange(start + w.read_start, start + w.read_end) + len(form.prefix) - w.start

@@ -17,15 +17,15 @@ from torch import Tensor, nn
 
 from ..base.load import Decoder, Pretrained, layers_of, load_shared, own_copy
 from .attention import Group, make_groups, positions, remove_causal_mask
-from .base_reference import Origin
-from .batching import Batch, Format, Plan, special_ids
+from .base_reference import BaseReference
+from .batching import Batch, BatchPlan, WindowFormat, special_ids
 from .lora import add_lora, merged_copy
 from .settings import DecoderSettings, Settings, compute_dtype
-from .vector_cache import Ahead, Encoded, EncodedError
+from .vector_cache import VectorCache, VectorFile, VectorFileError
 
 
 @dataclass(frozen=True)
-class Foundation:
+class SharedBase:
     """What an encoder stands on: not a submodule of it, and shared by its copies.
 
     base: the base as all encoders in this process share it; kept here so that it lives as long as they do.
@@ -39,18 +39,18 @@ class Foundation:
     dtype: torch.dtype
     saved: dict[str, Any]
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Foundation:
+    def __deepcopy__(self, memo: dict[int, Any]) -> SharedBase:
         return self
 
 
-class WordModule(nn.Module):
+class WordEncoder(nn.Module):
     """A base that reads whole windows and gives each word one vector. Subclasses say how it reads."""
 
-    def __init__(self, foundation: Foundation) -> None:
+    def __init__(self, foundation: SharedBase) -> None:
         super().__init__()
         self.foundation = foundation
-        self.ahead = Ahead()
-        self.encoded: Encoded | None = None
+        self.ahead = VectorCache()
+        self.encoded: VectorFile | None = None
 
     @property
     def base(self) -> Pretrained:
@@ -73,7 +73,7 @@ class WordModule(nn.Module):
         return self.foundation.dtype
 
     @property
-    def form(self) -> Format:
+    def form(self) -> WindowFormat:
         """What windows have to look like."""
         raise NotImplementedError
 
@@ -86,7 +86,7 @@ class WordModule(nn.Module):
         """Which base this is and how text is cut into its subwords."""
         return self.foundation.saved
 
-    def forward(self, plan: Plan) -> Tensor:
+    def forward(self, plan: BatchPlan) -> Tensor:
         """Word vectors of all docs in `plan`, one after the other, fp32 [n_words, width]."""
         words = torch.zeros(int(plan.n_words.sum()), self.width, device=self.device)
         index, row = (torch.from_numpy(links).to(self.device) for links in (plan.words, plan.rows))
@@ -129,11 +129,11 @@ class Merged:
         return Merged()
 
 
-# Only attention is padded; see `Format.cost_of_a_group`.
+# Only attention is padded; see `WindowFormat.cost_of_a_group`.
 PACKED_GROUP_COST = 64
 
 
-class WordEncoder(WordModule):
+class PackedDecoder(WordEncoder):
     """A decoder whose windows lie one behind the other in a single row; only attention tells them apart.
 
     llama: the base with its adapter, made ready for packed windows by `remove_causal_mask`.
@@ -141,19 +141,19 @@ class WordEncoder(WordModule):
         when training goes on.
     """
 
-    def __init__(self, llama: Decoder, foundation: Foundation, *, merge: bool) -> None:
+    def __init__(self, llama: Decoder, foundation: SharedBase, *, merge: bool) -> None:
         super().__init__(foundation)
         self.llama = llama
         self._merge = merge
         self._merged = Merged()
 
     @property
-    def form(self) -> Format:
+    def form(self) -> WindowFormat:
         """What stands behind a text (`</s>`) a decoder only learned to write; it is left out."""
         prefix, _ = special_ids(self.tokenizer)
-        return Format(prefix, [], PACKED_GROUP_COST)
+        return WindowFormat(prefix, [], PACKED_GROUP_COST)
 
-    def train(self, mode: bool = True) -> WordEncoder:
+    def train(self, mode: bool = True) -> PackedDecoder:
         """Switch between training and evaluation; whatever was merged is out of date after training."""
         if mode:
             self._merged.drop()
@@ -180,25 +180,25 @@ class WordEncoder(WordModule):
         return states
 
 
-# A group goes through all layers by itself, where few rows are slow; see `Format.cost_of_a_group`.
+# A group goes through all layers by itself, where few rows are slow; see `WindowFormat.cost_of_a_group`.
 PADDED_GROUP_COST = 256
 
 
-class PaddedEncoder(WordModule):
+class PaddedEncoder(WordEncoder):
     """An encoder whose windows are padded where they differ a little; its own attention masks the padding.
 
     transformer: the base with its adapter.
     """
 
-    def __init__(self, transformer: Pretrained, foundation: Foundation) -> None:
+    def __init__(self, transformer: Pretrained, foundation: SharedBase) -> None:
         super().__init__(foundation)
         self.transformer = transformer
 
     @property
-    def form(self) -> Format:
+    def form(self) -> WindowFormat:
         """Every window between the special subwords of a text."""
         prefix, suffix = special_ids(self.tokenizer)
-        return Format(prefix, suffix, PADDED_GROUP_COST)
+        return WindowFormat(prefix, suffix, PADDED_GROUP_COST)
 
     def hidden_states(self, batch: Batch, device: torch.device) -> Tensor:
         """Hidden states of all subwords of `batch`, [n_subwords, width]."""
@@ -215,34 +215,34 @@ class PaddedEncoder(WordModule):
         return group.unpad(self.transformer(input_ids=windows, attention_mask=mask).last_hidden_state)
 
 
-def build_new(settings: Settings) -> WordModule:
+def build_new(settings: Settings) -> WordEncoder:
     """An encoder with a fresh adapter, on thinc's current device. Fetches the base if need be.
 
-    Raises EncodedError where a file of vectors is named that does not hold those of this encoder.
+    Raises VectorFileError where a file of vectors is named that does not hold those of this encoder.
     """
-    module = _build(settings, Origin.find(settings))
+    module = _build(settings, BaseReference.find(settings))
     module.encoded = _encoded(settings, module)
     return module
 
 
-def build_saved(settings: Settings, spec: dict[str, Any]) -> WordModule:
+def build_saved(settings: Settings, spec: dict[str, Any]) -> WordEncoder:
     """The encoder that gave `spec`, but for its trained weights; without a file of vectors that does not fit it."""
-    module = _build(settings, Origin.from_spec(settings, spec))
+    module = _build(settings, BaseReference.from_spec(settings, spec))
     try:
         module.encoded = _encoded(settings, module)
-    except EncodedError as error:
+    except VectorFileError as error:
         if not isinstance(error.__cause__, FileNotFoundError):
             logger.warning("All texts are read anew. %s", error)
     return module
 
 
-def _encoded(settings: Settings, module: WordModule) -> Encoded | None:
+def _encoded(settings: Settings, module: WordEncoder) -> VectorFile | None:
     if not isinstance(settings, DecoderSettings) or settings.encoded is None:
         return None
-    return Encoded(Path(settings.encoded), reading_of(settings, module))
+    return VectorFile(Path(settings.encoded), reading_of(settings, module))
 
 
-def _build(settings: Settings, origin: Origin) -> WordModule:
+def _build(settings: Settings, origin: BaseReference) -> WordEncoder:
     device = torch.device(get_torch_default_device())
     dtype = compute_dtype(settings.dtype, device)
     quantization = settings.quantization if isinstance(settings, DecoderSettings) else None
@@ -256,9 +256,9 @@ def _build(settings: Settings, origin: Origin) -> WordModule:
     if settings.lora is not None:
         add_lora(model, settings.lora)
     _unfreeze(model, settings.unfreeze_layers)
-    foundation = Foundation(shared, shared_tokenizer(origin.tokenizer), dtype, origin.to_spec())
+    foundation = SharedBase(shared, shared_tokenizer(origin.tokenizer), dtype, origin.to_spec())
     if isinstance(settings, DecoderSettings):
-        return WordEncoder(model, foundation, merge=settings.merge)
+        return PackedDecoder(model, foundation, merge=settings.merge)
     return PaddedEncoder(model, foundation)
 
 
@@ -306,7 +306,7 @@ def _unfreeze(model: Pretrained, n_layers: int) -> None:
                 setattr(module, name, torch.nn.Parameter(own))
 
 
-def reading_of(settings: DecoderSettings, module: WordModule) -> dict[str, Any]:
+def reading_of(settings: DecoderSettings, module: WordEncoder) -> dict[str, Any]:
     """All that decides what vectors a frozen `module`, built from `settings`, gives."""
     spec = module.spec()
     tokenizer = hashlib.sha256(spec["tokenizer"].encode("utf8")).hexdigest()

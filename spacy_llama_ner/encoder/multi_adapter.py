@@ -19,17 +19,17 @@ from ..base.load import own_copy
 from ..shim.torch_shim import TorchShim, split_rows
 from .architectures import plan_docs
 from .batching import Batch
-from .modules import WordEncoder
+from .modules import PackedDecoder
 from .settings import DecoderSettings
 
 
-class Together(WordEncoder):
+class MultiAdapterEncoder(PackedDecoder):
     """Reads for several encoders on one base that read alike; a word's vector is theirs side by side.
 
     For prediction alone. The adapters stay those of the encoders, as they are at each call.
     """
 
-    def __init__(self, encoders: Sequence[WordEncoder]) -> None:
+    def __init__(self, encoders: Sequence[PackedDecoder]) -> None:
         super().__init__(own_copy(encoders[0].llama), encoders[0].foundation, merge=False)
         # in a tuple, so that they do not become submodules
         self.encoders = tuple(encoders)
@@ -39,8 +39,10 @@ class Together(WordEncoder):
             adapters = [found.get(name) for found in places]
             linear: Any = self.llama.get_submodule(name)
             base = linear.get_base_layer() if name in places[0] else linear
-            setattr(self.llama.get_submodule(parent), child, _Stacked(base, adapters))
-        layers = [layer for layer in self.llama.layers if any(isinstance(each, _Stacked) for each in layer.modules())]
+            setattr(self.llama.get_submodule(parent), child, MultiLoRALinear(base, adapters))
+        layers = [
+            layer for layer in self.llama.layers if any(isinstance(each, MultiLoRALinear) for each in layer.modules())
+        ]
         if layers:
             layers[0].register_forward_pre_hook(lambda _, args: (self._a_row_each(args[0]), *args[1:]))
 
@@ -57,7 +59,7 @@ class Together(WordEncoder):
         return states.expand(len(self.encoders), -1, -1)
 
 
-class _Stacked(nn.Module):
+class MultiLoRALinear(nn.Module):
     """A linear module of the base, to whose product each row adds that of its adapter, if there is one."""
 
     def __init__(self, base: nn.Module, adapters: Sequence[Any]) -> None:
@@ -75,7 +77,7 @@ class _Stacked(nn.Module):
         return y
 
 
-def read_ahead(layers: Sequence[Model], docs: Sequence[Doc], made: list[Together]) -> int:
+def fill_caches(layers: Sequence[Model], docs: Sequence[Doc], made: list[MultiAdapterEncoder]) -> int:
     """Have vectors of `docs` ready for each of `layers`, of `LlamaEncoder.v1`, that reads like another.
 
     made: what was made for earlier docs, used again where it fits; it is left holding what was used.
@@ -84,7 +86,9 @@ def read_ahead(layers: Sequence[Model], docs: Sequence[Doc], made: list[Together
     used = []
     for group in alike(layers):
         encoders = tuple(_encoder(layer) for layer in group)
-        together = next((each for each in made if each.encoders == encoders), None) or Together(encoders).eval()
+        together = (
+            next((each for each in made if each.encoders == encoders), None) or MultiAdapterEncoder(encoders).eval()
+        )
         used.append(together)
         plan = plan_docs(group[0], list(docs))
         with torch.inference_mode():
@@ -117,8 +121,8 @@ def _reading(layer: Model) -> tuple[int, str, str, dict[str, Any]]:
     return id(encoder.base), encoder.spec()["tokenizer"], settings.dtype, settings.reading
 
 
-def _encoder(layer: Model) -> WordEncoder:
-    return cast(WordEncoder, cast(TorchShim, layer.shims[0]).module)
+def _encoder(layer: Model) -> PackedDecoder:
+    return cast(PackedDecoder, cast(TorchShim, layer.shims[0]).module)
 
 
 def _adapters(llama: nn.Module) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.load import LAYERS
+from ..data.errors import LlamaNERError
 from ..shim.torch_shim import copy_state, fill, trained
 from .lora import LoRA
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .modules import WordModule
+    from .modules import WordEncoder
     from .settings import Settings
 
 CONFIG = "adapter_config.json"
@@ -40,7 +41,7 @@ KNOWN = {
 PLAIN = {"bias": ("none",), "init_lora_weights": (True, False, "gaussian", "orthogonal")}
 
 
-class AdapterError(ValueError):
+class AdapterError(LlamaNERError):
     """An adapter that is not there, is damaged, or does not fit. The message says what to do."""
 
 
@@ -147,7 +148,7 @@ def _sort(tensors: dict[str, Tensor], folder: Path) -> tuple[dict[str, Tensor], 
     return state, others
 
 
-def write_adapter(module: WordModule, settings: Settings, folder: Path) -> None:
+def write_adapter(module: WordEncoder, settings: Settings, folder: Path) -> None:
     """Write the adapter of an encoder to `folder`, which has to be there.
 
     `PeftModel.from_pretrained(AutoModel.from_pretrained(BASE), folder)` loads it; whether the mask is causal is up to
@@ -182,7 +183,7 @@ def write_adapter(module: WordModule, settings: Settings, folder: Path) -> None:
     (folder / CONFIG).write_text(json.dumps(plain, indent=2, sort_keys=True), encoding="utf8")
 
 
-def load_adapter(module: WordModule, adapter: Adapter) -> None:
+def load_adapter(module: WordEncoder, adapter: Adapter) -> None:
     """Give an encoder with a fresh adapter of the same shape the weights of `adapter`. Raises AdapterError."""
     names = _names(module)
     try:
@@ -194,12 +195,12 @@ def load_adapter(module: WordModule, adapter: Adapter) -> None:
         ) from error
 
 
-def _names(module: WordModule) -> dict[str, str]:
+def _names(module: WordEncoder) -> dict[str, str]:
     """Names of the factors within the base, as peft writes them, and the names of the parameters that they are."""
     return {name.partition(".")[2].replace(".default.", "."): name for name in trained(module)}
 
 
-def _targets(module: WordModule, adapted: set[str]) -> list[str]:
+def _targets(module: WordEncoder, adapted: set[str]) -> list[str]:
     """What peft has to be told to adapt: the last parts of the names, or whole names where others end the same."""
     from torch.nn import Linear
 

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from ..shim.torch_shim import TorchShim
 from .architectures import plan_docs
-from .batching import Batch, Plan
-from .modules import WordEncoder
+from .batching import Batch, BatchPlan
+from .modules import PackedDecoder
 
 
-def masked_loss(encoder: WordEncoder, plan: Plan, *, share: float) -> Tensor:
+def masked_loss(encoder: PackedDecoder, plan: BatchPlan, *, share: float) -> Tensor:
     """Cross-entropy of the hidden subwords of `plan`, their mean; 0 where it has none to hide.
 
     share: how many of the subwords are hidden, the first one of each window left out. They are drawn from torch's
@@ -31,13 +31,13 @@ def masked_loss(encoder: WordEncoder, plan: Plan, *, share: float) -> Tensor:
     return torch.cat([torch.zeros(0, device=encoder.device), *losses]).sum() / max(1, sum(map(len, losses)))
 
 
-def mask_id(encoder: WordEncoder) -> int:
+def mask_id(encoder: PackedDecoder) -> int:
     """The subword that stands for a hidden one: an underscore, as in LLM2Vec, since decoders have no mask."""
     ids = encoder.tokenizer.encode("_", add_special_tokens=False).ids
     return int(ids[-1])
 
 
-def _hide(encoder: WordEncoder, batch: Batch, *, share: float, mask: int) -> Tensor:
+def _hide(encoder: PackedDecoder, batch: Batch, *, share: float, mask: int) -> Tensor:
     """The loss of each hidden subword, fp32 [n_hidden]."""
     starts = np.cumsum(batch.lengths) - batch.lengths
     hidden = torch.rand(len(batch.ids)).numpy() < share

@@ -17,19 +17,21 @@ from spacy.tokens import Doc
 from spacy.util import minibatch
 from thinc.types import Floats2d
 
+from ..data.errors import LlamaNERError
+
 _KEY_SIZE = 16
 # the encoder sorts and cuts them by itself
 DOCS_AT_ONCE = 256
 
 
-class EncodedError(ValueError):
+class VectorFileError(LlamaNERError):
     """A file that does not hold the vectors that are wanted."""
 
 
-class Encoded:
+class VectorFile:
     """The vectors in a file of `llama-ner encode`, by the words of a doc. Only what is asked for is read.
 
-    Raises EncodedError where `path` is not such a file, or holds what was read otherwise than `reading` says.
+    Raises VectorFileError where `path` is not such a file, or holds what was read otherwise than `reading` says.
     """
 
     def __init__(self, path: Path, reading: dict[str, Any]) -> None:
@@ -39,14 +41,14 @@ class Encoded:
             keys, ends = self._file.get_tensor("keys"), self._file.get_tensor("ends")
             self._vectors = self._file.get_slice("vectors")
         except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise EncodedError(
+            raise VectorFileError(
                 f"{path} cannot be read as a file of vectors ({error}). Make it with `llama-ner encode`, or set "
                 "encoded = null."
             ) from error
         wrong = {name: (given.get(name), value) for name, value in reading.items() if given.get(name) != value}
         if wrong:
             told = ", ".join(f"{name} = {before}, here it is {now}" for name, (before, now) in wrong.items())
-            raise EncodedError(
+            raise VectorFileError(
                 f"The vectors in {path} were read with {told}. Make them anew with `llama-ner encode`, with the same "
                 "settings on the same kind of device, or set encoded = null."
             )
@@ -58,19 +60,19 @@ class Encoded:
         places = [self._places.get(_key(doc)) for doc in docs]
         return [None if place is None else self._vectors[place] for place in places]
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Encoded:
+    def __deepcopy__(self, memo: dict[int, Any]) -> VectorFile:
         return self
 
 
 def distinct(docs: Iterable[Doc]) -> dict[bytes, Doc]:
-    """Docs with words by what they are found again by. Raises EncodedError where there is none."""
+    """Docs with words by what they are found again by. Raises VectorFileError where there is none."""
     texts = {_key(doc): doc for doc in docs if len(doc)}
     if not texts:
-        raise EncodedError("There is no text to read: no doc has a word. Give a corpus with docs.")
+        raise VectorFileError("There is no text to read: no doc has a word. Give a corpus with docs.")
     return texts
 
 
-def write_encoded(
+def write_vector_file(
     path: Path,
     texts: Mapping[bytes, Doc],
     read: Callable[[list[Doc]], list[np.ndarray]],
@@ -93,18 +95,18 @@ def _key(doc: Doc) -> bytes:
     return hashlib.blake2b(content, digest_size=_KEY_SIZE).digest()
 
 
-class Made(list[Any]):
+class CachedVectors(list[Any]):
     """Things that take a moment to make. A copy is empty, and so is one that was pickled: they are made anew."""
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return Made, ()
+        return CachedVectors, ()
 
 
 # puts whose vectors are kept: components behind the reader cut the stream into batches of their own
 KEPT = 8
 
 
-class Ahead:
+class VectorCache:
     """Holds the vectors of docs until they are taken, the docs are gone, or `KEPT` other puts have come.
 
     Nobody takes those of a component that is disabled. A copy of it is empty.
@@ -136,5 +138,5 @@ class Ahead:
         found = [vectors.pop(doc, None) for vectors in tuple(self._puts)]
         return next((rows for rows in reversed(found) if rows is not None), None)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Ahead:
-        return Ahead()
+    def __deepcopy__(self, memo: dict[int, Any]) -> VectorCache:
+        return VectorCache()

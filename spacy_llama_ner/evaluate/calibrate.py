@@ -11,6 +11,7 @@ from thinc.types import Floats2d
 from tqdm import tqdm
 
 from ..data.docs import unlabelled
+from ..data.errors import LlamaNERError
 from ..pipeline import LlamaNER
 from ..pipeline.components import find_components
 from ..pipeline.entity_pipe import WORDS_PER_STEP, gather, gold_tags
@@ -18,7 +19,7 @@ from .calibration import expected_calibration_error, scored_entities
 from .predict import PATIENCE
 
 
-class CalibrationError(ValueError):
+class CalibrationError(LlamaNERError):
     """A component and a corpus from which no temperature follows; the message says what to do."""
 
 

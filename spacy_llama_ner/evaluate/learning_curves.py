@@ -9,6 +9,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from ..data.errors import LlamaNERError
 from ..data.files import read_utf8
 
 FIGURES = ("loss", "ents_p", "ents_r", "ents_f", "ents_token_acc")
@@ -17,7 +18,7 @@ FIGURES = ("loss", "ents_p", "ents_r", "ents_f", "ents_token_acc")
 _ADVICE = "Each line is one evaluation, as the curve logger writes it; mend the line or leave it out."
 
 
-class CurveError(ValueError):
+class CurveError(LlamaNERError):
     """A file of learning curves that cannot be read."""
 
 

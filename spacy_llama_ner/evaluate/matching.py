@@ -196,7 +196,7 @@ KINDS: tuple[Kind, ...] = ("correct", "boundary", "type", "both", "missed", "spu
 
 
 @dataclass(frozen=True)
-class Pair:
+class EntityPair:
     """A gold entity and the predicted one that stands for it; one of the two may not be there."""
 
     kind: Kind
@@ -211,7 +211,7 @@ class Pair:
         return spot[2]
 
 
-def pair_all(comparisons: Iterable[Comparison]) -> list[Pair]:
+def pair_all(comparisons: Iterable[Comparison]) -> list[EntityPair]:
     """The pairs of all docs; predictions that cannot be judged are left out."""
     pairs = []
     for each in comparisons:
@@ -222,7 +222,7 @@ def pair_all(comparisons: Iterable[Comparison]) -> list[Pair]:
     return pairs
 
 
-def pair_up(gold: Sequence[Spot], predicted: Sequence[Spot]) -> list[Pair]:
+def pair_up(gold: Sequence[Spot], predicted: Sequence[Spot]) -> list[EntityPair]:
     """Give each gold entity of one doc at most one predicted entity that shares a word with it, and the other way.
 
     The best pairs are made first: same words and label (correct), same words (type), same label (boundary), any
@@ -243,13 +243,13 @@ def pair_up(gold: Sequence[Spot], predicted: Sequence[Spot]) -> list[Pair]:
     for _, _, g, p, kind in sorted(choices):
         if g in free_gold and p in free_predicted:
             del free_gold[g], free_predicted[p]
-            pairs.append(Pair(kind, gold[g], predicted[p]))
-    pairs += [Pair("missed", gold[g], None) for g in free_gold]
-    pairs += [Pair("spurious", None, predicted[p]) for p in free_predicted]
+            pairs.append(EntityPair(kind, gold[g], predicted[p]))
+    pairs += [EntityPair("missed", gold[g], None) for g in free_gold]
+    pairs += [EntityPair("spurious", None, predicted[p]) for p in free_predicted]
     return pairs
 
 
-def count_kinds(pairs: Iterable[Pair]) -> dict[str, Counter[Kind]]:
+def count_kinds(pairs: Iterable[EntityPair]) -> dict[str, Counter[Kind]]:
     """How often each kind occurs, by gold label (spurious ones by their own)."""
     counts: dict[str, Counter[Kind]] = defaultdict(Counter)
     for pair in pairs:
@@ -257,7 +257,7 @@ def count_kinds(pairs: Iterable[Pair]) -> dict[str, Counter[Kind]]:
     return dict(sorted(counts.items()))
 
 
-def confusion(pairs: Iterable[Pair]) -> Counter[tuple[str | None, str | None]]:
+def confusion(pairs: Iterable[EntityPair]) -> Counter[tuple[str | None, str | None]]:
     """How often each gold label got each predicted label; None stands for no counterpart (spurious, missed)."""
     return Counter((pair.gold and pair.gold[2], pair.predicted and pair.predicted[2]) for pair in pairs)
 
@@ -272,7 +272,7 @@ _RANK: dict[Kind, int] = {"correct": 0, "type": 1, "boundary": 2, "both": 3}
 
 
 @dataclass(frozen=True)
-class Part:
+class Excerpt:
     """A doc or a sentence of it, with its entities, whose characters count from its start.
 
     predicted, gold: the text on both sides.
@@ -294,12 +294,12 @@ class Part:
         return counts["wrong"] + counts["missed"], sure
 
 
-def whole(example: Example, comparison: Comparison, *, number: int) -> Part:
+def whole(example: Example, comparison: Comparison, *, number: int) -> Excerpt:
     """A doc as one part."""
-    return Part(example.reference, comparison, example.predicted.text, example.reference.text, number)
+    return Excerpt(example.reference, comparison, example.predicted.text, example.reference.text, number)
 
 
-def worst_sentences(judged: Iterable[Judgement]) -> list[Part]:
+def worst_sentences(judged: Iterable[Judgement]) -> list[Excerpt]:
     """All sentences with errors: most errors first, then those of which the model was most sure, then in order."""
     found = [
         part
@@ -311,7 +311,7 @@ def worst_sentences(judged: Iterable[Judgement]) -> list[Part]:
     return sorted(found, key=lambda part: part.badness, reverse=True)
 
 
-def sentences(example: Example, comparison: Comparison, *, number: int) -> list[Part]:
+def sentences(example: Example, comparison: Comparison, *, number: int) -> list[Excerpt]:
     """Cut a doc at the sentence starts of its gold side, but never within an entity; one without them stays whole."""
     doc, text = example.reference, example.reference.text
     # characters count for both sides only where both have one text
@@ -330,6 +330,6 @@ def sentences(example: Example, comparison: Comparison, *, number: int) -> list[
             getattr(shares[i], side).append(replace(ent, start=ent.start - starts[i], end=ent.end - starts[i]))
     texts = [text[start:end] for start, end in zip(starts, ends, strict=True)]
     return [
-        Part(doc, share, piece, piece, number, at)
+        Excerpt(doc, share, piece, piece, number, at)
         for at, (piece, share) in enumerate(zip(texts, shares, strict=True), start=1)
     ]

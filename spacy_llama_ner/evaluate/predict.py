@@ -16,7 +16,7 @@ from tqdm import tqdm
 from wasabi.printer import Printer
 
 from ..data.docs import unlabelled
-from ..pipeline.components import find_recognisers
+from ..pipeline.components import find_entity_pipes
 from .calibration import expected_calibration_error, scored_entities
 from .scorer import Scores, seqeval_score
 
@@ -53,7 +53,7 @@ def predict_and_score(nlp: Language, examples: Sequence[Example], *, batch_size:
 
 def score_groups(nlp: Language) -> dict[str, str]:
     """Span group that holds the scores, for each component of this package that keeps them, by its name."""
-    keys = {name: pipe.spans_key for name, pipe in find_recognisers(nlp).items()}
+    keys = {name: pipe.spans_key for name, pipe in find_entity_pipes(nlp).items()}
     return {name: key for name, key in keys.items() if key is not None}
 
 

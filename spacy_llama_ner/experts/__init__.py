@@ -2,18 +2,18 @@
 
 from .collect import CollectedAnnotations, Given, Rules, Texts, collect, open_tasks, write_tasks
 from .file_oracle import FileOracle, WaitingError
-from .formats import FORMATS, Format
-from .label_studio_oracle import LabelStudioOracle, OracleError
+from .formats import FORMATS, TaskFormat
+from .label_studio_oracle import LabelStudioOracle, LabelStudioOracleError
 
 __all__ = [
     "FORMATS",
     "CollectedAnnotations",
     "FileOracle",
-    "Format",
     "Given",
     "LabelStudioOracle",
-    "OracleError",
+    "LabelStudioOracleError",
     "Rules",
+    "TaskFormat",
     "Texts",
     "WaitingError",
     "collect",

@@ -16,10 +16,10 @@ from spacy.tokens import Doc, DocBin, Span
 
 from ..data.docbin import write_docbin
 from ..data.docs import agreed, unlabelled
-from ..data.files import written_whole
-from ..data.problems import Report
+from ..data.files import atomic_write
+from ..data.problems import ProblemReport
 from ..data.records import read_records
-from .formats import Format, guess_format
+from .formats import TaskFormat, guess_format
 from .records import BAD_RECORD, Answer, AnswerError, Mark, Verdict, as_object, make_tasks, show, task_key
 
 OTHER_TEXT = "text differs"
@@ -220,9 +220,9 @@ def collect(
     files: Sequence[Path],
     texts: Texts,
     rules: Rules,
-    report: Report,
+    report: ProblemReport,
     *,
-    format: Format | None = None,
+    format: TaskFormat | None = None,
     annotator: str | None = None,
     one_expert: bool = False,
 ) -> CollectedAnnotations:
@@ -263,7 +263,9 @@ def collect(
     return CollectedAnnotations([_together(by_expert, report) for by_expert in given.values()], verdicts, skipped)
 
 
-def _answers(path: Path, report: Report, format: Format | None, where: str) -> Iterator[tuple[int, Answer]]:
+def _answers(
+    path: Path, report: ProblemReport, format: TaskFormat | None, where: str
+) -> Iterator[tuple[int, Answer]]:
     unclear = 0
     for at, record in read_records(path, report):
         format = format or guess_format(record)
@@ -287,7 +289,7 @@ def _answers(path: Path, report: Report, format: Format | None, where: str) -> I
         )
 
 
-def _keep(earlier: list[Heard], new: Heard, report: Report) -> list[Heard]:
+def _keep(earlier: list[Heard], new: Heard, report: ProblemReport) -> list[Heard]:
     at, answer, _ = new
     if not earlier or (answer.partial and all(each.partial for _, each, _ in earlier)):
         return [*earlier, new]
@@ -296,7 +298,7 @@ def _keep(earlier: list[Heard], new: Heard, report: Report) -> list[Heard]:
     return [max([new, *reversed(earlier)], key=lambda heard: heard[1].when)]
 
 
-def _together(by_expert: dict[str, list[Heard]], report: Report) -> Doc:
+def _together(by_expert: dict[str, list[Heard]], report: ProblemReport) -> Doc:
     docs = [agreed([doc for _, _, doc in answers]) for answers in by_expert.values()]
     whole = agreed(docs)
     lost = sum(any(doc[i].ent_iob for doc in docs) and not whole[i].ent_iob for i in range(len(whole)))
@@ -320,7 +322,7 @@ class Given:
     texts: Texts
 
 
-def write_tasks(docs: Iterable[Doc], folder: Path, *, format: Format, labels: Sequence[str]) -> int:
+def write_tasks(docs: Iterable[Doc], folder: Path, *, format: TaskFormat, labels: Sequence[str]) -> int:
     """Write tasks for the texts of `docs`, with their entities as suggestions. Returns how many.
 
     `folder` gets the files of the tool, and `texts.spacy` and `export.json`, by which `open_tasks` knows the words
@@ -330,7 +332,7 @@ def write_tasks(docs: Iterable[Doc], folder: Path, *, format: Format, labels: Se
     tasks = list(make_tasks(unique.values(), labels))
     write_docbin(map(unlabelled, unique.values()), folder / TEXTS)
     format.write(tasks, labels, folder)
-    with written_whole(folder / ABOUT) as partial:
+    with atomic_write(folder / ABOUT) as partial:
         srsly.write_json(partial, {"labels": list(labels)})
     return len(tasks)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import srsly
 
-from ..data.files import written_whole
+from ..data.files import atomic_write
 from .records import BAD_RECORD, Answer, AnswerError, Mark, Task, as_list, as_mark, as_text, show
 
 LISTS = ("label", "labels", "entities")
@@ -32,7 +32,7 @@ class Doccano:
 
     def write(self, tasks: Iterable[Task], labels: Sequence[str], folder: Path) -> None:
         """Write `tasks.jsonl`. doccano has no place for scores but that of other fields, where each is shown."""
-        with written_whole(folder / self.file) as partial:
+        with atomic_write(folder / self.file) as partial:
             srsly.write_jsonl(partial, (to_json(task) for task in tasks))
 
     def fits(self, record: dict[str, Any]) -> bool:

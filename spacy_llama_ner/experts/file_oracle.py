@@ -11,7 +11,8 @@ from spacy.tokens import Doc
 from wasabi import msg
 
 from ..data.docs import unlabelled
-from ..data.problems import Report
+from ..data.errors import LlamaNERError
+from ..data.problems import ProblemReport
 from .collect import ABOUT, Rules, Texts, apply_answer, collect, write_tasks
 from .formats import FORMATS
 from .records import Answer, task_key
@@ -20,7 +21,7 @@ DONE = "done"
 DIGITS = 8
 
 
-class WaitingError(ValueError):
+class WaitingError(LlamaNERError):
     """Texts that have no answer yet; the message says where they are and how to go on."""
 
 
@@ -79,7 +80,7 @@ class FileOracle:
             raise WaitingError(
                 f"{len(asked):,} texts are waiting in {folder / self.format.file}. {self.format.advice} Then {how}"
             )
-        report = Report(str(done))
+        report = ProblemReport(str(done))
         texts = Texts.of(map(unlabelled, asked.values()), spacy.blank("xx"))
         found = collect(files, texts, self.rules, report, format=self.format, one_expert=True)
         answers = {key: _open(asked[key]) for key in found.skipped}

@@ -12,7 +12,7 @@ from .prodigy import Prodigy
 from .records import Answer, AnswerError, Task
 
 
-class Format(Protocol):
+class TaskFormat(Protocol):
     """What a tool reads and writes.
 
     file: name of the file of tasks. advice: what to do with it, in one or two sentences.
@@ -32,10 +32,10 @@ class Format(Protocol):
         """What experts said in one record. Raises AnswerError where it cannot be used as a whole."""
 
 
-FORMATS: dict[str, Format] = {each.name: each for each in (LabelStudio(), Prodigy(), Doccano())}
+FORMATS: dict[str, TaskFormat] = {each.name: each for each in (LabelStudio(), Prodigy(), Doccano())}
 
 
-def guess_format(record: object) -> Format | None:
+def guess_format(record: object) -> TaskFormat | None:
     """The tool that a record comes from; None where it looks like none or like several."""
     fitting = [each for each in FORMATS.values() if isinstance(record, dict) and each.fits(record)]
     return fitting[0] if len(fitting) == 1 else None

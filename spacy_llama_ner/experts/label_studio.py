@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from ..data.files import written_whole
+from ..data.files import atomic_write
 from .records import BAD_RECORD, Answer, AnswerError, Mark, Task, as_list, as_mark, as_object, as_text, show
 
 # names of the parts of the labelling interface
@@ -44,9 +44,9 @@ class LabelStudio:
 
     def write(self, tasks: Iterable[Task], labels: Sequence[str], folder: Path) -> None:
         """Write `tasks.json` and the labelling interface, `labels.xml`."""
-        with written_whole(folder / "labels.xml") as partial:
+        with atomic_write(folder / "labels.xml") as partial:
             partial.write_text(interface(labels), encoding="utf8")
-        with written_whole(folder / self.file) as partial:
+        with atomic_write(folder / self.file) as partial:
             text = json.dumps([to_json(task) for task in tasks], ensure_ascii=False, indent=1)
             partial.write_text(text + "\n", encoding="utf8")
 

@@ -29,11 +29,11 @@ PAGE = 100
 WANTED = "id,data,annotations,result,was_cancelled,completed_by,created_at,updated_at"
 
 
-class StudioError(OSError):
+class LabelStudioError(OSError):
     """A Label Studio server that cannot be worked with; the message says what to do."""
 
 
-class StudioSilentError(StudioError):
+class LabelStudioSilentError(LabelStudioError):
     """A server that does not answer now."""
 
 
@@ -44,20 +44,20 @@ class _NoRedirect(HTTPRedirectHandler):
         return None
 
 
-class Studio:
+class LabelStudioClient:
     """A server at `url`. The token comes from the environment variable `LABEL_STUDIO_API_KEY` and goes nowhere else.
 
     Both kinds of token are taken: the legacy one, and the personal access token, which is exchanged for one that
-    lasts minutes, as often as need be. Raises StudioError without a token, or where `url` is no http address.
+    lasts minutes, as often as need be. Raises LabelStudioError without a token, or where `url` is no http address.
     """
 
     def __init__(self, url: str) -> None:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
-            raise StudioError(f"{url!r} is no address of a server. Give one such as http://localhost:8080.")
+            raise LabelStudioError(f"{url!r} is no address of a server. Give one such as http://localhost:8080.")
         self.url = url.rstrip("/")
         self._token = os.environ.get(TOKEN_VARIABLE, "").strip()
         if not self._token:
-            raise StudioError(
+            raise LabelStudioError(
                 f"There is no token for {self.url}. Copy yours from Account & Settings in Label Studio, and set the "
                 f"environment variable {TOKEN_VARIABLE} to it."
             )
@@ -106,7 +106,7 @@ class Studio:
     def call(
         self, method: str, path: str, *, query: dict[str, Any] | None = None, body: Any = None, again: bool = True
     ) -> Any:
-        """The JSON reply to one request. Raises StudioError.
+        """The JSON reply to one request. Raises LabelStudioError.
 
         again: try again, with growing waits, what failed for reasons that pass: no connection, or a status of 429 or
             500 and more.
@@ -117,12 +117,12 @@ class Studio:
             except HTTPError as error:
                 passes = error.code >= 500 or error.code == 429
                 if not passes or wait is None:
-                    kind = StudioSilentError if passes else StudioError
+                    kind = LabelStudioSilentError if passes else LabelStudioError
                     raise kind(self._explain(method, path, error)) from error
             except (URLError, TimeoutError, ConnectionError, ValueError) as error:
                 if wait is None:
                     reason = getattr(error, "reason", error)
-                    raise StudioSilentError(
+                    raise LabelStudioSilentError(
                         f"{self.url} does not answer as Label Studio does ({reason}). Is it running, and the address "
                         "right? Start it, and give the same command again: it goes on where it was."
                     ) from error
@@ -173,7 +173,7 @@ BATCH = 100
 SETTLE = 1.0
 
 
-class OracleError(StudioError):
+class LabelStudioOracleError(LabelStudioError):
     """Questions that are not answered; the message says how to go on."""
 
 
@@ -203,7 +203,7 @@ class LabelStudioOracle:
         unknown: str | None = None,
         partial: bool = False,
     ) -> None:
-        self.studio = Studio(url)
+        self.studio = LabelStudioClient(url)
         self.title = project
         self.timeout = timeout
         self.poll = poll
@@ -212,14 +212,14 @@ class LabelStudioOracle:
 
     @property
     def project(self) -> int:
-        """Number of the project, which is made when it is first asked for. Raises StudioError."""
+        """Number of the project, which is made when it is first asked for. Raises LabelStudioError."""
         if self._project is None:
             found = self.studio.find_project(self.title)
             if found is None:
                 found = self.studio.make_project(self.title, interface(self.rules.shown))
             there = _labels(found.get("label_config") or "")
             if there != set(self.rules.shown):
-                raise StudioError(
+                raise LabelStudioError(
                     f"The project {self.title!r} at {self.studio.url} has the labels {sorted(there)}, and the oracle "
                     f"has {sorted(self.rules.shown)}. Name another project, or change the labels of one of the two."
                 )
@@ -232,7 +232,7 @@ class LabelStudioOracle:
         The entities of `docs`, and their scores, are shown as suggestions. Of a text that was skipped all words are
         missing. An answer that does not fit its text is named, once, and waited for again.
 
-        Raises: OracleError when the time is over, StudioError where the server cannot be worked with.
+        Raises: OracleError when the time is over, LabelStudioError where the server cannot be worked with.
         """
         questions = {task_key(doc): doc for doc in docs}
         blank = {key for key, doc in questions.items() if not doc.text.strip()}
@@ -244,13 +244,13 @@ class LabelStudioOracle:
             missing = {key: doc for key, doc in questions.items() if key not in answers}
             try:
                 answers |= self._answers(missing, told)
-            except StudioSilentError as error:
+            except LabelStudioSilentError as error:
                 _tell(f"{error} Until then it is waited for.", told)
             waiting = len(questions) - len(answers)
             if not waiting:
                 return [answers[task_key(doc)].copy() for doc in docs]
             if time.monotonic() >= deadline:
-                raise OracleError(
+                raise LabelStudioOracleError(
                     f"{waiting} of {len(questions)} texts have no usable answer after {self.timeout:.0f} seconds: "
                     f"label them at {self._page}, and give the same command again. Nothing that is labelled is lost "
                     "or asked again."

@@ -11,7 +11,7 @@ from typing import Any
 
 import srsly
 
-from ..data.files import written_whole
+from ..data.files import atomic_write
 from .records import (
     BAD_RECORD,
     Answer,
@@ -43,7 +43,7 @@ class Prodigy:
 
     def write(self, tasks: Iterable[Task], labels: Sequence[str], folder: Path) -> None:
         """Write `tasks.jsonl`."""
-        with written_whole(folder / self.file) as partial:
+        with atomic_write(folder / self.file) as partial:
             srsly.write_jsonl(partial, (to_json(task) for task in tasks))
 
     def fits(self, record: dict[str, Any]) -> bool:

@@ -10,11 +10,12 @@ from typing import Any, Literal, TypeVar
 from spacy.tokens import Doc
 
 from ..apply.formats import entities
+from ..data.errors import LlamaNERError
 
 Verdict = Literal["done", "skipped", "open"]
 
 
-class AnswerError(ValueError):
+class AnswerError(LlamaNERError):
     """An answer, or a record of a file, that cannot be used. `problem` names the kind, `detail` says what to do."""
 
     def __init__(self, problem: str, detail: str) -> None:

@@ -14,17 +14,17 @@ from ..encoder.architectures import DEFAULT_LORA
 from ..encoder.lora import LoRA
 from ..encoder.settings import DType
 from ..shim.torch_shim import TorchShim
-from .formats import Format
-from .settings import WriterSettings
+from .formats import AnswerFormat
+from .settings import GeneratorSettings
 
 if TYPE_CHECKING:
-    from .modules import Lessons, Writer
+    from .modules import Generator, Targets
 
-WriterModel = Model["Lessons", Floats1d]
+GeneratorModel = Model["Targets", Floats1d]
 
 
 def GenerativeTagger(
-    format: Format,
+    format: AnswerFormat,
     base: str = "smollm2-135m",
     revision: str | None = None,
     system: str | None = None,
@@ -35,7 +35,7 @@ def GenerativeTagger(
     merge: bool = False,
     save_base: bool = False,
     quantization: Quantization | None = None,
-) -> WriterModel:
+) -> GeneratorModel:
     """A decoder with the Llama layout and its causal mask, under its own chat template.
 
     format: how an answer is written: `InlineBrackets.v1` or `BioLines.v1`.
@@ -50,7 +50,7 @@ def GenerativeTagger(
     `generative.answering` has it write. Nothing is loaded before `initialize` or `from_bytes`. Raises ValueError on
     settings that make no sense.
     """
-    settings = WriterSettings(
+    settings = GeneratorSettings(
         base=base,
         revision=revision,
         lora=None if lora is None else LoRA.from_dict(lora),
@@ -72,24 +72,26 @@ def GenerativeTagger(
     )
 
 
-def _build_saved(settings: WriterSettings, spec: dict[str, Any]) -> Any:
+def _build_saved(settings: GeneratorSettings, spec: dict[str, Any]) -> Any:
     from .modules import build_saved
 
     return build_saved(settings, spec)
 
 
-def init(model: WriterModel, X: Lessons | None = None, Y: Floats1d | None = None) -> None:
+def init(model: GeneratorModel, X: Targets | None = None, Y: Floats1d | None = None) -> None:
     """Load the base and put a fresh adapter on it."""
     from .modules import build_new
 
     cast(TorchShim, model.shims[0]).set_module(build_new(model.attrs["settings"]))
 
 
-def forward(model: WriterModel, lessons: Lessons, is_train: bool) -> tuple[Floats1d, Callable[[Floats1d], Lessons]]:
+def forward(
+    model: GeneratorModel, lessons: Targets, is_train: bool
+) -> tuple[Floats1d, Callable[[Floats1d], Targets]]:
     """Log-probabilities of the right answers; the callback sends their gradients into the adapter."""
     told, backprop_torch = cast(TorchShim, model.shims[0])(ArgsKwargs(tuple(lessons), {}), is_train)
 
-    def backprop(d_told: Floats1d) -> Lessons:
+    def backprop(d_told: Floats1d) -> Targets:
         gradient = xp2torch(d_told, device=told.device)
         backprop_torch(ArgsKwargs(((told,),), {"grad_tensors": (gradient,)}))
         return lessons
@@ -97,11 +99,11 @@ def forward(model: WriterModel, lessons: Lessons, is_train: bool) -> tuple[Float
     return cast(Floats1d, torch2xp(told.detach())), backprop
 
 
-def get_writer(model: WriterModel) -> Writer:
+def get_generator(model: GeneratorModel) -> Generator:
     """The torch side. Raises ValueError while the model has no weights."""
-    return cast("Writer", cast(TorchShim, model.shims[0]).module)
+    return cast("Generator", cast(TorchShim, model.shims[0]).module)
 
 
-def has_writer(model: WriterModel) -> bool:
+def has_generator(model: GeneratorModel) -> bool:
     """Whether the model has weights."""
     return cast(TorchShim, model.shims[0]).has_module

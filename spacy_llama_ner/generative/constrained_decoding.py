@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .chunks import Chunk
-from .formats import Format
+from .formats import AnswerFormat
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,13 +22,15 @@ Encode = Callable[[str], tuple[int, ...]]
 Thread = tuple[tuple[int, ...], Any]
 
 
-class Walk:
+class ConstrainedPath:
     """All the ways in which an answer about one chunk can go on.
 
     encode: subwords of a piece. end: the subword that ends an answer.
     """
 
-    def __init__(self, format: Format, chunk: Chunk, labels: Sequence[str], *, encode: Encode, end: int) -> None:
+    def __init__(
+        self, format: AnswerFormat, chunk: Chunk, labels: Sequence[str], *, encode: Encode, end: int
+    ) -> None:
         self._format = format
         self._chunk = chunk
         self._labels = labels
@@ -61,7 +63,7 @@ class Walk:
         return list(opened)
 
 
-def keep_allowed(scores: Tensor, walks: Sequence[Walk]) -> Tensor:
+def keep_allowed(scores: Tensor, walks: Sequence[ConstrainedPath]) -> Tensor:
     """`scores`, [n_rows, n_subwords], with minus infinity at what the walk of a row does not allow."""
     import torch
 

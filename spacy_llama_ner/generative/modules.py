@@ -14,17 +14,17 @@ from thinc.util import get_torch_default_device
 from torch import Tensor, nn
 
 from ..base.load import Decoder, Pretrained, load_output, load_shared, own_copy
-from ..encoder.base_reference import Origin
+from ..encoder.base_reference import BaseReference
 from ..encoder.lora import add_lora
-from ..encoder.modules import Foundation, Merged, shared_tokenizer
+from ..encoder.modules import Merged, SharedBase, shared_tokenizer
 from ..encoder.settings import compute_dtype
-from .constrained_decoding import Walk, keep_allowed
-from .prompt import ChatForm, Frame, Speller, shared_speller
-from .settings import WriterSettings
+from .constrained_decoding import ConstrainedPath, keep_allowed
+from .prompt import ChatForm, Frame, PieceTokenizer, shared_piece_tokenizer
+from .settings import GeneratorSettings
 
 
 @dataclass(frozen=True)
-class Desk(Foundation):
+class SharedDecoder(SharedBase):
     """What a writer works with besides: not a submodule of it, and shared by its copies.
 
     output: weight of the base's output layer, [n_subwords, hidden]. chat: its template.
@@ -32,7 +32,7 @@ class Desk(Foundation):
 
     output: Tensor
     chat: ChatForm
-    speller: Speller
+    speller: PieceTokenizer
     _frames: dict[str, Frame] = field(default_factory=dict)
 
     def frame(self, system: str) -> Frame:
@@ -53,7 +53,7 @@ class Rows(NamedTuple):
     behind: Sequence[tuple[int, ...]]
 
 
-class Written(NamedTuple):
+class Generated(NamedTuple):
     """An answer: its subwords without the end, the probability of each by the base, and whether it came to an end."""
 
     ids: list[int]
@@ -61,7 +61,7 @@ class Written(NamedTuple):
     ended: bool
 
 
-class Writer(nn.Module):
+class Generator(nn.Module):
     """A decoder with its causal mask and its output layer.
 
     llama: the base with its adapter. merge: as for `WordEncoder`.
@@ -69,7 +69,7 @@ class Writer(nn.Module):
     all rows meet there: the same as reading it in each row, at a fraction of the cost.
     """
 
-    def __init__(self, llama: Decoder, desk: Desk, *, merge: bool) -> None:
+    def __init__(self, llama: Decoder, desk: SharedDecoder, *, merge: bool) -> None:
         super().__init__()
         self.llama = llama
         self.desk = desk
@@ -80,7 +80,7 @@ class Writer(nn.Module):
         """Which base this is, how text is cut into its subwords, and how it is talked to."""
         return {**self.desk.saved, "chat": self.desk.chat.to_spec()}
 
-    def train(self, mode: bool = True) -> Writer:
+    def train(self, mode: bool = True) -> Generator:
         """Switch between training and evaluation; whatever was merged is out of date after training."""
         if mode:
             self._merged.drop()
@@ -105,14 +105,14 @@ class Writer(nn.Module):
         return -F.cross_entropy(scores, wanted, reduction="none")
 
     @torch.inference_mode()
-    def write(self, rows: Rows, *, limits: Sequence[int], walks: Sequence[Walk] | None) -> list[Written]:
+    def write(self, rows: Rows, *, limits: Sequence[int], walks: Sequence[ConstrainedPath] | None) -> list[Generated]:
         """The likeliest answer to each row, subword by subword.
 
         limits: how many subwords each may have, its end included. walks: what each may say; null for anything.
         """
         self.eval()
         ends = set(self.desk.chat.ends) | ({walk.end for walk in walks} if walks else set())
-        written = [Written([], [], False) for _ in rows.behind]
+        written = [Generated([], [], False) for _ in rows.behind]
         going = list(range(len(written)))
         with self._precision():
             hidden, cache, mask = self._read(rows)
@@ -179,22 +179,22 @@ class Writer(nn.Module):
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16)
 
 
-def build_new(settings: WriterSettings) -> Writer:
+def build_new(settings: GeneratorSettings) -> Generator:
     """A writer with a fresh adapter, on thinc's current device. Fetches the base if need be.
 
     Raises BaseModelError where the base has no chat template or no output layer.
     """
-    origin = Origin.find(settings)
+    origin = BaseReference.find(settings)
     return _build(settings, origin, ChatForm.find(Path(origin.path), settings.base))
 
 
-def build_saved(settings: WriterSettings, spec: dict[str, Any]) -> Writer:
+def build_saved(settings: GeneratorSettings, spec: dict[str, Any]) -> Generator:
     """The writer that gave `spec`, but for its trained weights."""
-    origin = Origin.from_spec(settings, {key: value for key, value in spec.items() if key != "chat"})
+    origin = BaseReference.from_spec(settings, {key: value for key, value in spec.items() if key != "chat"})
     return _build(settings, origin, ChatForm(**spec["chat"]))
 
 
-def _build(settings: WriterSettings, origin: Origin, chat: ChatForm) -> Writer:
+def _build(settings: GeneratorSettings, origin: BaseReference, chat: ChatForm) -> Generator:
     device = torch.device(get_torch_default_device())
     dtype = compute_dtype(settings.dtype, device)
     with origin.folder() as folder:
@@ -208,11 +208,19 @@ def _build(settings: WriterSettings, origin: Origin, chat: ChatForm) -> Writer:
     if settings.lora is not None:
         add_lora(llama, settings.lora)
     tokenizer = origin.tokenizer
-    desk = Desk(shared, shared_tokenizer(tokenizer), dtype, origin.to_spec(), output, chat, shared_speller(tokenizer))
-    return Writer(llama, desk, merge=settings.merge)
+    desk = SharedDecoder(
+        shared,
+        shared_tokenizer(tokenizer),
+        dtype,
+        origin.to_spec(),
+        output,
+        chat,
+        shared_piece_tokenizer(tokenizer),
+    )
+    return Generator(llama, desk, merge=settings.merge)
 
 
-class Lessons(NamedTuple):
+class Targets(NamedTuple):
     """Questions with their answers behind them, and the answers by themselves, in subwords."""
 
     rows: Rows

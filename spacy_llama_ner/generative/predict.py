@@ -9,13 +9,13 @@ from typing import NamedTuple
 from spacy.tokens import Doc
 
 from ..head.inference import Entity
-from .architectures import WriterModel, get_writer
+from .architectures import GeneratorModel, get_generator
 from .chunks import Chunk, cut
-from .constrained_decoding import Walk
-from .formats import Format, Found, Node
-from .modules import Rows, Writer, Written
+from .constrained_decoding import ConstrainedPath
+from .formats import AnswerFormat, Found, Node
+from .modules import Generated, Generator, Rows
 from .prompt import system_prompt
-from .settings import WriterSettings
+from .settings import GeneratorSettings
 
 
 class Questions:
@@ -24,7 +24,7 @@ class Questions:
     labels: descriptions, which may be empty, by label.
     """
 
-    def __init__(self, writer: Writer, settings: WriterSettings, labels: Mapping[str, str]) -> None:
+    def __init__(self, writer: Generator, settings: GeneratorSettings, labels: Mapping[str, str]) -> None:
         self.labels = tuple(labels)
         self._format = settings.format
         self._speller = writer.desk.speller
@@ -69,7 +69,7 @@ class Reading(NamedTuple):
     whole: bool
 
 
-def read(answer: str, chunk: Chunk, labels: Sequence[str], *, format: Format) -> Reading:
+def read(answer: str, chunk: Chunk, labels: Sequence[str], *, format: AnswerFormat) -> Reading:
     """Follow `answer` through the steps of `format`, in one of the ways in which it goes farthest.
 
     Where two pieces begin alike, both are tried; none is tried twice from the same place, so that the time grows with
@@ -109,7 +109,7 @@ MOST_ROWS = 32
 MOST_SUBWORDS = 16_384
 
 
-class Answer(NamedTuple):
+class Generation(NamedTuple):
     """What was found in a doc, and how many answers about it (one for each chunk) did not parse to their end."""
 
     entities: list[Entity]
@@ -123,7 +123,7 @@ class _Question(NamedTuple):
     limit: int
 
 
-def answer(model: WriterModel, docs: Sequence[Doc], labels: Mapping[str, str]) -> list[Answer]:
+def answer(model: GeneratorModel, docs: Sequence[Doc], labels: Mapping[str, str]) -> list[Generation]:
     """The entities of each doc, in order, with their scores.
 
     labels: descriptions, which may be empty, by label.
@@ -131,10 +131,10 @@ def answer(model: WriterModel, docs: Sequence[Doc], labels: Mapping[str, str]) -
     answer that does not parse, what was complete before the first slip is kept. A chunk that leaves no room for an
     answer counts as one that does not parse.
     """
-    settings: WriterSettings = model.attrs["settings"]
-    writer = get_writer(model)
+    settings: GeneratorSettings = model.attrs["settings"]
+    writer = get_generator(model)
     questions = Questions(writer, settings, labels)
-    answers = [Answer([], 0) for _ in docs]
+    answers = [Generation([], 0) for _ in docs]
     asked = _ask(docs, questions, settings)
     for each in asked:
         if each.limit < 1:
@@ -143,7 +143,9 @@ def answer(model: WriterModel, docs: Sequence[Doc], labels: Mapping[str, str]) -
         walks = None
         if settings.constrained:
             walks = [
-                Walk(settings.format, each.chunk, questions.labels, encode=questions.spell, end=questions.frame.end)
+                ConstrainedPath(
+                    settings.format, each.chunk, questions.labels, encode=questions.spell, end=questions.frame.end
+                )
                 for each in batch
             ]
         rows = Rows(questions.frame.before, [each.asked for each in batch])
@@ -151,11 +153,11 @@ def answer(model: WriterModel, docs: Sequence[Doc], labels: Mapping[str, str]) -
         for question, reply in zip(batch, written, strict=True):
             found, whole = _understand(reply, question.chunk, questions, settings)
             before = answers[question.doc]
-            answers[question.doc] = Answer(before.entities + found, before.failures + (not whole))
+            answers[question.doc] = Generation(before.entities + found, before.failures + (not whole))
     return [each._replace(entities=sorted(each.entities)) for each in answers]
 
 
-def _ask(docs: Sequence[Doc], questions: Questions, settings: WriterSettings) -> list[_Question]:
+def _ask(docs: Sequence[Doc], questions: Questions, settings: GeneratorSettings) -> list[_Question]:
     asked = []
     for i, doc in enumerate(docs):
         for chunk in cut(doc, window=settings.window):
@@ -180,7 +182,7 @@ def _batches(questions: list[_Question], n_before: int) -> Iterator[list[_Questi
 
 
 def _understand(
-    reply: Written, chunk: Chunk, questions: Questions, settings: WriterSettings
+    reply: Generated, chunk: Chunk, questions: Questions, settings: GeneratorSettings
 ) -> tuple[list[Entity], bool]:
     found, whole = read(questions.decode(reply.ids), chunk, questions.labels, format=settings.format)
     entities = [
@@ -190,7 +192,7 @@ def _understand(
     return entities, whole and reply.ended
 
 
-def _score(found: Found, reply: Written, questions: Questions) -> float:
+def _score(found: Found, reply: Generated, questions: Questions) -> float:
     def length(n: int) -> int:
         return len(questions.decode(reply.ids[:n]))
 

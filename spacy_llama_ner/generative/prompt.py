@@ -85,7 +85,7 @@ def system_prompt(instruction: str, labels: Mapping[str, str]) -> str:
 ANCHOR = "\n"
 
 
-class Speller:
+class PieceTokenizer:
     """Spells texts in the subwords of a base.
 
     What looks like a special subword, such as the end of a turn, is spelled as the plain text that it is, so that no
@@ -125,6 +125,6 @@ class Speller:
 
 
 @lru_cache(maxsize=2)
-def shared_speller(content: str) -> Speller:
+def shared_piece_tokenizer(content: str) -> PieceTokenizer:
     """The speller of a tokenizer.json, the same for all who stand on the same base."""
-    return Speller(content)
+    return PieceTokenizer(content)

@@ -8,17 +8,17 @@ from typing import get_args
 from ..base import DECODER
 from ..base.quantize import Quantization
 from ..encoder.settings import BaseSettings, check_choice
-from .formats import Format
+from .formats import AnswerFormat
 
 
 @dataclass(frozen=True, kw_only=True)
-class WriterSettings(BaseSettings):
+class GeneratorSettings(BaseSettings):
     """The arguments of `GenerativeTagger.v1`; see there."""
 
     kind = DECODER
     key = "components.NAME.model.base"
 
-    format: Format
+    format: AnswerFormat
     system: str | None
     constrained: bool
     window: int

@@ -9,23 +9,23 @@ from spacy.tokens import Doc
 from thinc.types import Floats1d
 
 from ..head.bio import spans
-from .architectures import WriterModel, get_writer
+from .architectures import GeneratorModel, get_generator
 from .chunks import Chunk, cut
-from .modules import Lessons, Rows
+from .modules import Rows, Targets
 from .predict import Questions
-from .settings import WriterSettings
+from .settings import GeneratorSettings
 
 
-def make_lessons(
-    model: WriterModel, docs: Iterable[Doc], tags: Iterable[np.ndarray], labels: Mapping[str, str]
-) -> Lessons:
+def make_targets(
+    model: GeneratorModel, docs: Iterable[Doc], tags: Iterable[np.ndarray], labels: Mapping[str, str]
+) -> Targets:
     """The lessons in annotated docs, none for a doc without words.
 
     tags: gold BIO tags of each, int64 [n_words], numbered as in `head.scheme`. A chunk with a word whose tag is not
         known has no right answer and is left out, as is one that is too long for the base with its answer.
     labels: descriptions, which may be empty, by label.
     """
-    writer, settings = get_writer(model), model.attrs["settings"]
+    writer, settings = get_generator(model), model.attrs["settings"]
     questions = Questions(writer, settings, labels)
     behind, answers = [], []
     for doc, doc_tags in zip(docs, tags, strict=True):
@@ -38,7 +38,7 @@ def make_lessons(
             if questions.room(asked) >= len(answer):
                 behind.append(asked + answer)
                 answers.append(answer)
-    return Lessons(Rows(questions.frame.before, behind), answers)
+    return Targets(Rows(questions.frame.before, behind), answers)
 
 
 def get_loss(told: Floats1d) -> tuple[float, Floats1d]:
@@ -46,7 +46,7 @@ def get_loss(told: Floats1d) -> tuple[float, Floats1d]:
     return -float(told.mean()), told * 0 - 1 / len(told)
 
 
-def _answer(chunk: Chunk, tags: np.ndarray, questions: Questions, settings: WriterSettings) -> tuple[int, ...]:
+def _answer(chunk: Chunk, tags: np.ndarray, questions: Questions, settings: GeneratorSettings) -> tuple[int, ...]:
     ents = [(start, end, questions.labels[label]) for start, end, label in _spans(tags)]
     pieces = settings.format.write(chunk, ents)
     return (*(subword for piece in pieces for subword in questions.spell(piece)), questions.frame.end)

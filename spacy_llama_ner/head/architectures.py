@@ -17,7 +17,7 @@ from .bio import count_tags
 from .crf import is_word, make_crf, pad
 
 if TYPE_CHECKING:
-    from .loss import Loss
+    from .loss import LossSettings
 
 
 class Shape(NamedTuple):
@@ -143,7 +143,6 @@ def set_labels(model: HeadModel, labels: list[str]) -> None:
 
 def extend_labels(model: HeadModel, labels: list[str]) -> None:
     """Give an initialized head new labels. `labels` starts with those it has, whose emissions stay what they are."""
-
     shim = cast(TorchShim, model.shims[0])
     shim.set_module(shim.module.extended(Shape(*model.attrs["shape"]), list(labels)))
     set_labels(model, labels)
@@ -187,9 +186,9 @@ def TaggingLoss(
     missing: what the CRF's term does with words whose tag is not known. "sum" leaves all their tags open (a
         partial-label CRF, `head.partial`), "split" cuts the doc there and takes the parts as docs of their own.
     """
-    from .loss import Loss
+    from .loss import LossSettings
 
-    return Loss(crf, cross_entropy, label_smoothing, label_weights or {}, missing)
+    return LossSettings(crf, cross_entropy, label_smoothing, label_weights or {}, missing)
 
 
 def CRFTagger(tok2vec: Model[list[Doc], list[Floats2d]], head: HeadModel, loss: Callable[..., object]) -> TaggerModel:
@@ -242,6 +241,6 @@ def forward(
     return emissions, backprop
 
 
-def get_loss_settings(model: TaggerModel) -> Loss:
+def get_loss_settings(model: TaggerModel) -> LossSettings:
     """The loss that the config gave this tagger."""
-    return cast("Loss", model.attrs["loss"])
+    return cast("LossSettings", model.attrs["loss"])

@@ -29,7 +29,7 @@ def is_inside(n_tags: int) -> np.ndarray:
 
 
 def illegal_transitions(n_tags: int) -> np.ndarray:
-    """bool [n_tags, n_tags]: I-x may follow B-x and I-x, and nothing else."""
+    """Bool [n_tags, n_tags]: I-x may follow B-x and I-x, and nothing else."""
     before, after = np.indices((n_tags, n_tags))
     return is_inside(n_tags)[None, :] & (after != before) & (after != before + 1)
 

@@ -76,7 +76,7 @@ def pad(arrays: Sequence[Tensor], value: float = 0.0) -> tuple[Tensor, Tensor]:
 
 
 def is_word(lengths: Tensor, n_words: int) -> Tensor:
-    """bool [n_docs, n_words]: not behind the doc's end. lengths: int64 [n_docs]."""
+    """Bool [n_docs, n_words]: not behind the doc's end. lengths: int64 [n_docs]."""
     return torch.arange(n_words, device=lengths.device) < lengths[:, None]
 
 

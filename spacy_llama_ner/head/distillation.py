@@ -20,7 +20,7 @@ from .crf import by_length, is_word, pad, posterior, safe_log
 from .inference import get_head
 
 
-def rehearsal_loss(
+def distillation_loss(
     model: TaggerModel, emissions: list[Floats2d], *, tutor: TaggerModel, wanted: list[Floats2d]
 ) -> tuple[float, list[Floats2d]]:
     """How far the tags of `model` are from those of `tutor`, and the gradient on the emissions of `model`.

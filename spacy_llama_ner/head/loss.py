@@ -56,7 +56,7 @@ Missing = Literal["sum", "split"]
 
 
 @dataclass(frozen=True)
-class Loss:
+class LossSettings:
     """The arguments of `TaggingLoss.v1`; see there."""
 
     crf: float = 1.0
@@ -117,8 +117,8 @@ class Loss:
 def crf_loss(crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor], *, missing: Missing = "sum") -> Tensor:
     """Negative log-likelihood of the known tags of each doc, summed; at least one word must be known.
 
-    emissions, tags: as of `Loss`; missing: as of `TaggingLoss.v1`. Docs that are known as a whole are computed the
-    same way, whatever `missing` is.
+    emissions, tags: as of `LossSettings`; missing: as of `TaggingLoss.v1`. Docs that are known as a whole are
+    computed the same way, whatever `missing` is.
     """
     stretches, partly = [], []
     for scores, gold in zip(emissions, tags, strict=True):

@@ -20,7 +20,7 @@ from .examples import choose_examples, with_labels
 from .labelling import ExamplesFor, Labelled, Labeller
 from .pricing import Expert, PriceList
 from .prompts import Prompt
-from .runner import Outcome, Run
+from .runner import Outcome, Runner
 
 NONE = "none"
 
@@ -38,7 +38,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Result:
+class VariantResult:
     """What came out of asking about all texts of a sample.
 
     p, r, f: strict scores of whole entities, 0 to 1. low, high: the 95% interval of `f`.
@@ -92,13 +92,13 @@ def short_names(variants: Sequence[Variant]) -> list[str]:
     return [", ".join(part for part, tells in zip(row, differ, strict=True) if tells) for row in rows]
 
 
-def measure(variant: Variant, gold: Sequence[Doc], *, labeller: Labeller, run: Run) -> Result:
+def measure(variant: Variant, gold: Sequence[Doc], *, labeller: Labeller, run: Runner) -> VariantResult:
     """Ask about each text of `gold`, which keeps its entities, and score the replies.
 
     Words are scored as they are in `gold`. A text without a usable reply counts as one without entities. The cost is
     by the prices of the run.
 
-    Raises: as `Run.answers`.
+    Raises: as `Runner.answers`.
     """
     outcomes = list(run.answers(labeller.job(_bare(doc), at) for at, doc in enumerate(gold, start=1)))
     examples = list(_examples(gold, outcomes))
@@ -107,7 +107,7 @@ def measure(variant: Variant, gold: Sequence[Doc], *, labeller: Labeller, run: R
     low, high = f1_interval([part.get(None, Tally()) for example in examples for part in tally_sentences(example)])
     replies = [reply for outcome in outcomes for reply in outcome.replies]
     n_in, n_out = sum(reply.input_tokens for reply in replies), sum(reply.output_tokens for reply in replies)
-    return Result(
+    return VariantResult(
         variant=variant,
         p=scores["ents_p"],
         r=scores["ents_r"],
@@ -139,7 +139,7 @@ def _bare(doc: Doc) -> Doc:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ComparisonPlan:
     """Prompts and choices of examples, each of which is tried on the same sample.
 
     sample: gold docs, with entities of `labels` alone.
@@ -164,8 +164,8 @@ class Plan:
         """Of the sample."""
         return sum(len(doc) for doc in self.sample)
 
-    def results(self, model: str, run: Run) -> Iterator[Result]:
-        """One for each prompt and choice of examples. model: its name in the log. Raises: as `Run.answers`."""
+    def results(self, model: str, run: Runner) -> Iterator[VariantResult]:
+        """One for each prompt and choice of examples. model: its name in the log. Raises: as `Runner.answers`."""
         for prompt in self.prompts:
             for by, examples_for in self.examples.items():
                 labeller = Labeller(prompt, self.labels, examples_for=examples_for, max_tokens=self.max_tokens)
@@ -182,7 +182,7 @@ def make_plan(
     shots: int,
     limit: int,
     max_tokens: int | None = None,
-) -> Plan:
+) -> ComparisonPlan:
     """Read the prompts, draw a stratified sample of at most `limit` docs, and find examples for it in `pool`.
 
     choices: as for `choose_examples`, and "none".
@@ -202,7 +202,7 @@ def make_plan(
             continue
         found = dict(choose_examples(pool, shots=shots, by=by, labels=labels).with_examples(sample))
         examples[by] = _of_text({doc.text: shown for doc, shown in found.items()})
-    return Plan(sample, labels, loaded, examples, max_tokens)
+    return ComparisonPlan(sample, labels, loaded, examples, max_tokens)
 
 
 def take_sample(docs: Sequence[Doc], limit: int) -> list[Doc]:
@@ -226,11 +226,11 @@ class Best:
         all cost the same, that with the fewest tokens.
     """
 
-    by_f1: Result
-    for_cost: Result
+    by_f1: VariantResult
+    for_cost: VariantResult
 
 
-def find_best(results: Sequence[Result]) -> Best | None:
+def find_best(results: Sequence[VariantResult]) -> Best | None:
     """The best of `results`; None where nothing right was found at all."""
     best = max(results, key=lambda result: (result.f, *(-price for price in _price(result))), default=None)
     if best is None or not best.f:
@@ -239,7 +239,7 @@ def find_best(results: Sequence[Result]) -> Best | None:
     return Best(best, min(near, key=lambda result: (*_price(result), -result.f)))
 
 
-def _price(result: Result) -> tuple[float, float]:
+def _price(result: VariantResult) -> tuple[float, float]:
     return result.cost or 0.0, result.tokens
 
 
@@ -254,15 +254,15 @@ class Money:
         """What amounts are called."""
         return "tokens" if self.prices is None else f"cost, {self.prices.currency}"
 
-    def amount(self, result: Result) -> float:
+    def amount(self, result: VariantResult) -> float:
         """The cost as a number."""
         return result.tokens if result.cost is None else result.cost
 
-    def of(self, result: Result) -> str:
+    def of(self, result: VariantResult) -> str:
         """The cost of a result, without the currency."""
         return f"{result.tokens:,}" if result.cost is None else show_cost(result.cost)
 
-    def beside_expert(self, result: Result, *, words: int) -> str | None:
+    def beside_expert(self, result: VariantResult, *, words: int) -> str | None:
         """What the sample costs from a model, and from an expert; None where a price is missing."""
         if self.prices is None or self.prices.expert is None or result.cost is None:
             return None
@@ -291,12 +291,12 @@ N_NAMES = 3
 TYPE_HEADER = ("type", "variant", "P", "R", "F1")
 
 
-def result_rows(results: Sequence[Result], money: Money) -> list[tuple[str, ...]]:
+def result_rows(results: Sequence[VariantResult], money: Money) -> list[tuple[str, ...]]:
     """A row for each result under `HEADER`, and its cost where there are prices."""
     return [(*_cells(each), *([] if money.prices is None else [money.of(each)])) for each in results]
 
 
-def type_rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
+def type_rows(results: Sequence[VariantResult]) -> list[tuple[str, ...]]:
     """A row for each label and result under `TYPE_HEADER`."""
     labels = sorted({label for each in results for label in each.per_type})
     names = short_names([each.variant for each in results])
@@ -307,12 +307,12 @@ def type_rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
     ]
 
 
-def show_interval(result: Result) -> str:
+def show_interval(result: VariantResult) -> str:
     """Where the F1 of all texts of this kind lies."""
     return f"{percent(result.low)} to {percent(result.high)}"
 
 
-def _cells(result: Result) -> tuple[str, ...]:
+def _cells(result: VariantResult) -> tuple[str, ...]:
     return (
         result.variant.model,
         result.variant.prompt,

@@ -14,13 +14,14 @@ from spacy.tokens import Doc
 
 from ..data.bio_tags import split_tag
 from ..data.docbin import Summary
-from ..data.problems import Problem, Report
+from ..data.errors import LlamaNERError
+from ..data.problems import Problem, ProblemReport
 from ..data.records import Piece
 from ..data.span_alignment import put_pieces
 from .backends.base import Question, Reject, Reply
 from .formats.base import CUT_OFF, OTHER_WORDS
 from .prompts import Prompt
-from .runner import Job, Run
+from .runner import PromptJob, Runner
 
 LABEL_SPELLING = "label spelled otherwise"
 
@@ -58,7 +59,7 @@ class Labeller:
         self._schema = prompt.format.schema(labels)
         self._spellings = {label.casefold(): label for label in labels}
 
-    def job(self, doc: Doc, at: int = 1) -> Job[Labelled]:
+    def job(self, doc: Doc, at: int = 1) -> PromptJob[Labelled]:
         """The question about `doc`; its reply is put into `doc` itself. `at`: number of the text, for problems."""
         examples = self._examples_for(doc) if self._examples_for else ()
         question = Question(
@@ -67,11 +68,11 @@ class Labeller:
             max_tokens=self._max_tokens or max(512, 24 * len(doc)),
             text=doc.text,
         )
-        return Job(question, lambda reply: self.read(reply, doc, at))
+        return PromptJob(question, lambda reply: self.read(reply, doc, at))
 
     def read(self, reply: Reply, doc: Doc, at: int = 1) -> Labelled:
         """Set the entities of `doc`, replacing others, to what the reply says. Raises: Reject."""
-        report = Report("")
+        report = ProblemReport("")
 
         def note(problem: str, detail: str) -> None:
             report.repaired(at, problem, detail)
@@ -99,7 +100,7 @@ SUFFIX = ".cfg"
 NAME = re.compile(r"[^\s,\[\]()\"`]{1,60}")
 
 
-class LabelError(ValueError):
+class LabelError(LlamaNERError):
     """Labels that cannot be worked with."""
 
 
@@ -162,12 +163,12 @@ NO_TEXT = "unusable record"
 FAILED = "no usable reply"
 
 
-class NothingLabelledError(ValueError):
+class NothingLabelledError(LlamaNERError):
     """Not one text got a usable reply."""
 
 
 def label_texts(
-    texts: Iterable[tuple[int, Doc | str]], labeller: Labeller, run: Run, report: Report
+    texts: Iterable[tuple[int, Doc | str]], labeller: Labeller, run: Runner, report: ProblemReport
 ) -> Iterator[Doc]:
     """The docs among `texts`, in their order, with the entities that the model found.
 
@@ -175,11 +176,11 @@ def label_texts(
     report: gets what was wrong with texts and replies, in the order of the texts once all are read. Texts without
         a usable reply are left out, and stand there as rejected.
 
-    Raises: NothingLabelledError where all that were asked about are such; as `Run.answers`.
+    Raises: NothingLabelledError where all that were asked about are such; as `Runner.answers`.
     """
     numbers: deque[int] = deque()
 
-    def jobs() -> Iterator[Job[Labelled]]:
+    def jobs() -> Iterator[PromptJob[Labelled]]:
         for at, text in texts:
             if isinstance(text, str):
                 report.rejected(at, NO_TEXT, text)
@@ -200,7 +201,7 @@ def label_texts(
         raise NothingLabelledError(f"None of {len(failures)} texts got a usable reply. The first: {failures[0]}")
 
 
-def account(run: Run, report: Report, summary: Summary | None = None) -> dict[str, Any]:
+def account(run: Runner, report: ProblemReport, summary: Summary | None = None) -> dict[str, Any]:
     """What came out, for a file: the same for the same replies, however often the run was interrupted.
 
     Counts of texts and replies, tokens and cost of all replies, problems by kind, and words and entities written.

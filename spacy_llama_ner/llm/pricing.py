@@ -10,6 +10,7 @@ from typing import Any
 
 import srsly
 
+from ..data.errors import LlamaNERError
 from ..data.files import read_utf8
 from .backends.local import LOCAL
 
@@ -21,7 +22,7 @@ EXAMPLE = """\
       gpt-4o-mini: {input: 0.15, output: 0.60}"""
 
 
-class PriceError(ValueError):
+class PriceError(LlamaNERError):
     """A price that is not there or makes no sense."""
 
 

@@ -14,14 +14,15 @@ from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, U
 from jinja2.sandbox import SandboxedEnvironment
 from spacy.tokens import Doc
 
+from ..data.errors import LlamaNERError
 from .backends.base import Message
-from .formats import FORMATS, Format
+from .formats import FORMATS, PromptFormat
 
 FOLDER = Path(__file__).parent / "templates"
 SUFFIX = ".jinja"
 
 
-class PromptError(ValueError):
+class PromptError(LlamaNERError):
     """A prompt that is not there or cannot be used."""
 
 
@@ -89,7 +90,7 @@ class Prompt:
         wanted = render(self._template, "format")
         if wanted not in FORMATS:
             raise PromptError(f"The prompt {name!r} wants the format {wanted!r}; there are {', '.join(FORMATS)}.")
-        self.format: Format = FORMATS[wanted]
+        self.format: PromptFormat = FORMATS[wanted]
 
     def messages(self, doc: Doc, labels: Mapping[str, str], examples: Sequence[Doc] = ()) -> tuple[Message, ...]:
         """The chat that asks for the entities of `doc`.

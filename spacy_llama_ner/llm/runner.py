@@ -22,7 +22,7 @@ EMPTY = "empty reply"
 
 
 @dataclass(frozen=True)
-class Job(Generic[T]):
+class PromptJob(Generic[T]):
     """A question, and what makes something of its reply; `read` raises Reject where it cannot."""
 
     question: Question
@@ -52,7 +52,7 @@ class Outcome(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How often to try, and how long to wait in between.
 
     attempts: replies that a question may cost before it is given up.
@@ -173,7 +173,7 @@ class Progress:
         return ", ".join(parts)
 
 
-class Silence:
+class CircuitBreaker:
     """Counts questions without any reply; single ones that cannot be answered are no reason to give up.
 
     most: so many in a row are too many.
@@ -208,7 +208,7 @@ AGAIN = 0.7
 LONGEST_HOLD = 600.0
 
 
-class Run:
+class Runner:
     """Asks a backend, with up to `concurrency` requests under way. A context manager that closes the backend.
 
     Questions with the same key are asked once, be it one after the other, at the same time, or in an earlier run
@@ -221,25 +221,25 @@ class Run:
         log: ReplyLog,
         *,
         concurrency: int = 8,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.progress = progress or Progress()
         self._backend = backend
         self._log = log
-        self._patience = patience or Patience()
+        self._patience = patience or RetryPolicy()
         self._chance = random.Random(self._patience.seed)
         self._slots = asyncio.Semaphore(concurrency)
         # a question that waits long holds up only those so far behind it
         self._ahead = 16 * concurrency
-        self._silence = Silence(max(10, 2 * concurrency))
+        self._silence = CircuitBreaker(max(10, 2 * concurrency))
         self._hold_until = 0.0
         self._stop = asyncio.Event()
         self._refused: Refused | None = None
         self._counted: set[bytes] = set()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def __enter__(self) -> Run:
+    def __enter__(self) -> Runner:
         self._loop = asyncio.new_event_loop()
         self.progress.start()
         return self
@@ -252,7 +252,7 @@ class Run:
         finally:
             self._loop.close()
 
-    def answers(self, jobs: Iterable[Job[T]]) -> Iterator[Outcome[T]]:
+    def answers(self, jobs: Iterable[PromptJob[T]]) -> Iterator[Outcome[T]]:
         """One outcome for each job, in the order of the jobs, which are taken up as they are needed.
 
         When it is left early, be it by an error or Ctrl-C, replies under way are still waited for and logged.
@@ -292,7 +292,7 @@ class Run:
         await self._backend.close()
         await self._loop.shutdown_default_executor()
 
-    async def _settle(self, job: Job[T]) -> Outcome[T]:
+    async def _settle(self, job: PromptJob[T]) -> Outcome[T]:
         key = job.question.key(self._backend.model)
         lock = self._locks.setdefault(key, asyncio.Lock())
         async with lock:
@@ -300,7 +300,7 @@ class Run:
         self.progress.settled(failed=outcome.failure is not None)
         return outcome
 
-    async def _outcome(self, job: Job[T], key: str) -> Outcome[T]:
+    async def _outcome(self, job: PromptJob[T], key: str) -> Outcome[T]:
         replies = self._log.replies(key)
         if replies:
             self._silence.broken()

@@ -14,14 +14,14 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..data.files import written_whole
+from ..data.files import atomic_write
 from ..training.corpus import draw
 from .backends.base import Question, Reject, Reply
 from .formats.base import object_schema
 from .labelling import FAILED, SECTION, LabelError, labels_of, read_config
 from .prompts import load_template, messages
-from .runner import Job, Run
-from .validation import Checker, read_list
+from .runner import PromptJob, Runner
+from .validation import TextValidator, read_list
 
 GENERATE = "generate"
 LENGTHS = ("one short sentence", "one or two sentences", "three to five sentences")
@@ -112,7 +112,7 @@ STRINGS = {"type": "array", "items": {"type": "string"}}
 
 
 @dataclass(frozen=True)
-class Order:
+class GenerationSpec:
     """What the texts of one question shall be.
 
     wanted: labels of which each text has at least one; none for texts without any entity.
@@ -125,7 +125,7 @@ class Order:
     wanted: tuple[str, ...]
 
 
-def make_order(recipe: Recipe, topics: Sequence[str], number: int) -> Order:
+def make_spec(recipe: Recipe, topics: Sequence[str], number: int) -> GenerationSpec:
     """The order with this number, from 0: the same in every process.
 
     Topics, and the label that must be there, take turns; form, length and further labels fall by lot. Orders for
@@ -137,7 +137,7 @@ def make_order(recipe: Recipe, topics: Sequence[str], number: int) -> Order:
     first = labels[number % len(labels)]
     others = lot.sample([label for label in labels if label != first], k=min(len(labels) - 1, lot.randint(0, 2)))
     is_negative = int((number + 1) * recipe.negatives) > int(number * recipe.negatives)
-    return Order(
+    return GenerationSpec(
         number=number,
         topic=_in_turn(topics, number, recipe.seed),
         form=lot.choice(recipe.forms),
@@ -146,7 +146,7 @@ def make_order(recipe: Recipe, topics: Sequence[str], number: int) -> Order:
     )
 
 
-def texts_question(recipe: Recipe, order: Order) -> Question:
+def texts_question(recipe: Recipe, order: GenerationSpec) -> Question:
     """The question for the texts of an order. Raises: PromptError."""
     said = messages(
         load_template("generate"),
@@ -194,7 +194,7 @@ WORST_YIELD = 0.3
 
 
 @dataclass
-class Written:
+class SyntheticDoc:
     """What came out: docs that are good, and what was rejected, with the number of its question, from 1, and why.
 
     unanswered: questions without a usable reply, in the same form.
@@ -209,29 +209,29 @@ class Written:
         return dict(Counter(str(row["reason"]) for row in self.rejects).most_common())
 
 
-def ask_topics(recipe: Recipe, run: Run) -> list[str]:
+def ask_topics(recipe: Recipe, run: Runner) -> list[str]:
     """Topics of the recipe or, where it has none, of the model; none where it cannot name any."""
     if recipe.topics:
         return list(recipe.topics)
     run.progress.expect(1)
-    (outcome,) = run.answers([Job(topics_question(recipe), _read_topics)])
+    (outcome,) = run.answers([PromptJob(topics_question(recipe), _read_topics)])
     return outcome.value or []
 
 
-def generate(recipe: Recipe, nlp: Language, run: Run, topics: Sequence[str]) -> Written:
+def generate(recipe: Recipe, nlp: Language, run: Runner, topics: Sequence[str]) -> SyntheticDoc:
     """Ask for texts, in rounds, until `recipe.count` are good, or three times the questions have been asked.
 
     The same replies give the same result, however often the run was interrupted.
-    Raises: Refused and OSError as `Run.answers`, PromptError.
+    Raises: Refused and OSError as `Runner.answers`, PromptError.
     """
-    written, checker = Written(), Checker(nlp, recipe.labels)
+    written, checker = SyntheticDoc(), TextValidator(nlp, recipe.labels)
     most = PATIENCE * ceil(recipe.count / recipe.batch)
     asked, offered = 0, 0
     while len(written.docs) < recipe.count and asked < most:
         share = max(WORST_YIELD, len(written.docs) / offered) if offered else 1
         missing = recipe.count - len(written.docs)
         number = min(most - asked, ceil(missing / share / recipe.batch))
-        orders = [make_order(recipe, topics, i) for i in range(asked, asked + number)]
+        orders = [make_spec(recipe, topics, i) for i in range(asked, asked + number)]
         run.progress.expect(number)
         for order, outcome in zip(orders, run.answers(_job(recipe, order) for order in orders), strict=True):
             if outcome.value is None:
@@ -260,7 +260,7 @@ def split(docs: Sequence[Doc], recipe: Recipe) -> dict[str, list[Doc]]:
 def write_records(docs: Sequence[Doc], path: Path) -> None:
     """Write docs as a JSON list of records, one a line, that `data.requests` reads back as they are."""
     rows = [json.dumps(_record(doc), ensure_ascii=False) for doc in docs]
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text("[\n" + ",\n".join(rows) + "\n]\n", encoding="utf8")
 
 
@@ -271,8 +271,8 @@ def _record(doc: Doc) -> dict[str, Any]:
     return {"text": doc.text, "entities": entities}
 
 
-def _job(recipe: Recipe, order: Order) -> Job[list[object]]:
-    return Job(texts_question(recipe, order), lambda reply: read_list(reply.text))
+def _job(recipe: Recipe, order: GenerationSpec) -> PromptJob[list[object]]:
+    return PromptJob(texts_question(recipe, order), lambda reply: read_list(reply.text))
 
 
 def _read_topics(reply: Reply) -> list[str]:
@@ -287,7 +287,7 @@ def _shown(given: object) -> str:
     return text.encode("utf8", "replace").decode()
 
 
-def _take(given: object, order: Order, checker: Checker, written: Written) -> None:
+def _take(given: object, order: GenerationSpec, checker: TextValidator, written: SyntheticDoc) -> None:
     try:
         written.docs.append(checker.check(given, with_entities=bool(order.wanted)))
     except Reject as reject:

@@ -11,8 +11,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import get_words_and_spaces
 
-from ..apply import ApplyError, Part
-from ..apply.formats import Bad, Record, to_record
+from ..apply import ApplyError, InputPart
+from ..apply.formats import BadRecord, Record, to_record
 from ..apply.job import FORMATS
 
 PLAIN = ".txt"
@@ -38,7 +38,7 @@ def read_texts(path: Path, nlp: Language, *, text_key: str = "text") -> Iterator
     """
     nlp.max_length = sys.maxsize
     for number, record in _records(path, nlp, text_key):
-        if isinstance(record, Bad):
+        if isinstance(record, BadRecord):
             yield number, record.reason
             continue
         doc = nlp.make_doc(record.text) if isinstance(record.text, str) else record.text
@@ -54,7 +54,7 @@ def _suffix(path: Path) -> str:
     return suffix
 
 
-def _records(path: Path, nlp: Language, text_key: str) -> Iterator[tuple[int, Record | Bad]]:
+def _records(path: Path, nlp: Language, text_key: str) -> Iterator[tuple[int, Record | BadRecord]]:
     suffix = _suffix(path)
     if suffix in (PLAIN, LINES):
         with path.open("rb") as lines:
@@ -64,34 +64,34 @@ def _records(path: Path, nlp: Language, text_key: str) -> Iterator[tuple[int, Re
                     yield number, record
         return
     for i, (first, size, offset) in enumerate(FORMATS[suffix].cut(path, PART)):
-        part = Part(i, path, first, size, offset)
+        part = InputPart(i, path, first, size, offset)
         yield from enumerate(FORMATS[suffix].read(part, text_key=text_key, vocab=nlp.vocab), start=first + 1)
 
 
-def _plain(line: bytes, number: int) -> Record | Bad:
+def _plain(line: bytes, number: int) -> Record | BadRecord:
     try:
         return Record(line.decode("utf-8-sig" if number == 1 else "utf-8").strip("\r\n"))
     except UnicodeDecodeError as error:
-        return Bad(number, f"not UTF-8: {error}")
+        return BadRecord(number, f"not UTF-8: {error}")
 
 
-def _from_json(line: bytes, number: int, text_key: str, nlp: Language) -> Record | Bad:
+def _from_json(line: bytes, number: int, text_key: str, nlp: Language) -> Record | BadRecord:
     try:
         fields = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
     except ValueError as error:
-        return Bad(number, f"not JSON: {error}")
+        return BadRecord(number, f"not JSON: {error}")
     words = next((fields[key] for key in WORDS if key in fields), None) if isinstance(fields, dict) else None
     if words is None:
         return to_record(fields, number, text_key)
     if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
-        return Bad(number, f"expected a list of words, got {words!r}"[:200])
+        return BadRecord(number, f"expected a list of words, got {words!r}"[:200])
     if text_key not in fields:
         return Record(Doc(nlp.vocab, words=words))
     record = to_record(fields, number, text_key)
     try:
-        return record if isinstance(record, Bad) else Record(_in_text(words, str(record.text), nlp))
+        return record if isinstance(record, BadRecord) else Record(_in_text(words, str(record.text), nlp))
     except ValueError as error:
-        return Bad(number, f"the words are not those of the text: {error}")
+        return BadRecord(number, f"the words are not those of the text: {error}")
 
 
 def _in_text(words: list[str], text: str, nlp: Language) -> Doc:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..data.problems import Report
+from ..data.problems import ProblemReport
 from ..data.records import Piece, parse_record
 from ..data.span_alignment import put_pieces
 from .backends.base import Reject
@@ -96,7 +96,7 @@ def read_list(reply: str) -> list[object]:
     return value
 
 
-class Checker:
+class TextValidator:
     """Makes Docs of written texts, and rejects what would do harm as training data.
 
     A text is a string with marks, `[words](LABEL)`, or an object as in the requests data (`data.records`). Rejected
@@ -113,7 +113,7 @@ class Checker:
 
     def check(self, given: object, *, with_entities: bool) -> Doc:
         """The Doc of a text, which is remembered. Raises: Reject."""
-        report = Report("")
+        report = ProblemReport("")
         text, pieces = self._read(given, report)
         if not text:
             raise Reject(EMPTY)
@@ -131,7 +131,7 @@ class Checker:
         self._known.add(text)
         return doc
 
-    def _read(self, given: object, report: Report) -> tuple[str, list[Piece]]:
+    def _read(self, given: object, report: ProblemReport) -> tuple[str, list[Piece]]:
         if isinstance(given, dict):
             text, pieces = parse_record(given, 1, report) or ("", [])
             if not text and report.problems:

@@ -15,15 +15,15 @@ from spacy.util import logger
 from thinc.api import Config
 
 from ..base.locate import HUB_ID, download_snapshot
-from ..data.files import folder_written_whole
+from ..data.files import atomic_dir
 from ..encoder.peft_format import CONFIG, WEIGHTS, Adapter, AdapterError, read_adapter
-from .components import find_components, find_recognisers
+from .components import find_components, find_entity_pipes
 from .llama_ner import LlamaNER
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..encoder.modules import WordModule
+    from ..encoder.modules import WordEncoder
     from ..head.architectures import TaggerHead
 
 HEAD = "llama_ner.safetensors"
@@ -32,7 +32,7 @@ TOLD = "llama_ner"
 
 
 @dataclass(frozen=True)
-class Head:
+class HeadFile:
     """A component without its encoder.
 
     config: of the component, as in config.cfg. labels, temperature, state: of its head.
@@ -47,7 +47,7 @@ class Head:
     state: dict[str, Tensor]
 
 
-def write_head(head: Head, folder: Path) -> None:
+def write_head(head: HeadFile, folder: Path) -> None:
     """Write the file to `folder`."""
     from safetensors.torch import save
 
@@ -56,7 +56,7 @@ def write_head(head: Head, folder: Path) -> None:
     (folder / HEAD).write_bytes(save(head.state, {TOLD: json.dumps(told)}))
 
 
-def read_head(folder: Path) -> Head | None:
+def read_head(folder: Path) -> HeadFile | None:
     """What `write_head` wrote to `folder`; None where it did not. Raises AdapterError where it is damaged."""
     from safetensors import SafetensorError, safe_open
 
@@ -66,7 +66,7 @@ def read_head(folder: Path) -> Head | None:
     try:
         with safe_open(path, framework="pt") as file:
             told = json.loads(file.metadata()[TOLD])
-            return Head(**told, state={name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+            return HeadFile(**told, state={name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise AdapterError(f"{path} is damaged ({error!r}). Copy the adapter again.") from error
 
@@ -94,7 +94,7 @@ def export_adapter(nlp: Language, folder: Path, *, pipe: str = "llama_ner") -> N
         raise AdapterError(f"The output {folder} is there and is no adapter. Give a new folder.")
     encoder, head = _encoder(ner), _head(ner)
     settings = nlp.config.interpolate()["components"][pipe]
-    told = Head(
+    told = HeadFile(
         config={key: value for key, value in settings.items() if key != "factory"},
         labels=head.labels,
         temperature=head.temperature,
@@ -102,7 +102,7 @@ def export_adapter(nlp: Language, folder: Path, *, pipe: str = "llama_ner") -> N
         lang=nlp.lang or "xx",
         state=copy_state(head),
     )
-    with folder_written_whole(folder) as partial:
+    with atomic_dir(folder) as partial:
         if folder.is_dir():
             shutil.copytree(folder, partial, symlinks=True)
         partial.mkdir(exist_ok=True)
@@ -159,7 +159,7 @@ def adapter_folder(source: str | Path, *, revision: str | None = None) -> Path:
     return download_snapshot(str(source), revision=revision, files=[CONFIG, WEIGHTS, HEAD], what="adapter")
 
 
-def _labels(folder: Path, head: Head | None, labels: Sequence[str]) -> Sequence[str]:
+def _labels(folder: Path, head: HeadFile | None, labels: Sequence[str]) -> Sequence[str]:
     if head is None and not labels:
         raise AdapterError(
             f"The adapter in {folder} comes without a head ({HEAD}): peft knows none. Give the labels that a fresh "
@@ -173,7 +173,7 @@ def _labels(folder: Path, head: Head | None, labels: Sequence[str]) -> Sequence[
     return labels if head is None else head.labels
 
 
-def _settings(adapter: Adapter, head: Head | None, config: dict[str, Any]) -> dict[str, Any]:
+def _settings(adapter: Adapter, head: HeadFile | None, config: dict[str, Any]) -> dict[str, Any]:
     given = config.get("model", {}).get("tok2vec", {})
     if "lora" in given:
         raise AdapterError(f"lora = {given['lora']} was given, but the adapter has its own shape. Leave it out.")
@@ -186,7 +186,7 @@ def _settings(adapter: Adapter, head: Head | None, config: dict[str, Any]) -> di
 
 
 def _check_clash(nlp: Language, labels: Sequence[str]) -> None:
-    for other, pipe in find_recognisers(nlp).items():
+    for other, pipe in find_entity_pipes(nlp).items():
         both = sorted(set(labels) & set(pipe.labels))
         if both and pipe.overwrite is not None:
             raise AdapterError(
@@ -196,7 +196,7 @@ def _check_clash(nlp: Language, labels: Sequence[str]) -> None:
             )
 
 
-def _fill(ner: LlamaNER, adapter: Adapter, head: Head | None) -> None:
+def _fill(ner: LlamaNER, adapter: Adapter, head: HeadFile | None) -> None:
     from ..encoder.peft_format import load_adapter
     from ..shim.torch_shim import fill
 
@@ -213,7 +213,7 @@ def _fill(ner: LlamaNER, adapter: Adapter, head: Head | None) -> None:
         module.temperature = head.temperature
 
 
-def _encoder(ner: LlamaNER) -> WordModule:
+def _encoder(ner: LlamaNER) -> WordEncoder:
     module: Any = ner.model.get_ref("tok2vec").shims[0]
     return module.module
 

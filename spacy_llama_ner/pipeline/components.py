@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spacy.language import Language
 
-from .entity_pipe import Recogniser
+from .entity_pipe import EntityPipe
 from .llama_ner import LlamaNER
 
 
@@ -13,9 +13,9 @@ def find_components(nlp: Language) -> dict[str, LlamaNER]:
     return {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, LlamaNER)}
 
 
-def find_recognisers(nlp: Language) -> dict[str, Recogniser]:
+def find_entity_pipes(nlp: Language) -> dict[str, EntityPipe]:
     """The active components of this package that find entities, by their names, in the order of the pipeline."""
-    return {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, Recogniser)}
+    return {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, EntityPipe)}
 
 
 def only_component(nlp: Language, *, wanted_by: str) -> LlamaNER:

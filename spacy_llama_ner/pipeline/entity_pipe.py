@@ -57,7 +57,7 @@ def gold_tags(example: Example, labels: Sequence[str], *, strict: bool = True) -
 
 
 @contextmanager
-def told_where(name: str, source: str | Path) -> Iterator[None]:
+def load_errors(name: str, source: str | Path) -> Iterator[None]:
     """Raise what goes wrong in the block as OSError or ValueError that names the component and the source."""
     try:
         yield
@@ -106,7 +106,7 @@ SCORE_WEIGHTS: dict[str, float | None] = {
 }
 
 
-class Recogniser(TrainablePipe):
+class EntityPipe(TrainablePipe):
     """Has labels, reads streams of docs, and loads with errors that say what to do. Subclasses say how it finds."""
 
     def __init__(
@@ -179,18 +179,18 @@ class Recogniser(TrainablePipe):
                 self.get_error_handler()(self.name, self, docs, error)
             give_back_freed_memory(after_growth=HOLES)
 
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> Recogniser:
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> EntityPipe:
         """Load from a bytestring. Raises ValueError where it is damaged or does not fit the config."""
-        with told_where(self.name, "the bytes given"), self._replaced():
+        with load_errors(self.name, "the bytes given"), self._replaced():
             TrainablePipe.from_bytes(self, bytes_data, exclude=exclude)
             self._check_loaded()
         self._keep_strings()
         give_back_freed_memory()
         return self
 
-    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> Recogniser:
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> EntityPipe:
         """Load from a folder. Raises ValueError where it is damaged or does not fit the config."""
-        with told_where(self.name, path), self._replaced():
+        with load_errors(self.name, path), self._replaced():
             TrainablePipe.from_disk(self, path, exclude=exclude)
             self._check_loaded()
         self._keep_strings()
@@ -228,7 +228,7 @@ def check_group(nlp: Language, name: str, *, spans_key: str | None, overwrite: b
             "nothing. Name a span group, or set overwrite to true or false."
         )
     for other, pipe in nlp.components:
-        if not isinstance(pipe, Recogniser) or other == name or pipe.spans_key != spans_key or spans_key is None:
+        if not isinstance(pipe, EntityPipe) or other == name or pipe.spans_key != spans_key or spans_key is None:
             continue
         if overwrite is None or pipe.overwrite is None:
             raise ValueError(

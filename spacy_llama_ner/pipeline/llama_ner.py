@@ -17,7 +17,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from .annotations import annotate
-from .entity_pipe import ASSIGNS, SCORE_WEIGHTS, Recogniser, Scorer, check_group, gold_tags
+from .entity_pipe import ASSIGNS, SCORE_WEIGHTS, EntityPipe, Scorer, check_group, gold_tags
 
 if TYPE_CHECKING:
     from ..head.architectures import TaggerModel
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def rehearse(ner: LlamaNER, examples: list[Example], *, drop: float) -> float:
     """Add the gradients of one rehearsal on the texts of `examples`; give the loss. See `LlamaNER.rehearse`."""
     from ..head.architectures import has_weights
-    from ..head.distillation import rehearsal_loss
+    from ..head.distillation import distillation_loss
 
     validate_examples(examples, "LlamaNER.rehearse")
     tutor = ner._rehearsal_model
@@ -47,12 +47,12 @@ def rehearse(ner: LlamaNER, examples: list[Example], *, drop: float) -> float:
     wanted = tutor.predict(docs)
     set_dropout_rate(ner.model, drop)
     emissions, backprop = ner.model.begin_update(docs)
-    loss, gradients = rehearsal_loss(ner.model, emissions, tutor=tutor, wanted=wanted)
+    loss, gradients = distillation_loss(ner.model, emissions, tutor=tutor, wanted=wanted)
     backprop(gradients)
     return loss
 
 
-class LlamaNER(Recogniser):
+class LlamaNER(EntityPipe):
     """Sets `doc.ents` and, beside them, how probable each entity is."""
 
     def __init__(

@@ -14,24 +14,24 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats1d
 
 from .annotations import annotate
-from .entity_pipe import ASSIGNS, SCORE_WEIGHTS, Recogniser, Scorer, check_group, gold_tags
+from .entity_pipe import ASSIGNS, SCORE_WEIGHTS, EntityPipe, Scorer, check_group, gold_tags
 
 if TYPE_CHECKING:
-    from ..generative.architectures import WriterModel
-    from ..generative.modules import Lessons
-    from ..generative.predict import Answer
+    from ..generative.architectures import GeneratorModel
+    from ..generative.modules import Targets
+    from ..generative.predict import Generation
 
 # the score, and where a doc keeps how many answers about it did not parse, by the name of the component
 FAILURES = "parse_failures"
 
 
-class LlamaNERGenerative(Recogniser):
+class LlamaNERGenerative(EntityPipe):
     """Asks a base for the entities of each doc, and sets what it answers as `doc.ents`."""
 
     def __init__(
         self,
         vocab: Vocab,
-        model: WriterModel,
+        model: GeneratorModel,
         name: str = "llama_ner_generative",
         *,
         descriptions: dict[str, str] | None = None,
@@ -48,9 +48,9 @@ class LlamaNERGenerative(Recogniser):
     @property
     def is_initialized(self) -> bool:
         """Whether the model has weights."""
-        from ..generative.architectures import has_writer
+        from ..generative.architectures import has_generator
 
-        return has_writer(self.model)
+        return has_generator(self.model)
 
     def initialize(
         self,
@@ -70,13 +70,13 @@ class LlamaNERGenerative(Recogniser):
         self.find_labels(get_examples, labels)
         self.model.initialize()
 
-    def predict(self, docs: Iterable[Doc]) -> list[Answer]:
+    def predict(self, docs: Iterable[Doc]) -> list[Generation]:
         """The entities of each doc, and how many answers about it did not parse; the docs are not changed."""
         from ..generative.predict import answer
 
         return answer(self.model, list(docs), self._described())
 
-    def set_annotations(self, docs: Iterable[Doc], scores: list[Answer]) -> None:
+    def set_annotations(self, docs: Iterable[Doc], scores: list[Generation]) -> None:
         """Write entities into `doc.ents` and `doc.spans`, and failures into `doc.user_data`."""
         for doc, (entities, failures) in zip(docs, scores, strict=True):
             annotate(doc, entities, spans_key=self.spans_key, overwrite=self.overwrite)
@@ -121,12 +121,12 @@ class LlamaNERGenerative(Recogniser):
         failures = sum(sum(eg.predicted.user_data.get(FAILURES, {}).values()) for eg in examples)
         return {**super().score(examples, **kwargs), FAILURES: failures}
 
-    def _lessons(self, examples: list[Example]) -> Lessons:
-        from ..generative.targets import make_lessons
+    def _lessons(self, examples: list[Example]) -> Targets:
+        from ..generative.targets import make_targets
 
         validate_examples(examples, "LlamaNERGenerative.update")
         tags = [gold_tags(eg, self.labels) for eg in examples]
-        return make_lessons(self.model, [eg.predicted for eg in examples], tags, self._described())
+        return make_targets(self.model, [eg.predicted for eg in examples], tags, self._described())
 
     def _described(self) -> dict[str, str]:
         return {label: self.descriptions.get(label, "") for label in self.labels}

@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from spacy.util import logger
 from thinc.api import Model
 
-from ..encoder.vector_cache import Made
+from ..encoder.vector_cache import CachedVectors
 from .entity_pipe import WORDS_PER_STEP, gather
 
 
@@ -31,7 +31,7 @@ class LlamaReader(Pipe):
     def __init__(self, name: str = "llama_reader") -> None:
         self.name = name
         self.listener_map: dict[str, list[Model]] = {}
-        self._made = Made()
+        self._made = CachedVectors()
         self._told = False
 
     def find_listeners(self, component: Any) -> None:
@@ -71,10 +71,10 @@ class LlamaReader(Pipe):
 
     def read(self, docs: list[Doc]) -> None:
         """Have the word vectors of `docs` ready for the components behind."""
-        from ..encoder.multi_adapter import read_ahead
+        from ..encoder.multi_adapter import fill_caches
 
         layers = [layer for found in self.listener_map.values() for layer in found]
-        if any(len(doc) for doc in docs) and not read_ahead(layers, docs, self._made) and not self._told:
+        if any(len(doc) for doc in docs) and not fill_caches(layers, docs, self._made) and not self._told:
             self._told = True
             logger.warning(
                 "%r reads for nobody. Behind it should be two components or more with LlamaEncoder.v1 on one base, "

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..active.budget import Costs, Row
-from ..data.files import written_whole
+from ..data.files import atomic_write
 from ..evaluate.predict import percent
 from .charts import CSS, Chart, Series, alone, f1_chart, figure
-from .html import REPORT_CSS as REPORT_CSS
-from .html import Section, join_sections, note, render_shell, table
+from .html import REPORT_CSS, Section, join_sections, note, render_shell, table
 
 MIXED, GOLD, LEVEL = "var(--dev)", "var(--train)", "var(--two)"
 
@@ -115,5 +114,5 @@ def _write(path: Path, title: str, charts: Mapping[str, Chart], body: str) -> No
         (path.with_suffix(".html"), page),
         (path.with_suffix(".svg"), alone(title, next(iter(charts.values())))),
     ):
-        with written_whole(file) as partial:
+        with atomic_write(file) as partial:
             partial.write_text(text, encoding="utf8")

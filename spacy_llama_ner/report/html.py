@@ -11,7 +11,7 @@ from zlib import crc32
 from spacy import displacy
 from spacy.tokens import Doc
 
-from ..evaluate.matching import Comparison, Judged, Part, Verdict
+from ..evaluate.matching import Comparison, Excerpt, Judged, Verdict
 from ..evaluate.predict import HEADER, TOTAL, percent, score_rows
 
 # hsl() with a hue per label: one rule each for light and dark serves any number of labels
@@ -229,7 +229,7 @@ _HINTS = {
 }
 
 
-def render_pair(part: Part, *, hues: Mapping[str, int]) -> str:
+def render_pair(part: Excerpt, *, hues: Mapping[str, int]) -> str:
     """A doc or sentence, as HTML, in the colours `hues` of its labels."""
     title = part.doc.user_data.get("title")
     place = f"Doc {part.number:,}" + ("" if part.at is None else f", sentence {part.at:,}")

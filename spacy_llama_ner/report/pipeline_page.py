@@ -13,10 +13,10 @@ from spacy.training import Example
 from ..evaluate.learning_curves import Figures, Point
 from ..evaluate.matching import (
     KINDS,
+    EntityPair,
     Judgement,
     Kind,
     Mention,
-    Pair,
     Tally,
     by_length,
     by_seen,
@@ -162,7 +162,7 @@ ERRORS: dict[Kind, str] = {
 }
 
 
-def confusion_section(pairs: Sequence[Pair], *, hues: Mapping[str, int]) -> Section:
+def confusion_section(pairs: Sequence[EntityPair], *, hues: Mapping[str, int]) -> Section:
     """Gold types by predicted types, with a row for spurious and a column for missed entities."""
     counts = confusion(pairs)
     labels: list[str | None] = [*sorted({label for cell in counts for label in cell if label is not None}), None]
@@ -181,7 +181,7 @@ def confusion_section(pairs: Sequence[Pair], *, hues: Mapping[str, int]) -> Sect
     return Section("confusion", "Confusion between types", note(told) + table(header, rows, kind="matrix"))
 
 
-def kinds_section(pairs: Sequence[Pair], *, hues: Mapping[str, int]) -> Section:
+def kinds_section(pairs: Sequence[EntityPair], *, hues: Mapping[str, int]) -> Section:
     """Boundary errors against type errors, in total and by type."""
     by_label = count_kinds(pairs)
     total: Counter[Kind] = Counter(pair.kind for pair in pairs)

@@ -11,15 +11,14 @@ from ..llm.comparison import (
     TYPE_HEADER,
     Best,
     Money,
-    Result,
+    VariantResult,
     result_rows,
     short_names,
     show_interval,
     type_rows,
 )
 from .charts import Frame, figure, nice_ticks, numbered
-from .html import REPORT_CSS as REPORT_CSS
-from .html import Section, bar, join_sections, note, render_shell, table
+from .html import REPORT_CSS, Section, bar, join_sections, note, render_shell, table
 
 SCORES = {"p": "precision", "r": "recall", "f": "F1"}
 CSS = """
@@ -36,7 +35,7 @@ CSS = """
 """
 
 
-def score_charts(results: Sequence[Result]) -> str:
+def score_charts(results: Sequence[VariantResult]) -> str:
     """Precision, recall and F1 of each variant: in total, then by type."""
     names = short_names([each.variant for each in results])
     labels = sorted({label for each in results for label in each.per_type})
@@ -46,7 +45,7 @@ def score_charts(results: Sequence[Result]) -> str:
     return f'<ul class="keys">{keys}</ul><div class="charts">{"".join(charts)}</div>'
 
 
-def measure_charts(results: Sequence[Result], money: Money) -> str:
+def measure_charts(results: Sequence[VariantResult], money: Money) -> str:
     """Unusable replies, time, tokens and cost of each variant."""
     charts = [
         _bars("Unusable replies, %", results, lambda each: 100 * (each.unusable or 0.0), most=100.0),
@@ -60,7 +59,7 @@ def measure_charts(results: Sequence[Result], money: Money) -> str:
     return f'<div class="charts">{"".join(charts)}</div>'
 
 
-def spread_chart(results: Sequence[Result], money: Money) -> str:
+def spread_chart(results: Sequence[VariantResult], money: Money) -> str:
     """A numbered point for each variant."""
     amounts = [money.amount(each) for each in results]
     x_ticks = nice_ticks(0, max(amounts), most=5)
@@ -92,7 +91,11 @@ def _scores(title: str, names: Sequence[str], scores: Sequence[Mapping[str, floa
 
 
 def _bars(
-    title: str, results: Sequence[Result], value: Callable[[Result], float], *, most: float | None = None
+    title: str,
+    results: Sequence[VariantResult],
+    value: Callable[[VariantResult], float],
+    *,
+    most: float | None = None,
 ) -> str:
     values = [value(each) for each in results]
     longest = most or max(values) or 1.0
@@ -108,7 +111,9 @@ def _figure(title: str, rows: Sequence[tuple[str, str, str]], *, value: str) -> 
     return f"<figure><figcaption>{escape(title)}</figcaption>{table(('', '', value), rows, kind='bars')}</figure>"
 
 
-def render_comparison(results: Sequence[Result], best: Best | None, *, title: str, words: int, money: Money) -> str:
+def render_comparison(
+    results: Sequence[VariantResult], best: Best | None, *, title: str, words: int, money: Money
+) -> str:
     """The page, as HTML.
 
     results: at least one, in the order in which they are shown.
@@ -128,7 +133,7 @@ def render_comparison(results: Sequence[Result], best: Best | None, *, title: st
     )
 
 
-def _best(results: Sequence[Result], best: Best | None, *, words: int, money: Money) -> str:
+def _best(results: Sequence[VariantResult], best: Best | None, *, words: int, money: Money) -> str:
     if best is None:
         return note("No variant found a single right entity, so none is the best.")
     names = dict(
@@ -147,7 +152,7 @@ def _best(results: Sequence[Result], best: Best | None, *, words: int, money: Mo
     return table(("", "variant", "F1", "95% interval", escape(money.name)), rows) + said
 
 
-def _variants(results: Sequence[Result], money: Money) -> str:
+def _variants(results: Sequence[VariantResult], money: Money) -> str:
     rows = [
         (str(number), *map(escape, cells), escape(_reasons(each)))
         for number, (each, cells) in enumerate(zip(results, result_rows(results, money), strict=True), start=1)
@@ -162,10 +167,10 @@ def _variants(results: Sequence[Result], money: Money) -> str:
     return table(header, rows) + note(told)
 
 
-def _by_type(results: Sequence[Result]) -> str:
+def _by_type(results: Sequence[VariantResult]) -> str:
     return table(TYPE_HEADER, [tuple(map(escape, row)) for row in type_rows(results)])
 
 
-def _reasons(result: Result) -> str:
+def _reasons(result: VariantResult) -> str:
     reasons = [*result.rejected.items(), *result.unanswered.items()]
     return ", ".join(f"{reason}: {count:,}" for reason, count in reasons)

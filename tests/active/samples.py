@@ -9,7 +9,7 @@ from typing import Any
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from spacy_llama_ner.active.config import Plan, read_plan
+from spacy_llama_ner.active.config import ActiveLearningConfig, read_active_config
 
 CONFIG = Path(__file__).parent.parent.parent / "configs" / "active.cfg"
 PEOPLE = ["Mia Brook", "Omar", "Tove Lund", "Ines", "Kofi Mensah", "Yuki", "Paolo Ricci", "Zara"]
@@ -98,5 +98,5 @@ def few_steps(base: Path) -> dict[str, Any]:
     }
 
 
-def make_plan(overrides: dict[str, Any], *, block: str = "active", **more: Any) -> Plan:
-    return read_plan(CONFIG, {**overrides, **more}, block=block)
+def make_plan(overrides: dict[str, Any], *, block: str = "active", **more: Any) -> ActiveLearningConfig:
+    return read_active_config(CONFIG, {**overrides, **more}, block=block)

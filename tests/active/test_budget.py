@@ -11,19 +11,19 @@ from spacy.vocab import Vocab
 
 from spacy_llama_ner.active import budget as cells
 from spacy_llama_ner.active.budget import (
-    Cell,
+    BudgetRun,
     Costs,
     Line,
     Mean,
     Row,
     make_folds,
     make_rows,
-    measure_cells,
+    measure_budget,
     read_costs,
     read_folds,
     saturation,
 )
-from spacy_llama_ner.active.config import PlanError
+from spacy_llama_ner.active.config import ConfigError
 from spacy_llama_ner.llm.pricing import Expert, PriceError, PriceList
 from tests.active.samples import make_gold, make_plan, make_silver
 
@@ -36,7 +36,7 @@ def plan(overrides: dict[str, Any]) -> Any:
 def test_each_training_has_a_file_and_is_done_once(
     plan: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = list(measure_cells(plan, read_folds(plan), tmp_path))
+    found = list(measure_budget(plan, read_folds(plan), tmp_path))
     assert [cell.name for cell, _ in found[:4]] == ["mixed-0-0", "mixed-20-0", "mixed-50-0", "gold-100-0"]
     assert {path.stem for path in (tmp_path / "cells").iterdir()} == {cell.name for cell, _ in found}
     # of 20 sentences with both labels, 10 are left out
@@ -48,15 +48,15 @@ def test_each_training_has_a_file_and_is_done_once(
     trained = []
     whole = cells._measure
     monkeypatch.setattr(cells, "_measure", lambda *args: (trained.append(args[2].name), whole(*args))[1])
-    assert list(measure_cells(plan, read_folds(plan), tmp_path)) == found
+    assert list(measure_budget(plan, read_folds(plan), tmp_path)) == found
     assert trained == ["mixed-50-1"]
     assert lost.read_bytes() == before
 
 
 def test_a_share_of_no_sentence_is_refused(overrides: dict[str, Any], tmp_path: Path) -> None:
     plan = make_plan({**overrides, "budget.gold_shares": [0.01]}, block="budget")
-    results = measure_cells(plan, read_folds(plan), tmp_path)
-    with pytest.raises(PlanError, match=r"0\.01 of 10 sentences is none"):
+    results = measure_budget(plan, read_folds(plan), tmp_path)
+    with pytest.raises(ConfigError, match=r"0\.01 of 10 sentences is none"):
         list(results)
     assert srsly.read_json(tmp_path / "cells" / "mixed-0-0.json")["share"] == 0
 
@@ -96,12 +96,12 @@ def row(share: float, f: float, spread: float = 0.0, line: Line = "mixed") -> Ro
 
 def test_a_row_is_the_mean_over_the_folds() -> None:
     results = [
-        (Cell("mixed", 0.0, 0), result(0.4, words=0)),
-        (Cell("mixed", 0.1, 0), result(0.5)),
-        (Cell("gold", 1.0, 0), result(0.9, words=1000)),
-        (Cell("mixed", 0.0, 1), result(0.6, words=0)),
-        (Cell("mixed", 0.1, 1), result(0.8, words=110, loss=None)),
-        (Cell("gold", 1.0, 1), result(0.9, words=1000)),
+        (BudgetRun("mixed", 0.0, 0), result(0.4, words=0)),
+        (BudgetRun("mixed", 0.1, 0), result(0.5)),
+        (BudgetRun("gold", 1.0, 0), result(0.9, words=1000)),
+        (BudgetRun("mixed", 0.0, 1), result(0.6, words=0)),
+        (BudgetRun("mixed", 0.1, 1), result(0.8, words=110, loss=None)),
+        (BudgetRun("gold", 1.0, 1), result(0.9, words=1000)),
     ]
     silver, mixed, gold = make_rows(results, COSTS)
     assert (silver.share, mixed.share, gold.share, gold.line) == (0.0, 0.1, 1.0, "gold")
@@ -161,7 +161,7 @@ def test_seeds_draw_and_repeat() -> None:
 def test_sentences_without_a_counterpart_are_left_out() -> None:
     folds = make_folds(SILVER, GOLD[:7], folds=2, seed=0)
     assert sorted(text for fold in folds for text in texts(fold.held_out)) == sorted(texts(GOLD[:7]))
-    with pytest.raises(PlanError, match="1 of 20 silver sentences have gold labels too; 2 folds need more"):
+    with pytest.raises(ConfigError, match="1 of 20 silver sentences have gold labels too; 2 folds need more"):
         make_folds(SILVER, GOLD[:1], folds=2, seed=0)
 
 

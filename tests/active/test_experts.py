@@ -12,7 +12,7 @@ from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 from thinc.api import Config
 
-from spacy_llama_ner.active.config import read_plan
+from spacy_llama_ner.active.config import read_active_config
 from spacy_llama_ner.active.loop import SPENT, Loop
 from spacy_llama_ner.active.rounds import Round
 from spacy_llama_ner.data.docs import words_of
@@ -40,7 +40,9 @@ def make_loop(tmp_path: Path, overrides: dict[str, Any], **oracle: Any) -> Loop:
     config["active"]["oracle"] = {"labels": ["PER", "LOC"], **oracle}
     config.to_disk(tmp_path / "people.cfg")
     limits = {"paths.gold": None, "active.total": 60}
-    return Loop(read_plan(tmp_path / "people.cfg", {**overrides, **limits}, block="active"), tmp_path / "run")
+    return Loop(
+        read_active_config(tmp_path / "people.cfg", {**overrides, **limits}, block="active"), tmp_path / "run"
+    )
 
 
 def check(loop: Loop, rounds: list[Round], gold: dict[str, list[tuple[str, str]]]) -> None:

@@ -12,8 +12,8 @@ import srsly
 from confection import ConfigValidationError
 from spacy.util import load_config, registry
 
-from spacy_llama_ner.active.budget import Budget, Cell
-from spacy_llama_ner.active.config import PlanError, read_corpus, read_plan
+from spacy_llama_ner.active.budget import Budget, BudgetRun
+from spacy_llama_ner.active.config import ConfigError, read_active_config, read_corpus
 from spacy_llama_ner.active.loop import CONVERGED, NOTHING_LEFT, SPENT, ActiveLearning, Loop
 from spacy_llama_ner.active.oracle import GoldOracle
 from spacy_llama_ner.active.rounds import Round, find_rounds, publish
@@ -172,7 +172,7 @@ def test_it_is_over_when_the_pool_is_empty(overrides: dict[str, Any], tmp_path: 
 
 
 def test_a_start_that_buys_nothing_is_refused(overrides: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match=r"Raise active\.initial"):
+    with pytest.raises(ConfigError, match=r"Raise active\.initial"):
         run({**overrides, "active.initial": 1}, tmp_path / "out")
 
 
@@ -208,7 +208,7 @@ def test_the_projects_config_says_what_the_defaults_are(tmp_path: Path) -> None:
 def test_a_config_is_filled(overrides: dict[str, Any], tmp_path: Path) -> None:
     lines = [line for line in CONFIG.read_text(encoding="utf8").splitlines() if not line.startswith("near =")]
     (tmp_path / "short.cfg").write_text("\n".join(lines), encoding="utf8")
-    plan = read_plan(tmp_path / "short.cfg", overrides, block="active")
+    plan = read_active_config(tmp_path / "short.cfg", overrides, block="active")
     assert plan.config["active"]["near"] == plan.settings.near == 0.8
     assert plan.fresh_training()["max_steps"] == 12
     # spaCy's own default
@@ -256,19 +256,19 @@ def test_a_budget_is_measured_fold_by_fold_with_both_ends() -> None:
     first = [(cell.line, cell.share) for cell in budget.cells() if cell.fold == 0]
     assert first == [("mixed", 0.0), ("mixed", 0.1), ("mixed", 0.2), ("gold", 0.1), ("gold", 1.0)]
     assert [cell.fold for cell in budget.cells()] == [0] * 5 + [1] * 5
-    assert Cell("mixed", 0.125, 3).name == "mixed-12.5-3"
+    assert BudgetRun("mixed", 0.125, 3).name == "mixed-12.5-3"
 
 
 def test_a_corpus_has_to_be_there(overrides: dict[str, Any], tmp_path: Path) -> None:
     plan = make_plan(overrides)
-    with pytest.raises(PlanError, match="does not exist"):
+    with pytest.raises(ConfigError, match="does not exist"):
         read_corpus(str(tmp_path / "no.spacy"), plan.vocab, what="pool")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(PlanError, match="holds no doc"):
+    with pytest.raises(ConfigError, match="holds no doc"):
         read_corpus(str(tmp_path / "empty"), plan.vocab, what="pool")
     (tmp_path / "broken.spacy").write_bytes(b"no DocBin")
-    with pytest.raises(PlanError, match="cannot be read; is it whole"):
+    with pytest.raises(ConfigError, match="cannot be read; is it whole"):
         read_corpus(str(tmp_path / "broken.spacy"), plan.vocab, what="pool")
     assert read_corpus(None, plan.vocab, what="silver") == []
-    with pytest.raises(PlanError, match=r"has no block \[active\]"):
-        read_plan(CONFIG.parent / "silver.cfg", {}, block="active")
+    with pytest.raises(ConfigError, match=r"has no block \[active\]"):
+        read_active_config(CONFIG.parent / "silver.cfg", {}, block="active")

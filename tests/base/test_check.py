@@ -7,7 +7,6 @@ import pytest
 import srsly
 
 from spacy_llama_ner.base import BaseModelError, check, check_decoder
-from spacy_llama_ner.base import check as fingerprint
 from spacy_llama_ner.base.check import (
     DECODER,
     ENCODER,
@@ -17,6 +16,7 @@ from spacy_llama_ner.base.check import (
     WITH_POOLER,
     check_base,
     check_whole,
+    fingerprint,
     weight_files,
 )
 from tests.base.samples import write_base, write_safetensors

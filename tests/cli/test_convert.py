@@ -14,9 +14,9 @@ from typer.testing import CliRunner, Result
 
 from spacy_llama_ner.cli import convert as conll2003
 from spacy_llama_ner.cli.app import app
-from spacy_llama_ner.cli.convert import Format, guess_format
+from spacy_llama_ner.cli.convert import CorpusFormat, guess_format
 from spacy_llama_ner.data.conll import Document, Sentence
-from spacy_llama_ner.data.problems import Report
+from spacy_llama_ner.data.problems import ProblemReport
 from tests.evaluate.sample import GOLD, write_corpus
 
 CONLL = "-DOCSTART- O\n\nAda B-PER\nsails O\n\nKiel I-LOC\n\n-DOCSTART- O\n\nRain [CLS]\n"
@@ -132,21 +132,21 @@ def test_lang_chooses_the_tokenizer(requests: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "answer"),
     [
-        ("a.json", "x O\n", Format.requests),
-        ("a.JSONL", "", Format.requests),
-        ("a.txt", "\ufeff\n" + json.dumps(RECORDS), Format.requests),
-        ("a.txt", json.dumps(RECORDS, indent=2), Format.requests),
-        ("a.txt", json.dumps(RECORDS[0], indent=2), Format.requests),
-        ("a.txt", json.dumps(RECORDS[0]), Format.requests),
-        ("a", "[]", Format.requests),
-        ("a.txt", CONLL, Format.conll),
-        ("a", "[ O\n6 O\n] O\n", Format.conll),
-        ("a.conll", "{ ( B-NP O\n", Format.conll),
-        ("a.txt", "", Format.conll),
+        ("a.json", "x O\n", CorpusFormat.requests),
+        ("a.JSONL", "", CorpusFormat.requests),
+        ("a.txt", "\ufeff\n" + json.dumps(RECORDS), CorpusFormat.requests),
+        ("a.txt", json.dumps(RECORDS, indent=2), CorpusFormat.requests),
+        ("a.txt", json.dumps(RECORDS[0], indent=2), CorpusFormat.requests),
+        ("a.txt", json.dumps(RECORDS[0]), CorpusFormat.requests),
+        ("a", "[]", CorpusFormat.requests),
+        ("a.txt", CONLL, CorpusFormat.conll),
+        ("a", "[ O\n6 O\n] O\n", CorpusFormat.conll),
+        ("a.conll", "{ ( B-NP O\n", CorpusFormat.conll),
+        ("a.txt", "", CorpusFormat.conll),
     ],
 )
 def test_auto_looks_at_the_name_and_then_at_the_first_line(
-    tmp_path: Path, name: str, text: str, answer: Format
+    tmp_path: Path, name: str, text: str, answer: CorpusFormat
 ) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
     assert guess_format(tmp_path / name) is answer
@@ -225,8 +225,8 @@ def test_a_folder_without_the_files_is_a_clear_failure(tmp_path: Path) -> None:
 def test_lost_document_boundaries_allow_single_sentences_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def without_boundaries() -> Iterator[tuple[str, list[Document], Report]]:
-        yield "train", [[Sentence(["Ada"], ["B-PER"]), Sentence(["Kiel"], ["B-LOC"])]], Report("hub/train")
+    def without_boundaries() -> Iterator[tuple[str, list[Document], ProblemReport]]:
+        yield "train", [[Sentence(["Ada"], ["B-PER"]), Sentence(["Kiel"], ["B-LOC"])]], ProblemReport("hub/train")
 
     monkeypatch.setattr(conll2003, "read_hub", without_boundaries)
     result = conll2003_run(tmp_path / "docs", "--sents", 0)

@@ -61,7 +61,7 @@ def test_training_on_what_was_read_before(
     # silver and the pool repeat gold, and dev some of it
     assert "the vectors of 68 texts" in result.output
     with monkeypatch.context() as patch:
-        patch.delattr(words.WordModule, "forward")
+        patch.delattr(words.WordEncoder, "forward")
         train(CONFIG, tmp_path / "fast", overrides={**overrides, "paths.encoded": str(file)})
     slow, fast = (entities(tmp_path / name / "model-best") for name in ("slow", "fast"))
     assert fast == slow

@@ -17,7 +17,7 @@ from spacy.cli._util import app as spacy_app
 from typer.testing import CliRunner, Result
 
 import spacy_llama_ner.cli.hub
-from spacy_llama_ner.base import check as fingerprint
+from spacy_llama_ner.base.check import fingerprint
 from spacy_llama_ner.base.locate import ALIASES
 from spacy_llama_ner.cli.app import app
 from tests.cli.hub import TOKEN, Hub, Repository, running

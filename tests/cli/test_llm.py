@@ -22,7 +22,7 @@ from spacy_llama_ner.cli import llm as asking_module
 from spacy_llama_ner.cli.app import app
 from spacy_llama_ner.cli.llm import Asking, annotate
 from spacy_llama_ner.llm.backends.base import Refused
-from spacy_llama_ner.llm.runner import Patience
+from spacy_llama_ner.llm.runner import RetryPolicy
 from tests.evaluate.sample import write_corpus
 from tests.llm.bases import build_chat_llama
 from tests.llm.server import CUT, GARBAGE, HANG, ScriptedServer
@@ -36,8 +36,8 @@ TEXTS = [f"we met {name} at the mill, number {i}" for i in range(10) for name in
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits are short."""
 
-    def patience(attempts: int, retries: int) -> Patience:
-        return Patience(attempts=attempts, retries=retries, first=0.001)
+    def patience(attempts: int, retries: int) -> RetryPolicy:
+        return RetryPolicy(attempts=attempts, retries=retries, first=0.001)
 
     monkeypatch.setattr(asking_module, "Patience", patience)
 

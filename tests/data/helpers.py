@@ -9,16 +9,16 @@ from typing import Any
 import spacy
 from spacy.tokens import Doc
 
-from spacy_llama_ner.data.problems import Report
+from spacy_llama_ner.data.problems import ProblemReport
 from spacy_llama_ner.data.span_alignment import read_requests
 
 NLP = spacy.blank("en")
 
 
-def convert(folder: Path, *records: object, **options: Any) -> tuple[list[Doc], Report]:
+def convert(folder: Path, *records: object, **options: Any) -> tuple[list[Doc], ProblemReport]:
     path = folder / "requests.json"
     path.write_text(json.dumps(records), encoding="utf-8")
-    report = Report(str(path))
+    report = ProblemReport(str(path))
     return list(read_requests(path, NLP, report, **options)), report
 
 
@@ -26,5 +26,5 @@ def spans(doc: Doc) -> list[tuple[str, str]]:
     return [(ent.text, ent.label_) for ent in doc.ents]
 
 
-def told(report: Report) -> list[tuple[str, str]]:
+def told(report: ProblemReport) -> list[tuple[str, str]]:
     return [(problem.problem, problem.action) for problem in report.problems]

@@ -14,7 +14,7 @@ from spacy_llama_ner.data import conll as conll2003
 from spacy_llama_ner.data.bio_tags import doc_tags
 from spacy_llama_ner.data.conll import Document, Sentence, make_docs, read_conll, read_folder, read_hub
 from spacy_llama_ner.data.docbin import write_docbin
-from spacy_llama_ner.data.problems import Report
+from spacy_llama_ner.data.problems import ProblemReport
 
 FOUR = """\
 -DOCSTART- -X- -X- O
@@ -32,10 +32,10 @@ Rain NN I-NP O
 TWO = "Ada B-PER\nsails O\n\nKiel B-LOC\n"
 
 
-def read(tmp_path: Path, text: str | bytes, **options: set[str]) -> tuple[list[list[Sentence]], Report]:
+def read(tmp_path: Path, text: str | bytes, **options: set[str]) -> tuple[list[list[Sentence]], ProblemReport]:
     path = tmp_path / "input.txt"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    report = Report(str(path), "line")
+    report = ProblemReport(str(path), "line")
     return read_conll(path, report, **options), report
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from spacy_llama_ner.data.problems import Report
+from spacy_llama_ner.data.problems import ProblemReport
 from spacy_llama_ner.data.records import Piece, parse_record, read_records
 
 RECORDS = [{"text": "a", "labels": []}, {"text": "b\u2028c", "labels": []}]
 
 
-def read(path: Path, text: str) -> tuple[list[tuple[int, object]], Report]:
+def read(path: Path, text: str) -> tuple[list[tuple[int, object]], ProblemReport]:
     path.write_text(text, encoding="utf-8")
-    report = Report(str(path))
+    report = ProblemReport(str(path))
     return list(read_records(path, report)), report
 
 
@@ -56,7 +56,7 @@ def test_a_broken_list_is_refused_with_its_place(tmp_path: Path) -> None:
 def test_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes('{"text": "Köln"}'.encode("latin-1"))
     with pytest.raises(ValueError, match="is not UTF-8"):
-        list(read_records(tmp_path / "a.json", Report("a")))
+        list(read_records(tmp_path / "a.json", ProblemReport("a")))
 
 
 def test_a_key_named_twice_is_not_lost(tmp_path: Path) -> None:
@@ -72,14 +72,14 @@ def test_a_key_named_twice_is_not_lost(tmp_path: Path) -> None:
     ],
 )
 def test_labels(given: dict[str, object]) -> None:
-    report = Report("a")
+    report = ProblemReport("a")
     parsed = parse_record({"text": "6 pm", **given}, 1, report)
     assert parsed == ("6 pm", [Piece("6", "B-TIME"), Piece("pm", "I-TIME")])
     assert not report.problems
 
 
 def test_entities() -> None:
-    report = Report("a")
+    report = ProblemReport("a")
     entities = [{"text": "6 pm", "label": "TIME"}, {"text": "Bo", "label": "NAME", "start": 5, "end": 7}]
     parsed = parse_record({"text": "6 pm Bo", "entities": entities}, 1, report)
     assert parsed == ("6 pm Bo", [Piece("6 pm", "B-TIME"), Piece("Bo", "B-NAME", (5, 7))])
@@ -87,13 +87,13 @@ def test_entities() -> None:
 
 
 def test_an_entity_called_outside_is_none() -> None:
-    report = Report("a")
+    report = ProblemReport("a")
     entities = [{"text": "Bo", "label": "O"}]
     assert parse_record({"text": "Bo", "entities": entities}, 1, report) == ("Bo", [Piece("Bo", "O")])
 
 
 def test_entities_by_their_offsets_alone() -> None:
-    report = Report("a")
+    report = ProblemReport("a")
     parsed = parse_record({"text": "6 pm Bo", "entities": [{"label": "NAME", "start": 5, "end": 7}]}, 1, report)
     assert parsed == ("6 pm Bo", [Piece("Bo", "B-NAME", (5, 7))])
     assert not report.problems
@@ -116,7 +116,7 @@ def test_entities_by_their_offsets_alone() -> None:
     ],
 )
 def test_unusable_records_are_rejected(record: object, why: str) -> None:
-    report = Report("a")
+    report = ProblemReport("a")
     assert parse_record(record, 9, report) is None
     [problem] = report.problems
     assert (problem.at, problem.problem, problem.action) == (9, "unusable record", "rejected")
@@ -143,19 +143,19 @@ def test_unusable_records_are_rejected(record: object, why: str) -> None:
     ],
 )
 def test_unusable_pieces_are_rejected_and_the_rest_is_kept(given: dict[str, object]) -> None:
-    report = Report("a")
+    report = ProblemReport("a")
     assert parse_record({"text": "a", **given}, 1, report) == ("a", [])
     assert [(p.problem, p.action) for p in report.problems] == [("unusable piece", "rejected")]
 
 
 def test_a_whole_number_is_taken_as_text() -> None:
-    report = Report("a")
+    report = ProblemReport("a")
     assert parse_record({"text": "at 6", "labels": [[6, "B-T"]]}, 1, report) == ("at 6", [Piece("6", "B-T")])
     assert [(p.problem, p.action) for p in report.problems] == [("number for text", "repaired")]
 
 
 def test_a_tag_in_the_place_of_a_label_is_taken_as_the_tag() -> None:
-    report = Report("a")
+    report = ProblemReport("a")
     entities = [{"text": "a", "label": "B-X"}, {"text": "b", "label": "work-of-art"}]
     parsed = parse_record({"text": "a b", "entities": entities}, 1, report)
     assert parsed == ("a b", [Piece("a", "B-X"), Piece("b", "B-work-of-art")])

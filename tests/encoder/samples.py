@@ -16,8 +16,8 @@ from tokenizers.normalizers import Normalizer
 from tokenizers.processors import PostProcessor
 
 from spacy_llama_ner.encoder import LlamaEncoder
-from spacy_llama_ner.encoder.batching import Batch, Plan
-from spacy_llama_ner.encoder.modules import WordEncoder
+from spacy_llama_ner.encoder.batching import Batch, BatchPlan
+from spacy_llama_ner.encoder.modules import PackedDecoder
 from tests.conftest import TRAINING_TEXT, build_tiny_llama
 
 NLP = spacy.blank("en")
@@ -65,7 +65,7 @@ def make_encoder(base: Path, **settings: Any) -> Model:
     return model
 
 
-def stir(module: WordEncoder) -> None:
+def stir(module: PackedDecoder) -> None:
     """Make an adapter speak: its second factor starts as zeros."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -74,14 +74,14 @@ def stir(module: WordEncoder) -> None:
                 parameter.normal_(std=0.1, generator=generator)
 
 
-def window_plan(rows: Sequence[Sequence[int]], *, groups: Sequence[int] | None = None) -> Plan:
+def window_plan(rows: Sequence[Sequence[int]], *, groups: Sequence[int] | None = None) -> BatchPlan:
     """One batch of windows of subword ids, in `groups` of so many (all in one); the first subword of each is read."""
     lengths = np.asarray([len(row) for row in rows], dtype="int64")
     ends = np.cumsum(groups or [len(rows)]).tolist()
     slices = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
     batch = Batch(np.concatenate(rows), lengths, slices, np.cumsum(lengths) - lengths)
     order = np.arange(len(rows))
-    return Plan([batch], order, order, np.ones(len(rows), dtype="int64"))
+    return BatchPlan([batch], order, order, np.ones(len(rows), dtype="int64"))
 
 
 def byte_level(

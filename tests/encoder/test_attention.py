@@ -18,7 +18,7 @@ from spacy_llama_ner.encoder import LlamaEncoder
 from spacy_llama_ner.encoder import attention as attention_module
 from spacy_llama_ner.encoder.attention import bidirectional_layers, make_groups, positions
 from spacy_llama_ner.encoder.batching import Batch
-from spacy_llama_ner.encoder.modules import WordEncoder
+from spacy_llama_ner.encoder.modules import PackedDecoder
 from tests.encoder.samples import FAMILIES, LORA, make_encoder, window_plan
 
 SHORT, LONG = [20, 31, 42, 53, 64], [70, 81, 92, 103, 114, 125, 136, 147]
@@ -48,7 +48,7 @@ def use_kernel(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return choose
 
 
-def shifts(encoder: WordEncoder, rows: list[list[int]], groups: list[int] | None) -> list[float]:
+def shifts(encoder: PackedDecoder, rows: list[list[int]], groups: list[int] | None) -> list[float]:
     """By how much the first vector of each window moves when the last subword of the first window is changed."""
     changed = [[*rows[0][:-1], rows[0][-1] + 100], *rows[1:]]
     with torch.inference_mode():
@@ -56,29 +56,29 @@ def shifts(encoder: WordEncoder, rows: list[list[int]], groups: list[int] | None
     return (after - before).abs().amax(dim=1).tolist()
 
 
-def check_sees_right(encoder: WordEncoder) -> None:
+def check_sees_right(encoder: PackedDecoder) -> None:
     for rows, groups in CASES:
         moved, *others = shifts(encoder, rows, groups)
         assert moved > 1e-2, (rows, groups)
         assert all(other < 1e-5 for other in others)
 
 
-def check_sees_left_only(encoder: WordEncoder) -> None:
+def check_sees_left_only(encoder: PackedDecoder) -> None:
     for rows, groups in CASES:
         assert max(shifts(encoder, rows, groups)) < 1e-5, (rows, groups)
 
 
-def fresh(base: Path, **settings: Any) -> WordEncoder:
+def fresh(base: Path, **settings: Any) -> PackedDecoder:
     return make_encoder(base, **settings).shims[0].module.eval()
 
 
-def saved_and_loaded(base: Path, **settings: Any) -> WordEncoder:
+def saved_and_loaded(base: Path, **settings: Any) -> PackedDecoder:
     data = make_encoder(base, **settings).to_bytes()
     model = LlamaEncoder(str(base), **{"lora": LORA, "dtype": "float32", **settings}).from_bytes(data)
     return model.shims[0].module.eval()
 
 
-def merged(base: Path, **settings: Any) -> WordEncoder:
+def merged(base: Path, **settings: Any) -> PackedDecoder:
     encoder = fresh(base, **settings)
     alone = copy.deepcopy(encoder)  # with a base of its own: peft merges into the weights as they lie there
     for layer in alone.modules():
@@ -97,7 +97,7 @@ def test_every_word_sees_both_sides(
     use_kernel: Callable[[str], None],
     kind: str,
     kernel: str,
-    make: Callable[..., WordEncoder],
+    make: Callable[..., PackedDecoder],
 ) -> None:
     use_kernel(kernel)
     check_sees_right(make(tiny(kind)))

@@ -12,9 +12,9 @@ import srsly
 from safetensors.numpy import load_file, save_file
 from thinc.api import Model
 
-from spacy_llama_ner.base import check as fingerprint
+from spacy_llama_ner.base.check import fingerprint
 from spacy_llama_ner.encoder import LlamaEncoder
-from spacy_llama_ner.encoder.base_reference import Origin
+from spacy_llama_ner.encoder.base_reference import BaseReference
 from tests.encoder.samples import LORA, make_docs, make_encoder
 
 DOCS = make_docs("UN praises Danish plan", "Anna")
@@ -194,8 +194,8 @@ def test_an_encoder_without_weights_stays_without(tiny_llama: Path) -> None:
 
 def test_spec_and_back(base: Path) -> None:
     settings = make_encoder(base).attrs["settings"]
-    origin = Origin.find(settings)
+    origin = BaseReference.find(settings)
     assert (origin.name, origin.revision, origin.files) == (str(base), None, None)
     assert origin.path == str(base.resolve())
     assert origin.fingerprint == fingerprint(base)
-    assert Origin.from_spec(settings, srsly.msgpack_loads(srsly.msgpack_dumps(origin.to_spec()))) == origin
+    assert BaseReference.from_spec(settings, srsly.msgpack_loads(srsly.msgpack_dumps(origin.to_spec()))) == origin

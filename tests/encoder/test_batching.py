@@ -17,10 +17,10 @@ from spacy_llama_ner.encoder.architectures import plan_docs
 from spacy_llama_ner.encoder.batching import (
     SUBWORDS_PER_BATCH,
     Alignment,
-    Format,
-    Plan,
+    BatchPlan,
     Pooling,
     Window,
+    WindowFormat,
     align,
     make_plan,
     make_windows,
@@ -30,8 +30,8 @@ from tests.encoder.samples import NLP, byte_level, make_docs, make_encoder, sent
 
 # for each doc: how many subwords it has, and the borders of its words among them
 WORDS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=25)
-AROUND = Format(prefix=[-1, -2], suffix=[-3], cost_of_a_group=64)
-BARE = Format(prefix=[], suffix=[], cost_of_a_group=64)
+AROUND = WindowFormat(prefix=[-1, -2], suffix=[-3], cost_of_a_group=64)
+BARE = WindowFormat(prefix=[], suffix=[], cost_of_a_group=64)
 
 
 def number(docs: list[list[tuple[int, int]]]) -> list[Alignment]:
@@ -47,7 +47,7 @@ def number(docs: list[list[tuple[int, int]]]) -> list[Alignment]:
     return alignments
 
 
-def read_ids(plan: Plan) -> np.ndarray:
+def read_ids(plan: BatchPlan) -> np.ndarray:
     """The subword behind each row that an encoder would give."""
     return np.concatenate([np.zeros(0, "int64"), *(batch.ids[batch.read] for batch in plan.batches)])
 
@@ -63,7 +63,7 @@ def pool(alignments: list[Alignment], vectors: np.ndarray, pooling: Pooling) -> 
     return words
 
 
-def pool_by_plan(plan: Plan, vectors: np.ndarray) -> np.ndarray:
+def pool_by_plan(plan: BatchPlan, vectors: np.ndarray) -> np.ndarray:
     words = np.zeros((int(plan.n_words.sum()), vectors.shape[1]))
     np.add.at(words, plan.words, vectors[read_ids(plan)][plan.rows])
     return words / np.maximum(np.bincount(plan.words, minlength=len(words)), 1)[:, None]

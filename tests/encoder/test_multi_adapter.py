@@ -13,7 +13,7 @@ import torch
 from thinc.api import Adam, Model
 
 from spacy_llama_ner.encoder import LlamaEncoder
-from spacy_llama_ner.encoder.multi_adapter import Together, alike, read_ahead
+from spacy_llama_ner.encoder.multi_adapter import MultiAdapterEncoder, alike, fill_caches
 from tests.encoder.samples import FAMILIES, make_docs, make_encoder
 
 DOCS = make_docs("UN praises Danish plan", "", "Anna", "Peter Piper called Anna at 6 pm on Friday about London. " * 4)
@@ -32,7 +32,7 @@ def make_encoders(base: Path, *adapters: dict[str, Any] | None, **settings: Any)
 
 def read(encoders: list[Model], docs: Any = DOCS) -> list[list[np.ndarray]]:
     """Vectors by encoder, all from one pass."""
-    assert read_ahead(encoders, docs, []) == len(encoders)
+    assert fill_caches(encoders, docs, []) == len(encoders)
     found = [encoder.shims[0].module.ahead.take(docs) for encoder in encoders]
     assert None not in found
     return found
@@ -75,12 +75,12 @@ def test_in_every_family(tiny: Callable[[str], Path], kind: str, layer: int) -> 
 
 def test_layers_below_every_adapter_run_for_all_at_once(tiny_llama: Path) -> None:
     encoders = make_encoders(tiny_llama, *[{**LORA, "layers": [1]}] * 3)
-    together = Together([encoder.shims[0].module for encoder in encoders])
+    together = MultiAdapterEncoder([encoder.shims[0].module for encoder in encoders])
     rows: list[int] = []
     for layer in together.llama.layers:
         layer.self_attn.register_forward_hook(lambda _, args, out: rows.append(len(out[0])))
     made = [together.eval()]
-    read_ahead(encoders, DOCS[:1], made)
+    fill_caches(encoders, DOCS[:1], made)
     assert rows == [1, 3]
     assert made == [together]
 
@@ -88,14 +88,14 @@ def test_layers_below_every_adapter_run_for_all_at_once(tiny_llama: Path) -> Non
 def test_training_counts_from_the_next_doc_on(tiny_llama: Path) -> None:
     """What was read ahead is out of date, and what was made for it is not."""
     encoders, made = make_encoders(tiny_llama, LORA, LORA), []
-    read_ahead(encoders, DOCS, made)
+    fill_caches(encoders, DOCS, made)
     (together,) = made
     vectors, backprop = encoders[0].begin_update(DOCS)
     backprop([np.ones_like(v) for v in vectors])
     encoders[0].finish_update(Adam(0.1))
     assert encoders[0].shims[0].module.ahead.take(DOCS) is None
     expected = [encoder.predict(DOCS) for encoder in encoders]
-    read_ahead(encoders, DOCS, made)
+    fill_caches(encoders, DOCS, made)
     assert made == [together]
     assert_same([encoder.shims[0].module.ahead.take(DOCS) for encoder in encoders], expected)
 
@@ -123,7 +123,7 @@ def test_other_docs_are_read_as_ever(tiny_llama: Path, asked: list[Any]) -> None
 def test_vectors_go_with_their_docs(tiny_llama: Path) -> None:
     encoders = make_encoders(tiny_llama, LORA, LORA)
     docs = make_docs("Anna called", "Peter")
-    read_ahead(encoders, docs, [])
+    fill_caches(encoders, docs, [])
     ahead = encoders[0].shims[0].module.ahead
     assert len(ahead) == 2
     del docs
@@ -166,6 +166,6 @@ def test_one_without_weights_is_left_out(tiny_llama: Path) -> None:
 
 def test_gradients_are_of_no_concern(tiny_llama: Path) -> None:
     encoders = make_encoders(tiny_llama, LORA, LORA)
-    read_ahead(encoders, DOCS, [])
+    fill_caches(encoders, DOCS, [])
     assert all(p.grad is None for encoder in encoders for p in encoder.shims[0].module.parameters())
     assert torch.is_grad_enabled()

@@ -14,7 +14,7 @@ from thinc.api import Model
 
 from spacy_llama_ner.encoder import LlamaEncoder
 from spacy_llama_ner.encoder.modules import reading_of
-from spacy_llama_ner.encoder.vector_cache import EncodedError, distinct, write_encoded
+from spacy_llama_ner.encoder.vector_cache import VectorFileError, distinct, write_vector_file
 from tests.encoder.samples import make_docs, make_encoder
 
 DOCS = make_docs("UN praises Danish plan", "Anna", "Peter Piper called Anna at 6 pm on Friday about London. " * 4)
@@ -24,7 +24,7 @@ FROZEN: dict[str, Any] = {"lora": None, "window": 24, "stride": 16}
 def write(path: Path, docs: list[Doc], encoder: Model) -> int:
     texts = distinct(docs)
     how = reading_of(encoder.attrs["settings"], encoder.shims[0].module)
-    write_encoded(path, texts, encoder.predict, reading=how)
+    write_vector_file(path, texts, encoder.predict, reading=how)
     return len(texts)
 
 
@@ -85,7 +85,7 @@ def test_other_texts_are_read_as_ever(frozen: Model, file: Path, tiny_llama: Pat
 def test_a_file_that_was_read_otherwise_is_refused(
     given: dict[str, Any], told: str, file: Path, tiny_llama: Path
 ) -> None:
-    with pytest.raises(EncodedError, match=told):
+    with pytest.raises(VectorFileError, match=told):
         make_encoder(tiny_llama, **{**FROZEN, **given}, encoded=str(file))
 
 
@@ -93,7 +93,7 @@ def test_a_file_of_another_base_is_refused(file: Path, tmp_path: Path) -> None:
     from tests.conftest import build_tiny_llama
 
     other = build_tiny_llama(tmp_path / "other", rms_norm_eps=1e-3)
-    with pytest.raises(EncodedError, match="were read with base = "):
+    with pytest.raises(VectorFileError, match="were read with base = "):
         make_encoder(other, **FROZEN, encoded=str(file))
 
 
@@ -102,7 +102,9 @@ def test_what_is_no_such_file_is_refused(content: bytes | None, tiny_llama: Path
     path = tmp_path / "other.safetensors"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(EncodedError, match="cannot be read as a file of vectors .* Make it with `llama-ner encode`"):
+    with pytest.raises(
+        VectorFileError, match="cannot be read as a file of vectors .* Make it with `llama-ner encode`"
+    ):
         make_encoder(tiny_llama, **FROZEN, encoded=str(path))
 
 
@@ -113,7 +115,7 @@ def test_only_what_is_frozen_can_be_kept(trained: dict[str, Any]) -> None:
 
 
 def test_nothing_to_keep_is_told(frozen: Model, tmp_path: Path) -> None:
-    with pytest.raises(EncodedError, match="no doc has a word"):
+    with pytest.raises(VectorFileError, match="no doc has a word"):
         write(tmp_path / "none.safetensors", make_docs("", ""), frozen)
 
 

@@ -13,8 +13,8 @@ from spacy.training import Example
 
 from spacy_llama_ner.evaluate.matching import (
     KINDS,
+    EntityPair,
     Judgement,
-    Pair,
     Spot,
     Tally,
     by_length,
@@ -162,12 +162,12 @@ A: Spot = (2, 5, "NAME")
     ],
 )
 def test_entities_that_share_a_word_are_a_pair(predicted: Spot, kind: str) -> None:
-    assert pair_up([A], [predicted]) == [Pair(kind, A, predicted)]
+    assert pair_up([A], [predicted]) == [EntityPair(kind, A, predicted)]
 
 
 @pytest.mark.parametrize("predicted", [(5, 6, "NAME"), (0, 2, "NAME")])
 def test_neighbours_are_not(predicted: Spot) -> None:
-    assert pair_up([A], [predicted]) == [Pair("missed", A, None), Pair("spurious", None, predicted)]
+    assert pair_up([A], [predicted]) == [EntityPair("missed", A, None), EntityPair("spurious", None, predicted)]
 
 
 def test_nothing_makes_no_pairs() -> None:
@@ -176,8 +176,8 @@ def test_nothing_makes_no_pairs() -> None:
 
 def test_each_entity_is_in_one_pair() -> None:
     first, second = (2, 3, "NAME"), (4, 5, "NAME")
-    assert pair_up([A], [first, second]) == [Pair("boundary", A, first), Pair("spurious", None, second)]
-    assert pair_up([first, second], [A]) == [Pair("boundary", first, A), Pair("missed", second, None)]
+    assert pair_up([A], [first, second]) == [EntityPair("boundary", A, first), EntityPair("spurious", None, second)]
+    assert pair_up([first, second], [A]) == [EntityPair("boundary", first, A), EntityPair("missed", second, None)]
 
 
 def test_better_pairs_are_made_first() -> None:
@@ -185,7 +185,7 @@ def test_better_pairs_are_made_first() -> None:
     assert pair_up([(0, 2, "NAME"), (2, 6, "NAME")], [(1, 5, "NAME")])[0].gold == (2, 6, "NAME")
     # same boundary before same type, even if it comes later
     pairs = pair_up([A], [(1, 3, "NAME"), (2, 5, "DATE")])
-    assert pairs[0] == Pair("type", A, (2, 5, "DATE"))
+    assert pairs[0] == EntityPair("type", A, (2, 5, "DATE"))
     # same type before more words
     pairs = pair_up([(0, 6, "NAME")], [(0, 4, "DATE"), (5, 6, "NAME")])
     assert pairs[0].kind == "boundary"

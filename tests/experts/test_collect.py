@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from spacy.tokens import Doc
 
-from spacy_llama_ner.data.problems import Report
+from spacy_llama_ner.data.problems import ProblemReport
 from spacy_llama_ner.experts import FORMATS, CollectedAnnotations, Texts, collect, open_tasks, write_tasks
 from spacy_llama_ner.experts.collect import (
     ANSWERED_AGAIN,
@@ -35,7 +35,7 @@ def gather(
     *files: Path, given: list[Doc] | None = None, rules: Rules = RULES, **settings: Any
 ) -> tuple[CollectedAnnotations, list[tuple[int, str, str]]]:
     """What came back, and the problems: number of the record, problem, what was done."""
-    report = Report("files")
+    report = ProblemReport("files")
     found = collect(list(files), Texts.of(given or [], NLP), rules, report, **settings)
     return found, [(each.at, each.problem, each.action) for each in report.problems]
 
@@ -139,7 +139,7 @@ def test_a_text_that_was_changed_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "all.jsonl"
     row = {"id": 1, "text": MEETING.replace("Rome", "Rom"), "key": next(iter(texts.docs)), "label": []}
     path.write_text(json.dumps(row), encoding="utf8")
-    report = Report("files")
+    report = ProblemReport("files")
     assert collect([path], texts, RULES, report).docs == []
     assert [each.problem for each in report.problems] == ["text differs"]
 
@@ -174,7 +174,7 @@ def test_a_file_that_tells_no_tool_is_an_error(tmp_path: Path) -> None:
 
 
 def test_of_several_files_each_problem_names_its_own(tmp_path: Path) -> None:
-    report = Report("files")
+    report = ProblemReport("files")
     files = [doccano(tmp_path, name, ("Bo left.", [[0, 1, "PER"]])) for name in ("mara", "otto")]
     collect(files, Texts(NLP), RULES, report)
     assert [each.detail.split(":")[0] for each in report.problems] == ["mara.jsonl", "otto.jsonl"]

@@ -13,9 +13,14 @@ from contextlib import contextmanager
 import pytest
 from spacy.tokens import Doc
 
-from spacy_llama_ner.experts import LabelStudioOracle, OracleError
+from spacy_llama_ner.experts import LabelStudioOracle, LabelStudioOracleError
 from spacy_llama_ner.experts import label_studio_oracle as module
-from spacy_llama_ner.experts.label_studio_oracle import TOKEN_VARIABLE, Studio, StudioError, StudioSilentError
+from spacy_llama_ner.experts.label_studio_oracle import (
+    TOKEN_VARIABLE,
+    LabelStudioClient,
+    LabelStudioError,
+    LabelStudioSilentError,
+)
 from tests.experts.expert import Expert
 from tests.experts.samples import LABELS, MEETING, NLP, PEOPLE, ents, marked, tags, with_scores
 from tests.experts.stand_in import PERSONAL, StandIn
@@ -132,7 +137,7 @@ def test_an_answer_that_does_not_fit_is_named_and_waited_for(expert: Expert, cap
 
 def test_when_the_time_is_over_it_says_what_to_do(expert: Expert) -> None:
     with pytest.raises(
-        OracleError, match=r"3 of 3 texts have no usable answer .*/projects/\d+/data, and give the same"
+        LabelStudioOracleError, match=r"3 of 3 texts have no usable answer .*/projects/\d+/data, and give the same"
     ):
         make_oracle(expert, "late", timeout=0.5).ask(make_docs())
     assert len(expert.tasks("late")) == 3
@@ -145,10 +150,10 @@ def test_an_expert_may_mark_one_entity_and_leave_the_rest_open(expert: Expert) -
 
 
 def test_a_project_with_other_labels_is_not_used(expert: Expert) -> None:
-    with pytest.raises(OracleError):
+    with pytest.raises(LabelStudioOracleError):
         make_oracle(expert, "labels", timeout=0.0).ask(make_docs([MEETING]))
     other = LabelStudioOracle(expert.url, ["ANIMAL"], project="labels")
-    with pytest.raises(StudioError, match=r"has the labels \['LOC', 'PER'\], and the oracle has \['ANIMAL'\]"):
+    with pytest.raises(LabelStudioError, match=r"has the labels \['LOC', 'PER'\], and the oracle has \['ANIMAL'\]"):
         other.ask(make_docs([MEETING]))
 
 
@@ -189,7 +194,7 @@ def test_where_two_experts_disagree_nothing_is_known(stand_in: StandIn) -> None:
         stand_in.stored[number]["annotations"] += other
 
     oracle = make_oracle(expert, "two", timeout=0.0)
-    with pytest.raises(OracleError):
+    with pytest.raises(LabelStudioOracleError):
         oracle.ask(make_docs([MEETING]))
     work(expert.tasks("two"))
     (answer,) = oracle.ask(make_docs([MEETING]))
@@ -204,7 +209,7 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(
     monkeypatch.setattr(module, "SETTLE", 0.0)
     expert = Expert(stand_in.url, stand_in.token)
     oracle = make_oracle(expert, "away", timeout=0.0)
-    with pytest.raises(OracleError):
+    with pytest.raises(LabelStudioOracleError):
         oracle.ask(make_docs([MEETING]))
     expert.label(expert.tasks("away")[MEETING], *PEOPLE)
     oracle.timeout = 60.0
@@ -230,21 +235,21 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_a_token_nothing_is_sent(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(TOKEN_VARIABLE)
-    with pytest.raises(StudioError, match="no token for .*set the environment variable LABEL_STUDIO_API_KEY"):
-        Studio(stand_in.url)
+    with pytest.raises(LabelStudioError, match="no token for .*set the environment variable LABEL_STUDIO_API_KEY"):
+        LabelStudioClient(stand_in.url)
     assert stand_in.requests == []
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8080", "file:///etc/passwd", "http://"])
 def test_what_is_no_address_is_refused(url: str) -> None:
-    with pytest.raises(StudioError, match="is no address of a server. Give one such as http://localhost:8080"):
-        Studio(url)
+    with pytest.raises(LabelStudioError, match="is no address of a server. Give one such as http://localhost:8080"):
+        LabelStudioClient(url)
 
 
 def test_a_refused_token_is_not_tried_again(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, "of-somebody-else")
-    with pytest.raises(StudioError, match="refuses the token .status 401.. Copy a valid one") as caught:
-        Studio(stand_in.url).find_project("any")
+    with pytest.raises(LabelStudioError, match="refuses the token .status 401.. Copy a valid one") as caught:
+        LabelStudioClient(stand_in.url).find_project("any")
     assert len(stand_in.requests) == 1
     assert "of-somebody-else" not in str(caught.value)
 
@@ -253,7 +258,7 @@ def test_a_personal_token_is_exchanged_and_again_when_it_has_run_out(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, PERSONAL)
-    server = Studio(stand_in.url)
+    server = LabelStudioClient(stand_in.url)
     assert server.find_project("any") is None
     stand_in.expired = True
     server.import_tasks(1, [{"data": {"text": "a", "key": "b"}}])
@@ -263,39 +268,39 @@ def test_a_personal_token_is_exchanged_and_again_when_it_has_run_out(
 
 def test_what_passes_is_tried_again(stand_in: StandIn) -> None:
     stand_in.faults = [503, 429]
-    assert Studio(stand_in.url).find_project("any") is None
+    assert LabelStudioClient(stand_in.url).find_project("any") is None
     assert len(stand_in.requests) == 3
 
 
 def test_what_does_not_pass_is_not(stand_in: StandIn) -> None:
     stand_in.faults = [404]
-    with pytest.raises(StudioError, match="GET /api/projects/ at .* failed with status 404.*scripted"):
-        Studio(stand_in.url).find_project("any")
+    with pytest.raises(LabelStudioError, match="GET /api/projects/ at .* failed with status 404.*scripted"):
+        LabelStudioClient(stand_in.url).find_project("any")
     assert len(stand_in.requests) == 1
 
 
 def test_tasks_are_never_sent_twice(stand_in: StandIn) -> None:
     stand_in.faults = [503]
-    with pytest.raises(StudioSilentError):
-        Studio(stand_in.url).import_tasks(1, [{"data": {}}])
+    with pytest.raises(LabelStudioSilentError):
+        LabelStudioClient(stand_in.url).import_tasks(1, [{"data": {}}])
     assert len(stand_in.requests) == 1
 
 
 def test_a_redirection_is_not_followed(stand_in: StandIn) -> None:
     stand_in.faults = [302]
-    with pytest.raises(StudioError, match="sends us on to http://elsewhere.example. Give that address"):
-        Studio(stand_in.url).find_project("any")
+    with pytest.raises(LabelStudioError, match="sends us on to http://elsewhere.example. Give that address"):
+        LabelStudioClient(stand_in.url).find_project("any")
 
 
 def test_a_server_that_is_not_there(stand_in: StandIn) -> None:
-    server = Studio("http://127.0.0.1:9")
-    with pytest.raises(StudioSilentError, match="Is it running, and the address right.*goes on where it was"):
+    server = LabelStudioClient("http://127.0.0.1:9")
+    with pytest.raises(LabelStudioSilentError, match="Is it running, and the address right.*goes on where it was"):
         server.find_project("any")
 
 
 def test_all_pages_are_read(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAGE", 2)
-    server = Studio(stand_in.url)
+    server = LabelStudioClient(stand_in.url)
     server.import_tasks(7, [{"data": {"text": str(i), "key": str(i)}} for i in range(5)])
     assert [task["data"]["key"] for task in server.tasks(7)] == ["0", "1", "2", "3", "4"]
     assert list(server.tasks(8)) == []

@@ -11,9 +11,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from spacy_llama_ner.generative.chunks import Chunk, cut
-from spacy_llama_ner.generative.formats import BioLines, Format, InlineBrackets
+from spacy_llama_ner.generative.formats import AnswerFormat, BioLines, InlineBrackets
 
-FORMATS: dict[str, Format] = {"BioLines": BioLines(), "InlineBrackets": InlineBrackets()}
+FORMATS: dict[str, AnswerFormat] = {"BioLines": BioLines(), "InlineBrackets": InlineBrackets()}
 LABELS = ("NAME", "DATE")
 VOCAB = spacy.blank("en").vocab
 Ents = list[tuple[int, int, str]]

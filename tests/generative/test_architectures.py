@@ -11,19 +11,19 @@ from safetensors.torch import load_file, save_file
 
 from spacy_llama_ner.base import BaseModelError
 from spacy_llama_ner.base.load import load_shared
-from spacy_llama_ner.generative.architectures import GenerativeTagger, get_writer
+from spacy_llama_ner.generative.architectures import GenerativeTagger, get_generator
 from spacy_llama_ner.generative.formats import InlineBrackets
-from spacy_llama_ner.generative.modules import Rows, Writer
+from spacy_llama_ner.generative.modules import Generator, Rows
 from spacy_llama_ner.head import TaggingLoss
 from tests.conftest import build_tiny_llama
 from tests.generative.samples import make_nlp
 from tests.llm.bases import build_chat_llama
 
 
-def make_writer(base: Path, **settings: Any) -> Writer:
+def make_writer(base: Path, **settings: Any) -> Generator:
     model = GenerativeTagger(InlineBrackets(), base=str(base), dtype="float32", **settings)
     model.initialize()
-    return get_writer(model)
+    return get_generator(model)
 
 
 def add_output(base: Path) -> torch.Tensor:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spacy_llama_ner.generative.chunks import Chunk
-from spacy_llama_ner.generative.constrained_decoding import Walk, keep_allowed
+from spacy_llama_ner.generative.constrained_decoding import ConstrainedPath, keep_allowed
 from spacy_llama_ner.generative.predict import read
 from tests.generative.samples import FORMATS, LABELS, chunk_of, some_ents
 
@@ -21,8 +21,8 @@ def spell(piece: str) -> tuple[int, ...]:
     return tuple(map(ord, piece))
 
 
-def walk_of(name: str, chunk: Chunk) -> Walk:
-    return Walk(FORMATS[name], chunk, LABELS, encode=spell, end=END)
+def walk_of(name: str, chunk: Chunk) -> ConstrainedPath:
+    return ConstrainedPath(FORMATS[name], chunk, LABELS, encode=spell, end=END)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -85,7 +85,7 @@ def test_all_else_gets_no_chance() -> None:
 
 def test_pieces_without_a_subword_are_passed_over() -> None:
     """Some tokenizers drop characters that cannot be seen."""
-    walk = Walk(
+    walk = ConstrainedPath(
         FORMATS["InlineBrackets"], chunk_of("\u200b a"), LABELS, encode=lambda p: spell(p.strip(" \u200b")), end=END
     )
     assert {chr(subword) for subword in walk.allowed} == {"a", "["}

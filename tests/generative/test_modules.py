@@ -10,9 +10,9 @@ import torch
 from transformers import AutoModelForCausalLM
 from transformers.generation.configuration_utils import GenerationConfig
 
-from spacy_llama_ner.generative.architectures import GenerativeTagger, get_writer
+from spacy_llama_ner.generative.architectures import GenerativeTagger, get_generator
 from spacy_llama_ner.generative.formats import InlineBrackets
-from spacy_llama_ner.generative.modules import Rows, Writer
+from spacy_llama_ner.generative.modules import Generator, Rows
 from spacy_llama_ner.shim.torch_shim import trained
 
 BEFORE = (5, 60, 61, 62, 63)
@@ -21,13 +21,13 @@ ANSWERS = [(100, 101, 1), (110, 1), (120, 121, 122, 123, 1)]
 ROWS = Rows(BEFORE, [asked + answer for asked, answer in zip(ASKED, ANSWERS, strict=True)])
 
 
-def make_writer(base: Path, **settings: Any) -> Writer:
+def make_writer(base: Path, **settings: Any) -> Generator:
     model = GenerativeTagger(InlineBrackets(), **{"base": str(base), "dtype": "float32", **settings})
     model.initialize()
-    return get_writer(model)
+    return get_generator(model)
 
 
-def stir(writer: Writer) -> None:
+def stir(writer: Generator) -> None:
     """Give the adapter weights that matter."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():

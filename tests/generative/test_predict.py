@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from spacy.tokens import Doc
 
-from spacy_llama_ner.generative.architectures import GenerativeTagger, WriterModel, get_writer
-from spacy_llama_ner.generative.modules import Rows, Written
+from spacy_llama_ner.generative.architectures import GenerativeTagger, GeneratorModel, get_generator
+from spacy_llama_ner.generative.modules import Generated, Rows
 from spacy_llama_ner.generative.predict import MOST_ROWS, Questions, answer, read
 from tests.generative.samples import FORMATS, LABELS, VOCAB, chunk_of, some_ents
 
@@ -22,35 +22,35 @@ DESCRIPTIONS = {"NAME": "", "DATE": ""}
 class Scripted:
     """Stands for a writer: gives these answers, with probabilities that count down from 1."""
 
-    def __init__(self, model: WriterModel, answers: Sequence[str], *, ended: bool = True) -> None:
-        self.writer = get_writer(model)
+    def __init__(self, model: GeneratorModel, answers: Sequence[str], *, ended: bool = True) -> None:
+        self.writer = get_generator(model)
         self.desk = self.writer.desk
         self.answers = list(answers)
         self.ended = ended
         self.asked: list[int] = []
         self.limits: list[int] = []
 
-    def write(self, rows: Rows, *, limits: Sequence[int], walks: Any) -> list[Written]:
+    def write(self, rows: Rows, *, limits: Sequence[int], walks: Any) -> list[Generated]:
         self.asked.append(len(rows.behind))
         self.limits += limits
         given = [list(self.desk.speller.piece(self.answers.pop(0))) for _ in rows.behind]
-        return [Written(ids, [1 - i / 100 for i in range(len(ids))], self.ended) for ids in given]
+        return [Generated(ids, [1 - i / 100 for i in range(len(ids))], self.ended) for ids in given]
 
 
 @pytest.fixture
-def model(chat_llama: Path) -> WriterModel:
+def model(chat_llama: Path) -> GeneratorModel:
     model = GenerativeTagger(FORMATS["BioLines"], base=str(chat_llama), dtype="float32", constrained=False)
     model.initialize()
     return model
 
 
-def script(model: WriterModel, monkeypatch: pytest.MonkeyPatch, *answers: str, ended: bool = True) -> Scripted:
+def script(model: GeneratorModel, monkeypatch: pytest.MonkeyPatch, *answers: str, ended: bool = True) -> Scripted:
     scripted = Scripted(model, answers, ended=ended)
     monkeypatch.setattr("spacy_llama_ner.generative.predict.get_writer", lambda model: scripted)
     return scripted
 
 
-def test_words_are_those_of_the_doc(model: WriterModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_are_those_of_the_doc(model: GeneratorModel, monkeypatch: pytest.MonkeyPatch) -> None:
     script(model, monkeypatch, "Mia: B-NAME\nBrook: I-NAME")
     doc = Doc(VOCAB, words=["\n", "Mia", "  ", "Brook", "came"])
     ((entities, failures),) = answer(model, [doc], DESCRIPTIONS)
@@ -59,7 +59,7 @@ def test_words_are_those_of_the_doc(model: WriterModel, monkeypatch: pytest.Monk
 
 
 def test_a_score_is_the_mean_probability_of_what_marks_the_entity(
-    model: WriterModel, monkeypatch: pytest.MonkeyPatch
+    model: GeneratorModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = "Mia: B-NAME", "\nFriday: B-DATE"
     speller = script(model, monkeypatch, first + second).desk.speller
@@ -70,7 +70,7 @@ def test_a_score_is_the_mean_probability_of_what_marks_the_entity(
     assert [each.score for each in entities] == pytest.approx([sum(told[:n]) / n, sum(told[n:]) / (m - n)])
 
 
-def test_an_answer_that_was_cut_off_is_a_failure(model: WriterModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_was_cut_off_is_a_failure(model: GeneratorModel, monkeypatch: pytest.MonkeyPatch) -> None:
     script(model, monkeypatch, "Mia: B-NAME", ended=False)
     ((_, failures),) = answer(model, [Doc(VOCAB, words=["Mia"])], DESCRIPTIONS)
     assert failures == 1
@@ -86,7 +86,7 @@ def test_each_part_of_a_doc_can_fail(chat_llama: Path, monkeypatch: pytest.Monke
 
 
 def test_many_docs_are_answered_in_batches_and_keep_their_places(
-    model: WriterModel, monkeypatch: pytest.MonkeyPatch
+    model: GeneratorModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     n = MOST_ROWS + 3
     docs = [Doc(VOCAB, words=["Mia"] * (1 + i % 3)) for i in range(n)]
@@ -97,7 +97,7 @@ def test_many_docs_are_answered_in_batches_and_keep_their_places(
 
 
 def test_an_answer_may_be_as_long_as_the_longest_right_one(
-    model: WriterModel, monkeypatch: pytest.MonkeyPatch
+    model: GeneratorModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scripted = script(model, monkeypatch, "")
     answer(model, [Doc(VOCAB, words=["Mia", "Brook"])], DESCRIPTIONS)
@@ -110,7 +110,7 @@ def test_an_answer_may_be_as_long_as_the_longest_right_one(
 def test_the_template_is_filled_in_once_for_the_same_labels(chat_llama: Path) -> None:
     model = GenerativeTagger(FORMATS["InlineBrackets"], base=str(chat_llama), dtype="float32")
     model.initialize()
-    writer, settings = get_writer(model), model.attrs["settings"]
+    writer, settings = get_generator(model), model.attrs["settings"]
     frame = Questions(writer, settings, {"NAME": "a person"}).frame
     assert Questions(writer, settings, {"NAME": "a person"}).frame is frame
     assert Questions(writer, settings, {"DATE": ""}).frame.before != frame.before

@@ -8,7 +8,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from spacy_llama_ner.base import BaseModelError
-from spacy_llama_ner.generative.prompt import ChatForm, Frame, Speller, system_prompt
+from spacy_llama_ner.generative.prompt import ChatForm, Frame, PieceTokenizer, system_prompt
 from tests.generative.samples import chunk_of
 from tests.llm.bases import STRICT, TEMPLATE, build_chat_llama
 
@@ -56,16 +56,16 @@ def test_labels_are_listed_with_what_they_mean() -> None:
 
 
 @pytest.fixture(scope="module")
-def speller(chat_llama: Path) -> Speller:
-    return Speller((chat_llama / "tokenizer.json").read_text(encoding="utf8"))
+def speller(chat_llama: Path) -> PieceTokenizer:
+    return PieceTokenizer((chat_llama / "tokenizer.json").read_text(encoding="utf8"))
 
 
 @pytest.mark.parametrize("text", ["Mia", " Mia", " [", "](NAME)", "\n6", ": B-TIME", "ağaç 🦔", ""])
-def test_pieces_come_back_as_they_were(speller: Speller, text: str) -> None:
+def test_pieces_come_back_as_they_were(speller: PieceTokenizer, text: str) -> None:
     assert speller.decode(speller.piece(text)) == text
 
 
-def test_no_text_can_end_a_turn(speller: Speller) -> None:
+def test_no_text_can_end_a_turn(speller: PieceTokenizer) -> None:
     text = "</s>assistant: <s>"
     assert not {0, 1} & set(speller.text(text)) | {0, 1} & set(speller.piece(text))
     assert speller.decode(speller.text(text)) == text
@@ -78,7 +78,7 @@ def test_words_are_as_the_base_spells_them() -> None:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     chunk = chunk_of("Rene\u0301 came")
-    assert Speller(tokenizer.to_str()).as_written(chunk).words == ("Ren\u00e9", "came")
+    assert PieceTokenizer(tokenizer.to_str()).as_written(chunk).words == ("Ren\u00e9", "came")
 
 
 def test_a_space_that_a_tokenizer_puts_in_front_is_no_part_of_a_piece() -> None:
@@ -86,6 +86,6 @@ def test_a_space_that_a_tokenizer_puts_in_front_is_no_part_of_a_piece() -> None:
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[], unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
     tokenizer.decoder = decoders.Metaspace()
-    speller = Speller(tokenizer.to_str())
+    speller = PieceTokenizer(tokenizer.to_str())
     assert speller.text("ab") == (1, 3, 4)
     assert (speller.piece("ab"), speller.piece(" ab")) == ((3, 4), (1, 3, 4))

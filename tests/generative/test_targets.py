@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from spacy.tokens import Doc
 
-from spacy_llama_ner.generative.architectures import GenerativeTagger, get_writer
+from spacy_llama_ner.generative.architectures import GenerativeTagger, get_generator
 from spacy_llama_ner.generative.formats import BioLines, InlineBrackets
-from spacy_llama_ner.generative.modules import Lessons
-from spacy_llama_ner.generative.targets import get_loss, make_lessons
+from spacy_llama_ner.generative.modules import Targets
+from spacy_llama_ner.generative.targets import get_loss, make_targets
 from spacy_llama_ner.head.bio import CLOSED, MISSING
 from tests.generative.samples import FORMATS, VOCAB
 
@@ -23,12 +23,12 @@ TAGS = np.array([OUT, B_NAME, I_NAME, OUT, B_DATE])
 
 def lessons_of(
     base: Path, words: list[str], tags: np.ndarray, format: str = "InlineBrackets", **settings: object
-) -> tuple[Lessons, list[str]]:
+) -> tuple[Targets, list[str]]:
     """The lessons of one doc, and their answers as text."""
     model = GenerativeTagger(FORMATS[format], **{"base": str(base), "dtype": "float32", **settings})
     model.initialize()
-    lessons = make_lessons(model, [Doc(VOCAB, words=words)], [tags], LABELS)
-    speller = get_writer(model).desk.speller
+    lessons = make_targets(model, [Doc(VOCAB, words=words)], [tags], LABELS)
+    speller = get_generator(model).desk.speller
     return lessons, [speller.decode(answer) for answer in lessons.answers]
 
 

@@ -13,7 +13,14 @@ from torch import Tensor
 from spacy_llama_ner.head import TaggingLoss
 from spacy_llama_ner.head.bio import CLOSED, MISSING, is_inside
 from spacy_llama_ner.head.crf import make_crf
-from spacy_llama_ner.head.loss import Loss, allowed_tags, crf_loss, known_stretches, log_partition, partial_loss
+from spacy_llama_ner.head.loss import (
+    LossSettings,
+    allowed_tags,
+    crf_loss,
+    known_stretches,
+    log_partition,
+    partial_loss,
+)
 from tests.head.helpers import BruteForce, random_crf, random_emissions
 
 # emissions of three words for O, B-NAME, I-NAME
@@ -21,7 +28,7 @@ WORDS = [[1.0, 2.0, -1.0], [0.5, 0.0, 1.5], [-2.0, 3.0, 0.0]]
 GOLD = [1, 2, 0]
 
 
-def compute(loss: Loss, words: list[list[float]] = WORDS, gold: list[int] = GOLD) -> float:
+def compute(loss: LossSettings, words: list[list[float]] = WORDS, gold: list[int] = GOLD) -> float:
     """The loss of one doc under a CRF whose legal transitions all score 0."""
     return loss(make_crf(3), [torch.tensor(words)], [torch.tensor(gold)], ["NAME"]).item()
 
@@ -41,62 +48,72 @@ def likelihood(words: list[list[float]], gold: list[int]) -> float:
 
 
 def test_crf_term() -> None:
-    assert compute(Loss()) == pytest.approx(-likelihood(WORDS, GOLD) / 3)
+    assert compute(LossSettings()) == pytest.approx(-likelihood(WORDS, GOLD) / 3)
 
 
 def test_cross_entropy_term() -> None:
     expected = -sum(log_softmax(word)[tag] for word, tag in zip(WORDS, GOLD, strict=True)) / 3
-    assert compute(Loss(crf=0.0, cross_entropy=1.0)) == pytest.approx(expected)
+    assert compute(LossSettings(crf=0.0, cross_entropy=1.0)) == pytest.approx(expected)
 
 
 def test_label_smoothing_term() -> None:
     smoothing = -sum(sum(log_softmax(word)) / 3 for word in WORDS) / 3
-    without = compute(Loss(crf=0.0, cross_entropy=1.0))
-    assert compute(Loss(crf=0.0, cross_entropy=1.0, label_smoothing=0.1)) - without == pytest.approx(0.1 * smoothing)
+    without = compute(LossSettings(crf=0.0, cross_entropy=1.0))
+    assert compute(LossSettings(crf=0.0, cross_entropy=1.0, label_smoothing=0.1)) - without == pytest.approx(
+        0.1 * smoothing
+    )
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms() -> None:
-    crf, entropy = compute(Loss()), compute(Loss(crf=0.0, cross_entropy=1.0))
-    smoothing = compute(Loss(crf=1.0, label_smoothing=1.0)) - crf
-    mixed = compute(Loss(crf=0.5, cross_entropy=2.0, label_smoothing=0.3))
+    crf, entropy = compute(LossSettings()), compute(LossSettings(crf=0.0, cross_entropy=1.0))
+    smoothing = compute(LossSettings(crf=1.0, label_smoothing=1.0)) - crf
+    mixed = compute(LossSettings(crf=0.5, cross_entropy=2.0, label_smoothing=0.3))
     assert mixed == pytest.approx(0.5 * crf + 2.0 * entropy + 0.3 * smoothing, rel=1e-5)
 
 
 def test_label_weights_multiply_the_terms_of_their_words() -> None:
     surprise = [-log_softmax(word)[tag] for word, tag in zip(WORDS, GOLD, strict=True)]
-    loss = Loss(crf=0.0, cross_entropy=1.0, label_weights={"NAME": 3.0, "O": 0.25})
+    loss = LossSettings(crf=0.0, cross_entropy=1.0, label_weights={"NAME": 3.0, "O": 0.25})
     assert compute(loss) == pytest.approx((3 * surprise[0] + 3 * surprise[1] + 0.25 * surprise[2]) / 3)
 
 
 def test_label_weights_leave_the_crf_term_alone() -> None:
     smooth = {"label_smoothing": 1e-12}
-    assert compute(Loss(label_weights={"NAME": 3.0}, **smooth)) == pytest.approx(compute(Loss(**smooth)))
+    assert compute(LossSettings(label_weights={"NAME": 3.0}, **smooth)) == pytest.approx(
+        compute(LossSettings(**smooth))
+    )
 
 
 def test_label_weights_without_a_term_to_multiply_are_refused() -> None:
     with pytest.raises(ValueError, match="change nothing here"):
-        Loss(label_weights={"NAME": 3.0})
+        LossSettings(label_weights={"NAME": 3.0})
 
 
 def test_labels_without_a_weight_count_one() -> None:
-    assert Loss(cross_entropy=1.0, label_weights={"DATE": 2.0}).tag_weights(["NAME", "DATE"]) == [1, 1, 1, 2, 2]
-    assert Loss(cross_entropy=1.0, label_weights={"O": 0.5}).tag_weights(["NAME"]) == [0.5, 1, 1]
+    assert LossSettings(cross_entropy=1.0, label_weights={"DATE": 2.0}).tag_weights(["NAME", "DATE"]) == [
+        1,
+        1,
+        1,
+        2,
+        2,
+    ]
+    assert LossSettings(cross_entropy=1.0, label_weights={"O": 0.5}).tag_weights(["NAME"]) == [0.5, 1, 1]
 
 
 def test_a_weight_for_an_unknown_label_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"\['PLACE'\], which are not labels .* \['NAME'\]"):
-        compute(Loss(cross_entropy=1.0, label_weights={"PLACE": 2.0}))
+        compute(LossSettings(cross_entropy=1.0, label_weights={"PLACE": 2.0}))
 
 
 def test_missing_tags_can_cut_a_doc_in_two() -> None:
     words = [*WORDS[:1], [7.0, -3.0, 2.0], *WORDS[1:]]
     gold = [1, MISSING, 0, 1]
     expected = -(likelihood(words[:1], gold[:1]) + likelihood(words[2:], gold[2:])) / 3
-    assert compute(Loss(missing="split"), words, gold) == pytest.approx(expected)
+    assert compute(LossSettings(missing="split"), words, gold) == pytest.approx(expected)
 
 
 def test_where_they_do_what_a_missing_word_scores_plays_no_part() -> None:
-    loss = Loss(cross_entropy=1.0, label_smoothing=0.1, missing="split")
+    loss = LossSettings(cross_entropy=1.0, label_smoothing=0.1, missing="split")
     gold = [1, MISSING, 0]
     assert compute(loss, WORDS, gold) == compute(loss, [WORDS[0], [9.0, 9.0, -9.0], WORDS[2]], gold)
 
@@ -116,7 +133,7 @@ def test_known_stretches(tags: list[int], stretches: list[tuple[int, int]]) -> N
 
 
 def test_docs_of_any_length_are_summed_and_divided_by_their_known_words() -> None:
-    crf, loss = random_crf(2, seed=1), Loss(cross_entropy=0.5)
+    crf, loss = random_crf(2, seed=1), LossSettings(cross_entropy=0.5)
     docs = [random_emissions(1, n, 5, seed=n)[0] for n in (3, 0, 1, 5)]
     golds = [torch.tensor(tags, dtype=torch.int64) for tags in ([1, 2, 0], [], [3], [0, MISSING, 1, 2, 3])]
     known = [3, 0, 1, 4]
@@ -128,7 +145,7 @@ def test_docs_of_any_length_are_summed_and_divided_by_their_known_words() -> Non
 @pytest.mark.parametrize("gold", [[[MISSING, MISSING]], [[], [MISSING]], [[]]])
 def test_no_known_tag_gives_zero_loss_and_zero_gradients(gold: list[list[int]]) -> None:
     docs = [random_emissions(1, len(tags), 3, seed=2)[0].requires_grad_() for tags in gold]
-    loss = Loss(cross_entropy=1.0, label_smoothing=0.1)
+    loss = LossSettings(cross_entropy=1.0, label_smoothing=0.1)
     value = loss(make_crf(3), docs, [torch.tensor(tags, dtype=torch.int64) for tags in gold], ["NAME"])
     value.backward()
     assert value.item() == 0.0
@@ -138,12 +155,12 @@ def test_no_known_tag_gives_zero_loss_and_zero_gradients(gold: list[list[int]]) 
 @pytest.mark.parametrize(
     "loss",
     [
-        Loss(),
-        Loss(crf=0.0, cross_entropy=1.0),
-        Loss(crf=0.7, cross_entropy=0.4, label_smoothing=0.1, label_weights={"A": 2.0, "O": 0.5}),
+        LossSettings(),
+        LossSettings(crf=0.0, cross_entropy=1.0),
+        LossSettings(crf=0.7, cross_entropy=0.4, label_smoothing=0.1, label_weights={"A": 2.0, "O": 0.5}),
     ],
 )
-def test_gradients_are_finite_differences(loss: Loss) -> None:
+def test_gradients_are_finite_differences(loss: LossSettings) -> None:
     crf = random_crf(2, seed=3).double()
     golds = [torch.tensor([1, 2, 0, MISSING, 3]), torch.tensor([0, 3, 4])]
 
@@ -274,7 +291,7 @@ def test_words_that_nobody_knows_take_part_where_they_are_summed_over_and_not_wh
     one, other = random_emissions(2, 3, 3, seed=19)
     other = torch.cat([one[:1], other[1:2], one[2:]])
     summed, split = (
-        [Loss(missing=missing)(crf, [doc], gold, ["A"]).item() for doc in (one, other)]
+        [LossSettings(missing=missing)(crf, [doc], gold, ["A"]).item() for doc in (one, other)]
         for missing in ("sum", "split")
     )
     assert split[0] == split[1]
@@ -286,7 +303,7 @@ def test_docs_that_are_known_as_a_whole_give_the_same_bits_as_the_likelihood_alo
     crf = random_crf(2, seed=20)
     golds = [torch.tensor(tags) for tags in ([1, 2, 0, 3], [0], [3, 4, 1])]
     gradients = []
-    for loss in (Loss(missing=missing), None):
+    for loss in (LossSettings(missing=missing), None):
         docs = [random_emissions(1, len(gold), N_TAGS, seed=len(gold))[0].requires_grad_() for gold in golds]
         crf.zero_grad()
         if loss is None:
@@ -303,4 +320,4 @@ def test_docs_that_are_known_as_a_whole_give_the_same_bits_as_the_likelihood_alo
 
 def test_another_way_with_missing_words_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"missing is 'guess'; expected one of sum, split\."):
-        Loss(missing="guess")
+        LossSettings(missing="guess")

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from spacy_llama_ner.llm.backends.base import Message, Question, Reply
-from spacy_llama_ner.llm.runner import Job, Patience
+from spacy_llama_ner.llm.runner import PromptJob, RetryPolicy
 
-QUICK = Patience(first=0.001, longest=0.002, seed=0)
+QUICK = RetryPolicy(first=0.001, longest=0.002, seed=0)
 
 
 @dataclass
@@ -55,6 +55,6 @@ def ask_for(text: str) -> Question:
     return Question((Message("user", text),), None, 100, text)
 
 
-def job(text: str) -> Job[str]:
+def job(text: str) -> PromptJob[str]:
     """A job whose value is what the model said."""
-    return Job(ask_for(text), lambda reply: reply.text)
+    return PromptJob(ask_for(text), lambda reply: reply.text)

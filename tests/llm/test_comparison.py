@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_llama_ner.llm.comparison import Money, Result, Variant, find_best, short_names
+from spacy_llama_ner.llm.comparison import Money, Variant, VariantResult, find_best, short_names
 from spacy_llama_ner.llm.pricing import Expert, PriceList
 from spacy_llama_ner.report.prompts_page import render_comparison
 from tests.evaluate.reader import read
@@ -14,8 +14,10 @@ from tests.evaluate.reader import read
 EVIL = "<script>alert('1')</script>"
 
 
-def result(f: float, *, cost: float | None = 1.0, low: float = 0.0, tokens: int = 100, name: str = "p") -> Result:
-    return Result(
+def result(
+    f: float, *, cost: float | None = 1.0, low: float = 0.0, tokens: int = 100, name: str = "p"
+) -> VariantResult:
+    return VariantResult(
         variant=Variant(name, "none", "m"),
         p=f,
         r=f,

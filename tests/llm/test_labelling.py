@@ -11,7 +11,7 @@ import spacy
 from spacy.tokens import Doc
 
 from spacy_llama_ner.data.docbin import Summary
-from spacy_llama_ner.data.problems import Report
+from spacy_llama_ner.data.problems import ProblemReport
 from spacy_llama_ner.llm.backends.base import Reject, Reply, TryAgain
 from spacy_llama_ner.llm.labelling import (
     LabelError,
@@ -23,7 +23,7 @@ from spacy_llama_ner.llm.labelling import (
 )
 from spacy_llama_ner.llm.prompts import Prompt
 from spacy_llama_ner.llm.reply_log import ReplyLog
-from spacy_llama_ner.llm.runner import Patience, Progress, Run
+from spacy_llama_ner.llm.runner import Progress, RetryPolicy, Runner
 from tests.evaluate.sample import GOLD, gold_doc
 from tests.llm.scripted import ScriptedBackend
 from tests.llm.server import mark_capitals
@@ -129,15 +129,15 @@ class Cents:
         return input_tokens + 2 * output_tokens
 
 
-def label(folder: Path, backend: ScriptedBackend, *texts: str | None) -> tuple[list[Doc], Report, Run]:
+def label(folder: Path, backend: ScriptedBackend, *texts: str | None) -> tuple[list[Doc], ProblemReport, Runner]:
     def numbered() -> Iterator[tuple[int, Doc | str]]:
         for at, text in enumerate(texts, start=1):
             yield at, "no text here" if text is None else NLP(text)
 
-    report = Report("texts")
+    report = ProblemReport("texts")
     with (
         ReplyLog(folder / "log") as log,
-        Run(backend, log, patience=Patience(retries=0, attempts=2), progress=Progress(prices=Cents())) as run,
+        Runner(backend, log, patience=RetryPolicy(retries=0, attempts=2), progress=Progress(prices=Cents())) as run,
     ):
         docs = list(label_texts(numbered(), Labeller(Prompt("brackets"), {"NAME": ""}), run, report))
     return docs, report, run

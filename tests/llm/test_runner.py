@@ -12,7 +12,7 @@ import pytest
 
 from spacy_llama_ner.llm.backends.base import NoAnswer, Question, Refused, Reject, Reply, TryAgain
 from spacy_llama_ner.llm.reply_log import ReplyLog
-from spacy_llama_ner.llm.runner import AGAIN, Job, Patience, Progress, Run, Silence
+from spacy_llama_ner.llm.runner import AGAIN, CircuitBreaker, Progress, PromptJob, RetryPolicy, Runner
 from tests.llm.scripted import QUICK, ScriptedBackend, ask_for, job
 
 REPLY = Reply("x", input_tokens=1000, output_tokens=50, seconds=0.1)
@@ -69,13 +69,13 @@ def test_what_is_to_come_can_grow(capsys: pytest.CaptureFixture[str]) -> None:
 
 @contextmanager
 def open_run(
-    path: Path, backend: ScriptedBackend, *, concurrency: int = 4, patience: Patience = QUICK
-) -> Iterator[Run]:
-    with ReplyLog(path / "log") as log, Run(backend, log, concurrency=concurrency, patience=patience) as run:
+    path: Path, backend: ScriptedBackend, *, concurrency: int = 4, patience: RetryPolicy = QUICK
+) -> Iterator[Runner]:
+    with ReplyLog(path / "log") as log, Runner(backend, log, concurrency=concurrency, patience=patience) as run:
         yield run
 
 
-def words(text: str, *, least: int) -> Job[list[str]]:
+def words(text: str, *, least: int) -> PromptJob[list[str]]:
     """A job that wants so many words."""
 
     def read(reply: Reply) -> list[str]:
@@ -83,7 +83,7 @@ def words(text: str, *, least: int) -> Job[list[str]]:
             raise Reject("too few words", reply.text)
         return reply.text.split()
 
-    return Job(ask_for(text), read)
+    return PromptJob(ask_for(text), read)
 
 
 def test_outcomes_come_in_the_order_of_the_jobs(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_only_so_many_requests_are_under_way(tmp_path: Path) -> None:
 def test_jobs_are_taken_up_as_they_are_needed(tmp_path: Path) -> None:
     taken = 0
 
-    def jobs() -> Iterator[Job[str]]:
+    def jobs() -> Iterator[PromptJob[str]]:
         nonlocal taken
         for i in range(10_000):
             taken += 1
@@ -154,7 +154,7 @@ def test_requests_without_a_reply_are_made_again(tmp_path: Path) -> None:
 
 def test_after_the_last_retry_the_question_has_failed(tmp_path: Path) -> None:
     backend = ScriptedBackend(script={"a": [TryAgain("HTTP 500", "sorry")] * 9})
-    with open_run(tmp_path, backend, patience=Patience(retries=2, first=0.001)) as run:
+    with open_run(tmp_path, backend, patience=RetryPolicy(retries=2, first=0.001)) as run:
         bad, good = run.answers([job("a"), job("b")])
         assert (bad.value, bad.failure) == (None, "HTTP 500: sorry (3 requests)")
         assert good.value == "B"
@@ -164,7 +164,7 @@ def test_after_the_last_retry_the_question_has_failed(tmp_path: Path) -> None:
 def test_a_failed_question_is_asked_in_the_next_run(tmp_path: Path) -> None:
     for turns, expected in (([TryAgain("down")], None), ([], "A")):
         backend = ScriptedBackend(script={"a": turns})
-        with open_run(tmp_path, backend, patience=Patience(retries=0)) as run:
+        with open_run(tmp_path, backend, patience=RetryPolicy(retries=0)) as run:
             (outcome,) = run.answers([job("a")])
         assert outcome.value == expected
 
@@ -190,7 +190,7 @@ def test_replies_that_cannot_be_used_are_kept_and_another_is_asked_for(tmp_path:
 def test_after_the_last_attempt_the_question_has_failed_until_more_are_allowed(tmp_path: Path) -> None:
     def ask(attempts: int, *turns: str) -> tuple[list[str] | None, str | None, int]:
         backend = ScriptedBackend(script={"a": turns})
-        with open_run(tmp_path, backend, patience=Patience(attempts=attempts)) as run:
+        with open_run(tmp_path, backend, patience=RetryPolicy(attempts=attempts)) as run:
             (outcome,) = run.answers([words("a", least=2)])
         return outcome.value, outcome.failure, len(backend.texts)
 
@@ -229,7 +229,7 @@ def test_a_refusal_ends_the_run_but_loses_no_reply_under_way(tmp_path: Path) -> 
 
 def test_it_gives_up_when_nothing_is_answered_any_more(tmp_path: Path) -> None:
     backend = ScriptedBackend(script={str(i): [TryAgain("down")] for i in range(5, 500)})
-    with open_run(tmp_path, backend, patience=Patience(retries=0)) as run, pytest.raises(Refused, match="down"):
+    with open_run(tmp_path, backend, patience=RetryPolicy(retries=0)) as run, pytest.raises(Refused, match="down"):
         list(run.answers(job(str(i)) for i in range(500)))
     assert len(backend.texts) < 50
 
@@ -260,12 +260,12 @@ def test_waits_double_and_are_the_same_for_the_same_seed(tmp_path: Path, monkeyp
     def waits(seed: int) -> list[float]:
         waited: list[float] = []
 
-        async def note(self: Run, seconds: float) -> None:
+        async def note(self: Runner, seconds: float) -> None:
             waited.extend([seconds] * (seconds > 0))
 
-        monkeypatch.setattr(Run, "_pause", note)
+        monkeypatch.setattr(Runner, "_pause", note)
         backend = ScriptedBackend(script={f"a{seed}": [TryAgain("busy")] * 5})
-        with open_run(tmp_path, backend, patience=Patience(retries=5, first=1, longest=8, seed=seed)) as run:
+        with open_run(tmp_path, backend, patience=RetryPolicy(retries=5, first=1, longest=8, seed=seed)) as run:
             list(run.answers([job(f"a{seed}")]))
         return waited
 
@@ -309,16 +309,16 @@ def test_an_error_in_reading_is_not_taken_for_a_bad_reply(tmp_path: Path) -> Non
         raise ZeroDivisionError("a mistake in the code")
 
     with open_run(tmp_path, ScriptedBackend()) as run, pytest.raises(ZeroDivisionError):
-        list(run.answers([Job(ask_for("a"), broken), job("b")]))
+        list(run.answers([PromptJob(ask_for("a"), broken), job("b")]))
 
 
 def test_so_many_in_a_row_are_too_many() -> None:
-    silence = Silence(3)
+    silence = CircuitBreaker(3)
     assert [silence.goes_on(by_question=by_question) for by_question in (True, False, True)] == [False, False, True]
 
 
 def test_an_answer_begins_anew() -> None:
-    silence = Silence(2)
+    silence = CircuitBreaker(2)
     silence.goes_on(by_question=False)
     silence.broken()
     assert not silence.goes_on(by_question=False)
@@ -326,7 +326,7 @@ def test_an_answer_begins_anew() -> None:
 
 
 def test_where_others_are_answered_a_question_at_fault_does_not_count() -> None:
-    silence = Silence(1)
+    silence = CircuitBreaker(1)
     silence.broken()
     assert not silence.goes_on(by_question=True)
     assert silence.goes_on(by_question=False)

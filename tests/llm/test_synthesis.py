@@ -14,18 +14,18 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-from spacy_llama_ner.data.problems import Report
+from spacy_llama_ner.data.problems import ProblemReport
 from spacy_llama_ner.data.span_alignment import read_requests
 from spacy_llama_ner.llm.backends.base import Question, Reply
 from spacy_llama_ner.llm.labelling import LabelError
 from spacy_llama_ner.llm.reply_log import ReplyLog
-from spacy_llama_ner.llm.runner import Run
+from spacy_llama_ner.llm.runner import Runner
 from spacy_llama_ner.llm.synthesis import (
     Recipe,
-    Written,
+    SyntheticDoc,
     ask_topics,
     generate,
-    make_order,
+    make_spec,
     read_recipe,
     split,
     texts_question,
@@ -46,9 +46,11 @@ class Writer(ScriptedBackend):
         return Reply(self.answer(question.messages[-1].content + question.text), 1, 1, 0.1)
 
 
-def make(folder: Path, recipe: Recipe = RECIPE, answer: Callable[[str], str] = write_texts) -> tuple[Written, Writer]:
+def make(
+    folder: Path, recipe: Recipe = RECIPE, answer: Callable[[str], str] = write_texts
+) -> tuple[SyntheticDoc, Writer]:
     backend = Writer(answer=answer)
-    with ReplyLog(folder / "log") as log, Run(backend, log, patience=QUICK) as run:
+    with ReplyLog(folder / "log") as log, Runner(backend, log, patience=QUICK) as run:
         return generate(recipe, spacy.blank("en"), run, ask_topics(recipe, run)), backend
 
 
@@ -102,7 +104,7 @@ def test_replies_without_texts_are_asked_for_again_and_then_given_up(tmp_path: P
 def test_topics_come_from_the_config_or_the_model(tmp_path: Path) -> None:
     def topics(answer: str, recipe: Recipe) -> list[str]:
         backend = Writer(answer=lambda said: answer)
-        with ReplyLog(tmp_path / str(len(answer))) as log, Run(backend, log, patience=QUICK) as run:
+        with ReplyLog(tmp_path / str(len(answer))) as log, Runner(backend, log, patience=QUICK) as run:
             return ask_topics(recipe, run)
 
     asked = Recipe(labels=RECIPE.labels)
@@ -126,7 +128,7 @@ def test_written_records_convert_without_a_problem(tmp_path: Path) -> None:
     doc = nlp("May may see Ümit,\nor May.")
     doc.set_ents([doc.char_span(21, 24, label="NAME"), doc.char_span(12, 16, label="NAME")])
     write_records([doc, nlp("Nothing.")], tmp_path / "train.json")
-    report = Report("train.json")
+    report = ProblemReport("train.json")
     back = list(read_requests(tmp_path / "train.json", nlp, report))
     assert not report.problems
     assert [[(ent.start, ent.end, ent.label_) for ent in other.ents] for other in back] == [
@@ -202,7 +204,7 @@ def test_a_section_that_is_not_known_is_named(tmp_path: Path) -> None:
 
 STEERING_RECIPE = Recipe(labels={"NAME": "", "DATE": "", "TIME": ""}, negatives=0.2)
 TOPICS = ["lunch", "a meeting", "sports"]
-ORDERS = [make_order(STEERING_RECIPE, TOPICS, i) for i in range(300)]
+ORDERS = [make_spec(STEERING_RECIPE, TOPICS, i) for i in range(300)]
 
 
 def test_topics_labels_forms_and_lengths_come_in_equal_shares() -> None:
@@ -220,24 +222,24 @@ def test_texts_without_entities_come_evenly_spread() -> None:
     negative = [order.number for order in ORDERS if not order.wanted]
     assert len(negative) == 60
     assert {b - a for a, b in pairwise(negative)} == {5}
-    assert all(make_order(replace(STEERING_RECIPE, negatives=0.0), TOPICS, i).wanted for i in range(50))
+    assert all(make_spec(replace(STEERING_RECIPE, negatives=0.0), TOPICS, i).wanted for i in range(50))
 
 
 def test_no_label_is_wanted_twice() -> None:
     assert all(len(set(order.wanted)) == len(order.wanted) for order in ORDERS)
-    assert make_order(replace(STEERING_RECIPE, labels={"NAME": ""}), TOPICS, 1).wanted == ("NAME",)
+    assert make_spec(replace(STEERING_RECIPE, labels={"NAME": ""}), TOPICS, 1).wanted == ("NAME",)
 
 
 def test_an_order_is_the_same_in_every_process_and_another_for_another_seed() -> None:
-    assert make_order(STEERING_RECIPE, TOPICS, 7) == make_order(STEERING_RECIPE, TOPICS, 7)
-    assert [make_order(replace(STEERING_RECIPE, seed=1), TOPICS, i) for i in range(300)] != ORDERS
-    order = make_order(STEERING_RECIPE, TOPICS, 0)
+    assert make_spec(STEERING_RECIPE, TOPICS, 7) == make_spec(STEERING_RECIPE, TOPICS, 7)
+    assert [make_spec(replace(STEERING_RECIPE, seed=1), TOPICS, i) for i in range(300)] != ORDERS
+    order = make_spec(STEERING_RECIPE, TOPICS, 0)
     assert (order.topic, order.wanted) == ("sports", ("NAME", "TIME"))
 
 
 def test_the_question_says_all_of_it() -> None:
     recipe = replace(STEERING_RECIPE, domain="an office", style="curt", batch=5, language="de")
-    order = make_order(recipe, TOPICS, 0)
+    order = make_spec(recipe, TOPICS, 0)
     question = texts_question(recipe, order)
     said = question.messages[-1].content
     for part in (
@@ -253,11 +255,11 @@ def test_the_question_says_all_of_it() -> None:
         assert part in said
     negative = texts_question(recipe, replace(order, wanted=())).messages[-1].content
     assert "None of the texts has an entity" in negative
-    assert texts_question(recipe, make_order(recipe, TOPICS, 1)).key("m") != question.key("m")
+    assert texts_question(recipe, make_spec(recipe, TOPICS, 1)).key("m") != question.key("m")
     assert question.temperature == 1.0
 
 
 def test_without_topics_the_model_is_asked_for_some() -> None:
     assert "24 topics" in topics_question(STEERING_RECIPE).messages[-1].content
-    assert make_order(STEERING_RECIPE, [], 0).topic == ""
-    assert "Topic" not in texts_question(STEERING_RECIPE, make_order(STEERING_RECIPE, [], 0)).messages[-1].content
+    assert make_spec(STEERING_RECIPE, [], 0).topic == ""
+    assert "Topic" not in texts_question(STEERING_RECIPE, make_spec(STEERING_RECIPE, [], 0)).messages[-1].content

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_llama_ner.llm.backends.base import Reject
-from spacy_llama_ner.llm.validation import Checker, NearDuplicates, read_list
+from spacy_llama_ner.llm.validation import NearDuplicates, TextValidator, read_list
 
 
 def test_the_same_words_are_the_same_text() -> None:
@@ -46,7 +46,7 @@ LABELS = ["NAME", "DATE"]
 
 def check(*texts: object, with_entities: bool = True) -> list[tuple[str, list[tuple[str, str]]]]:
     """Texts and entities of what is good. Raises: Reject for the first that is not."""
-    checker = Checker(spacy.blank("en"), LABELS)
+    checker = TextValidator(spacy.blank("en"), LABELS)
     docs = [checker.check(text, with_entities=with_entities) for text in texts]
     return [(doc.text, [(ent.text, ent.label_) for ent in doc.ents]) for doc in docs]
 
@@ -117,7 +117,7 @@ def test_the_second_of_two_that_are_nearly_the_same_is_rejected() -> None:
 
 
 def test_what_was_rejected_is_not_remembered() -> None:
-    checker = Checker(spacy.blank("en"), LABELS)
+    checker = TextValidator(spacy.blank("en"), LABELS)
     with pytest.raises(Reject):
         checker.check("Call Ida on Friday.", with_entities=True)
     assert checker.check("Call [Ida](NAME) on Friday.", with_entities=True).text == "Call Ida on Friday."

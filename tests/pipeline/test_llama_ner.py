@@ -17,7 +17,7 @@ from spacy.util import fix_random_seed
 
 from spacy_llama_ner.evaluate import seqeval_score
 from spacy_llama_ner.head.architectures import get_loss_settings
-from spacy_llama_ner.head.loss import Loss
+from spacy_llama_ner.head.loss import LossSettings
 from tests.pipeline.samples import CORPUS, LABELS, annotated, ents, learn_by_heart, make_examples, make_nlp, train
 
 
@@ -33,7 +33,7 @@ def test_defaults_are_the_embedded_base_under_a_linear_head(nlp: Language) -> No
     encoder = ner.model.get_ref("tok2vec").attrs["settings"]
     assert (encoder.base, encoder.attention, encoder.lora.rank) == ("smollm2-135m", "bidirectional", 16)
     assert ner.model.get_ref("head").attrs["shape"] == ("linear", 0, 0)
-    assert get_loss_settings(ner.model) == Loss()
+    assert get_loss_settings(ner.model) == LossSettings()
     assert (ner.spans_key, ner.overwrite, ner.scorer) == ("llama_ner", False, seqeval_score)
     assert not ner.is_initialized
 

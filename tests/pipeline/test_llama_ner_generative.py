@@ -13,8 +13,8 @@ from spacy.training import Example
 from spacy.util import fix_random_seed
 
 from spacy_llama_ner.evaluate.predict import predict_and_score
-from spacy_llama_ner.generative.architectures import get_writer
-from spacy_llama_ner.generative.modules import Writer
+from spacy_llama_ner.generative.architectures import get_generator
+from spacy_llama_ner.generative.modules import Generator
 from spacy_llama_ner.shim.torch_shim import trained
 from tests.generative.samples import make_nlp
 from tests.llm.bases import build_chat_llama
@@ -34,9 +34,9 @@ def chat_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_chat_llama(tmp_path_factory.mktemp("chat-llama"), hidden_size=64, intermediate_size=128)
 
 
-def writer_of(nlp: Language, name: str = KEY) -> Writer:
+def writer_of(nlp: Language, name: str = KEY) -> Generator:
     ner: Any = nlp.get_pipe(name)
-    return get_writer(ner.model)
+    return get_generator(ner.model)
 
 
 def learn(nlp: Language) -> list[float]:

@@ -14,8 +14,8 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from spacy_llama_ner.encoder.modules import WordEncoder
-from spacy_llama_ner.encoder.multi_adapter import Together
+from spacy_llama_ner.encoder.modules import PackedDecoder
+from spacy_llama_ner.encoder.multi_adapter import MultiAdapterEncoder
 from spacy_llama_ner.encoder.vector_cache import KEPT
 from tests.pipeline.recognisers import examples_of, together
 from tests.pipeline.samples import CORPUS, ents, make_examples, make_nlp, scores, train
@@ -40,13 +40,13 @@ def nlp(recognisers: dict[str, Path]) -> Language:
 def passes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Which kind of encoder has made each pass over the base."""
     made: list[str] = []
-    read_rows = WordEncoder.read_rows
+    read_rows = PackedDecoder.read_rows
 
-    def spy(self: WordEncoder, *args: Any) -> Any:
+    def spy(self: PackedDecoder, *args: Any) -> Any:
         made.append(type(self).__name__)
         return read_rows(self, *args)
 
-    monkeypatch.setattr(WordEncoder, "read_rows", spy)
+    monkeypatch.setattr(PackedDecoder, "read_rows", spy)
     yield made
 
 
@@ -113,7 +113,7 @@ def test_components_that_come_and_go_are_noticed(
     nlp.add_pipe("llama_ner", name="third", source=more)
     nlp(TEXTS[0])
     (made,) = nlp.get_pipe("llama_reader")._made
-    assert isinstance(made, Together) and len(made.encoders) == 3
+    assert isinstance(made, MultiAdapterEncoder) and len(made.encoders) == 3
     nlp.remove_pipe("people")
     nlp(TEXTS[0])
     (made,) = nlp.get_pipe("llama_reader")._made

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from ...data.errors import LlamaNERError
+
 
 @dataclass(frozen=True)
 class Message:
@@ -78,11 +80,11 @@ class NoAnswer(Exception):  # noqa: N818
     """This question gets no reply however often it is asked (too long for the model, say); others may."""
 
 
-class Refused(ValueError):  # noqa: N818
+class Refused(LlamaNERError):  # noqa: N818
     """No question will be answered (bad key, unknown model, no such server): the run stops; the message says why."""
 
 
-class Reject(ValueError):  # noqa: N818
+class Reject(LlamaNERError):  # noqa: N818
     """A reply that cannot be used.
 
     reason: its kind, in words that are the same for all such replies, so that they can be counted.

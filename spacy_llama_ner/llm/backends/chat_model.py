@@ -21,7 +21,7 @@ from .base import Message, Refused
 
 
 @dataclass(frozen=True)
-class Prompt:
+class EncodedPrompt:
     """A chat, ready to be gone on with.
 
     ids: its subwords.
@@ -72,7 +72,7 @@ class ChatModel:
         return ids
 
     @torch.inference_mode()
-    def reply(self, prompts: Sequence[Prompt]) -> list[tuple[str, int, bool]]:
+    def reply(self, prompts: Sequence[EncodedPrompt]) -> list[tuple[str, int, bool]]:
         """For each prompt the text, its number of subwords, and whether the limit cut it.
 
         A prompt gets the same reply in any company: all are padded on the left, and each draws by its own seed.
@@ -122,7 +122,7 @@ class _Draw(LogitsProcessor):
     Each row has a generator of its own, so that what it draws does not depend on the others.
     """
 
-    def __init__(self, prompts: Sequence[Prompt]) -> None:
+    def __init__(self, prompts: Sequence[EncodedPrompt]) -> None:
         self._temperatures = [prompt.temperature for prompt in prompts]
         self._generators = [torch.Generator().manual_seed(_number(prompt.seed)) for prompt in prompts]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .base import NoAnswer, Question, Refused, Reply
 
 if TYPE_CHECKING:
-    from .chat_model import ChatModel, Prompt
+    from .chat_model import ChatModel, EncodedPrompt
 
 # what stands for the address of a server, and what the names of these models begin with
 IN_PROCESS, LOCAL = "local", "local:"
@@ -24,7 +24,7 @@ PATIENCE = 0.02
 
 @dataclass
 class _Asked:
-    prompt: Prompt
+    prompt: EncodedPrompt
     reply: asyncio.Future[Reply]
 
 
@@ -73,13 +73,13 @@ class LocalBackend:
             raise Refused(f"{self.model} was closed; it answers no more questions.")
         return self._chat
 
-    def _prompt(self, question: Question) -> Prompt:
-        from .chat_model import Prompt
+    def _prompt(self, question: Question) -> EncodedPrompt:
+        from .chat_model import EncodedPrompt
 
         ids = self._loaded.encode(question.messages)
         limit = min(question.max_tokens, self._loaded.positions - len(ids))
         seed = f"{question.key(self.model)} {question.attempt}"
-        return Prompt(ids, limit, question.temperature, seed)
+        return EncodedPrompt(ids, limit, question.temperature, seed)
 
     async def _work(self) -> None:
         try:

@@ -22,7 +22,7 @@ SAYINGS = {
 }
 
 
-class Dialect:
+class ServerCapabilities:
     """How to put a question to one server.
 
     Servers differ: some refuse a schema, newer models of OpenAI want the limit under another
@@ -104,7 +104,7 @@ class OpenAIBackend:
         self._openai = openai
         self.model = model
         self._timeout = timeout
-        self._dialect = Dialect()
+        self._dialect = ServerCapabilities()
         self._heard = False
         self._variable = key_variable
         if not self._key() and base_url is None and not os.environ.get("OPENAI_BASE_URL"):

@@ -24,7 +24,7 @@ OTHER_WORDS = "other words than the text"
 BAD_SHAPE = "JSON of another shape"
 
 
-class Format(Protocol):
+class PromptFormat(Protocol):
     """A way to write down the entities of a text, which models are asked for."""
 
     name: str

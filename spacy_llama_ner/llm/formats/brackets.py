@@ -1,4 +1,4 @@
-"""The text again, with each entity in brackets: `[Ada](PERSON) moved to [Paris](PLACE).`"""
+"""The text again with each entity in brackets, as in `[Ada](PERSON) moved to [Paris](PLACE).`."""
 
 from __future__ import annotations
 

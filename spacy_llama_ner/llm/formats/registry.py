@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .base import Format
+from .base import PromptFormat
 from .brackets import Brackets
 from .entities import Entities
 from .words import Words
 
-FORMATS: dict[str, Format] = {format.name: format for format in (Brackets(), Words(), Entities())}
+FORMATS: dict[str, PromptFormat] = {format.name: format for format in (Brackets(), Words(), Entities())}

@@ -9,11 +9,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from spacy_llama_ner.base import check as fingerprint
+from spacy_llama_ner.base.check import fingerprint
 from spacy_llama_ner.base.load import load_shared
 from spacy_llama_ner.encoder import LlamaEncoder
 from spacy_llama_ner.llm.backends.base import Message, Refused
-from spacy_llama_ner.llm.backends.chat_model import ChatModel, Prompt
+from spacy_llama_ner.llm.backends.chat_model import ChatModel, EncodedPrompt
 from tests.conftest import build_tiny_llama
 from tests.llm.bases import STRICT, build_chat_llama
 
@@ -36,8 +36,8 @@ def chat(folder: Path) -> ChatModel:
 
 def prompts(
     chat: ChatModel, *, limit: int = 12, temperature: float = 0.0, texts: Sequence[str] = TEXTS
-) -> list[Prompt]:
-    return [Prompt(chat.encode([Message("user", text)]), limit, temperature, text) for text in texts]
+) -> list[EncodedPrompt]:
+    return [EncodedPrompt(chat.encode([Message("user", text)]), limit, temperature, text) for text in texts]
 
 
 def test_a_chat_is_put_into_the_template_up_to_the_reply(chat: ChatModel, folder: Path) -> None:
@@ -100,7 +100,7 @@ def test_drawn_replies_differ_by_seed_and_follow_the_temperature(chat: ChatModel
     (plain,) = prompts(chat, texts=TEXTS[:1])
 
     def drawn(temperature: float) -> set[str]:
-        batch = [Prompt(plain.ids, plain.limit, temperature, str(seed)) for seed in range(6)]
+        batch = [EncodedPrompt(plain.ids, plain.limit, temperature, str(seed)) for seed in range(6)]
         return {text for text, _, _ in chat.reply(batch)}
 
     assert len(drawn(1.0)) == 6

@@ -11,7 +11,7 @@ from time import perf_counter
 import pytest
 
 from spacy_llama_ner.llm.backends.base import Message, NoAnswer, Question, Refused, Reply
-from spacy_llama_ner.llm.backends.chat_model import Prompt
+from spacy_llama_ner.llm.backends.chat_model import EncodedPrompt
 from spacy_llama_ner.llm.backends.local import MOST_QUESTIONS, LocalBackend
 from tests.llm.bases import build_chat_llama
 
@@ -42,7 +42,7 @@ def watch(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     answer = backend._loaded.reply
 
-    def counted(prompts: Sequence[Prompt]) -> list[tuple[str, int, bool]]:
+    def counted(prompts: Sequence[EncodedPrompt]) -> list[tuple[str, int, bool]]:
         sizes.append(len(prompts))
         return answer(prompts)
 
@@ -112,7 +112,7 @@ def test_one_that_is_given_up_does_not_hold_up_the_others(backend: LocalBackend)
 
 
 def test_what_breaks_the_model_stops_the_run(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(prompts: Sequence[Prompt]) -> list[tuple[str, int, bool]]:
+    def broken(prompts: Sequence[EncodedPrompt]) -> list[tuple[str, int, bool]]:
         raise MemoryError("no room")
 
     monkeypatch.setattr(backend._loaded, "reply", broken)

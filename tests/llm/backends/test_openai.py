@@ -18,7 +18,7 @@ import pytest
 from spacy_llama_ner.llm.backends.base import Message, NoAnswer, Question, Refused, Reject, Reply, TryAgain
 from spacy_llama_ner.llm.backends.openai import OpenAIBackend
 from spacy_llama_ner.llm.reply_log import ReplyLog
-from spacy_llama_ner.llm.runner import Job, Outcome, Run
+from spacy_llama_ner.llm.runner import Outcome, PromptJob, Runner
 from tests.llm.scripted import QUICK, ask_for
 from tests.llm.server import CUT, GARBAGE, HANG, Fault, ScriptedServer
 
@@ -54,8 +54,8 @@ def run(path: Path, server: ScriptedServer, *texts: str) -> list[Outcome[str]]:
 
     backend = OpenAIBackend(model="m", base_url=server.url, timeout=0.5)
     patience = replace(QUICK, attempts=3, retries=6)
-    with ReplyLog(path / "log") as log, Run(backend, log, patience=patience) as run:
-        return list(run.answers(Job(ask_for(text), read) for text in texts))
+    with ReplyLog(path / "log") as log, Runner(backend, log, patience=patience) as run:
+        return list(run.answers(PromptJob(ask_for(text), read) for text in texts))
 
 
 def test_a_question_gets_its_reply_with_tokens_and_time() -> None:

@@ -39,7 +39,7 @@ class Found(NamedTuple):
     ended: int
 
 
-class Format(Protocol):
+class AnswerFormat(Protocol):
     """A way to write down the entities of a text.
 
     instruction: what the base is asked for, where the config has no system prompt of its own.
@@ -93,7 +93,7 @@ class BioLines:
     start = Line()
 
     def steps(self, state: Line, chunk: Chunk, labels: Sequence[str]) -> Iterator[Step]:
-        """See `Format.steps`."""
+        """See `AnswerFormat.steps`."""
         floor = state.ends[0] + 1 if state.ends else 0
         if state.word is None:
             line_break = "\n" if state.ends else ""
@@ -108,11 +108,11 @@ class BioLines:
             yield Step(f": B-{label}", Line(later, 1, label))
 
     def is_end(self, state: Line, chunk: Chunk) -> bool:
-        """See `Format.is_end`."""
+        """See `AnswerFormat.is_end`."""
         return state.word is None
 
     def write(self, chunk: Chunk, ents: Sequence[tuple[int, int, str]]) -> list[str]:
-        """See `Format.write`."""
+        """See `AnswerFormat.write`."""
         pieces: list[str] = []
         for start, end, label in ents:
             for i in range(start, end):
@@ -121,7 +121,7 @@ class BioLines:
         return pieces
 
     def read(self, path: Sequence[Node], *, whole: bool) -> list[Found]:
-        """See `Format.read`."""
+        """See `AnswerFormat.read`."""
         found: list[Found] = []
         line_began = 0
         for before, (position, state) in pairwise(path):
@@ -155,7 +155,7 @@ class InlineBrackets:
     start = Place()
 
     def steps(self, state: Place, chunk: Chunk, labels: Sequence[str]) -> Iterator[Step]:
-        """See `Format.steps`."""
+        """See `AnswerFormat.steps`."""
         at, opened, _ = state
         if at < len(chunk.words):
             # the gap in front of a marked word stands in front of its mark
@@ -168,11 +168,11 @@ class InlineBrackets:
                 yield Step(f"]({label})", Place(at, -1, label))
 
     def is_end(self, state: Place, chunk: Chunk) -> bool:
-        """See `Format.is_end`."""
+        """See `AnswerFormat.is_end`."""
         return state.at == len(chunk.words) and state.opened < 0
 
     def write(self, chunk: Chunk, ents: Sequence[tuple[int, int, str]]) -> list[str]:
-        """See `Format.write`."""
+        """See `AnswerFormat.write`."""
         starts = {start for start, _, _ in ents}
         ends = {end: label for _, end, label in ents}
         pieces: list[str] = []
@@ -183,7 +183,7 @@ class InlineBrackets:
         return pieces
 
     def read(self, path: Sequence[Node], *, whole: bool) -> list[Found]:
-        """See `Format.read`."""
+        """See `AnswerFormat.read`."""
         found: list[Found] = []
         began = 0
         for before, (position, state) in pairwise(path):
@@ -194,4 +194,4 @@ class InlineBrackets:
         return found
 
 
-__all__ = ["BioLines", "Format", "Found", "InlineBrackets", "Node"]
+__all__ = ["AnswerFormat", "BioLines", "Found", "InlineBrackets", "Node"]
