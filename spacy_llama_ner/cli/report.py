@@ -60,7 +60,7 @@ def report_cli(
     ] = None,
     gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")] = -1,
 ) -> None:
-    """Write one HTML page about a pipeline on gold data, or with --data about the splits of a corpus.
+    r"""Write one HTML page about a pipeline on gold data, or with --data about the splits of a corpus.
 
     \b
     report training/model-best dev.spacy report.html

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import AttentionInterface
 
 from ..base.load import Decoder
 from .batching import Batch
@@ -98,6 +97,9 @@ def remove_causal_mask(llama: Decoder, attention: Attention) -> None:
     llama: a decoder, which will be called with `windows`, the groups of its packed input.
     attention: "bidirectional" (every layer), "causal" (none), or the indices of the layers.
     """
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(PACKED, attend_in_windows)
     llama.config._attn_implementation = PACKED
     open_layers = set(bidirectional_layers(attention, len(llama.layers)))
     for index, layer in enumerate(llama.layers):
@@ -144,9 +146,6 @@ def attend_in_windows(
         for row in zip(query, key, value, strict=True)
     ]
     return (rows[0][None] if len(rows) == 1 else torch.stack(rows)), None
-
-
-AttentionInterface.register(PACKED, attend_in_windows)
 
 
 def _attend(

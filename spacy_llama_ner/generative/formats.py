@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
-from ..chunks import Chunk
+from .chunks import Chunk
 
 State = Hashable
 

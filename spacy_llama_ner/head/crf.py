@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
-from torchcrf import CRF
 
 from .bio import illegal_transitions, is_inside
+
+if TYPE_CHECKING:
+    from torchcrf import CRF
 
 # No emission makes up for it. Every tag but I-x follows every tag, so no sum over paths is ever empty.
 IMPOSSIBLE = float("-inf")
@@ -34,6 +36,8 @@ def make_crf(n_tags: int) -> CRF:
 
     All legal transitions start at zero. I-x after anything but B-x or I-x, or at the start, scores `IMPOSSIBLE`.
     """
+    from torchcrf import CRF
+
     crf = CRF(n_tags, batch_first=True)
     for parameter in crf.parameters():
         nn.init.zeros_(parameter)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchcrf import CRF
 
 from .bio import CLOSED, is_inside
 from .crf import is_word, pad
+
+if TYPE_CHECKING:
+    from torchcrf import CRF
 
 # The score of a tag that does not agree. Finite, since the gradient of a sum over nothing but -inf is no number; far
 # below any real score, so that its probability is 0.

@@ -8,13 +8,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from math import exp, log
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torchcrf import CRF
 
 from .crf import by_length
 from .loss import crf_loss
+
+if TYPE_CHECKING:
+    from torchcrf import CRF
 
 LOWEST, HIGHEST = 0.1, 10.0
 # The logarithm of the temperature is expected to be normal around 0 with this standard deviation. Thousands of words

@@ -12,17 +12,19 @@ import torch
 from thinc.api import xp2torch
 from thinc.types import Floats2d
 from torch import Tensor
-from torchcrf import CRF
 
 from .architectures import TaggerModel
 from .crf import by_length, entropy, is_word, lead, log_probability, pad, posterior, span_scores, viterbi, word_mean
 from .inference import get_head
 
 if TYPE_CHECKING:
+    from torchcrf import CRF
+
+if TYPE_CHECKING:
     from .architectures import TaggerHead
 
 # (crf, emissions fp32 [n_docs, n_words, n_tags], lengths int64 [n_docs], temperature) to [n_docs]
-Measure = Callable[[CRF, Tensor, Tensor, float], Tensor]
+Measure = Callable[["CRF", Tensor, Tensor, float], Tensor]
 
 
 def token_entropy(crf: CRF, emissions: Tensor, lengths: Tensor, temperature: float) -> Tensor:
