@@ -10,7 +10,7 @@ from typing import Any
 
 from spacy.training import Example
 
-from ..evaluate.learning_curves import Figures, Point
+from ..evaluate.learning_curves import Point, SplitScores
 from ..evaluate.matching import (
     KINDS,
     EntityPair,
@@ -47,7 +47,7 @@ from .html import (
 TRAIN, DEV = "var(--train)", "var(--dev)"
 # colours of types may lie close to each other
 DASHES = ("none", "7 4", "2 4", "9 4 2 4")
-Pick = Callable[[Figures], float | None]
+Pick = Callable[[SplitScores], float | None]
 
 
 def curves_section(curves: Mapping[str, Sequence[Point]], *, hues: Mapping[str, int]) -> Section:
@@ -94,7 +94,7 @@ def _best(points: Sequence[Point]) -> Point | None:
 def _both(runs: Mapping[str, Sequence[Point]], pick: Pick) -> list[Line]:
     """Train and dev of each run, in the same two colours."""
     return [
-        Line(f"{run} {split}".strip(), [(p.step, pick(getattr(p, split))) for p in points], colour, dash)
+        Line(f"{run} {split}".strip(), [(p.step, pick(getattr(p, split) or SplitScores())) for p in points], colour, dash)
         for (run, points), dash in zip(runs.items(), cycle(DASHES))
         for split, colour in (("train", TRAIN), ("dev", DEV))
     ]
@@ -110,15 +110,15 @@ def _training_loss(points: Sequence[Point], name: str) -> Line:
 
 
 def _percent(key: str) -> Pick:
-    def pick(figures: Figures) -> float | None:
-        share = figures.values.get(key)
+    def pick(scores: SplitScores) -> float | None:
+        share = scores.values.get(key)
         return None if share is None else 100 * share
 
     return pick
 
 
 def _type_line(points: Sequence[Point], label: str, *, hues: Mapping[str, int], dash: str) -> Line:
-    shares = [(point.step, point.dev.per_type.get(label)) for point in points]
+    shares = [(point.step, point.dev.per_type.get(label, {}).get("f")) for point in points]
     colour = f"hsl({hues[label]} var(--line-s) var(--line-l))" if label in hues else "var(--muted)"
     return Line(label, [(step, None if share is None else 100 * share) for step, share in shares], colour, dash)
 

@@ -9,8 +9,8 @@ from ..evaluate.predict import TOTAL, percent
 from ..llm.comparison import (
     HEADER,
     TYPE_HEADER,
-    Best,
-    Money,
+    BestVariants,
+    CostFormatter,
     VariantResult,
     result_rows,
     short_names,
@@ -45,7 +45,7 @@ def score_charts(results: Sequence[VariantResult]) -> str:
     return f'<ul class="keys">{keys}</ul><div class="charts">{"".join(charts)}</div>'
 
 
-def measure_charts(results: Sequence[VariantResult], money: Money) -> str:
+def measure_charts(results: Sequence[VariantResult], money: CostFormatter) -> str:
     """Unusable replies, time, tokens and cost of each variant."""
     charts = [
         _bars("Unusable replies, %", results, lambda each: 100 * (each.unusable or 0.0), most=100.0),
@@ -59,7 +59,7 @@ def measure_charts(results: Sequence[VariantResult], money: Money) -> str:
     return f'<div class="charts">{"".join(charts)}</div>'
 
 
-def spread_chart(results: Sequence[VariantResult], money: Money) -> str:
+def spread_chart(results: Sequence[VariantResult], money: CostFormatter) -> str:
     """A numbered point for each variant."""
     amounts = [money.amount(each) for each in results]
     x_ticks = nice_ticks(0, max(amounts), most=5)
@@ -112,7 +112,7 @@ def _figure(title: str, rows: Sequence[tuple[str, str, str]], *, value: str) -> 
 
 
 def render_comparison(
-    results: Sequence[VariantResult], best: Best | None, *, title: str, words: int, money: Money
+    results: Sequence[VariantResult], best: BestVariants | None, *, title: str, words: int, money: CostFormatter
 ) -> str:
     """The page, as HTML.
 
@@ -133,7 +133,7 @@ def render_comparison(
     )
 
 
-def _best(results: Sequence[VariantResult], best: Best | None, *, words: int, money: Money) -> str:
+def _best(results: Sequence[VariantResult], best: BestVariants | None, *, words: int, money: CostFormatter) -> str:
     if best is None:
         return note("No variant found a single right entity, so none is the best.")
     names = dict(
@@ -152,7 +152,7 @@ def _best(results: Sequence[VariantResult], best: Best | None, *, words: int, mo
     return table(("", "variant", "F1", "95% interval", escape(money.name)), rows) + said
 
 
-def _variants(results: Sequence[VariantResult], money: Money) -> str:
+def _variants(results: Sequence[VariantResult], money: CostFormatter) -> str:
     rows = [
         (str(number), *map(escape, cells), escape(_reasons(each)))
         for number, (each, cells) in enumerate(zip(results, result_rows(results, money), strict=True), start=1)

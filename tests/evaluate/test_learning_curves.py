@@ -1,4 +1,4 @@
-"""Learning curves, read back."""
+"""Learning curves, written and read back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from spacy_llama_ner.evaluate.learning_curves import CurveError, Figures, Point, read_curve
+from spacy_llama_ner.evaluate.learning_curves import CurveError, Point, SplitScores, read_curve, write_point
 
 FULL = {
     "step": 250,
@@ -43,8 +43,8 @@ def test_all_that_was_logged(tmp_path: Path) -> None:
             epoch=1,
             seconds=60.5,
             losses={"llama_ner": 3.25},
-            train=Figures({"loss": 0.5, "ents_f": 0.75}),
-            dev=Figures(dev, {"NAME": 0.5}),
+            train=SplitScores({"loss": 0.5, "ents_f": 0.75}),
+            dev=SplitScores(dev, {"NAME": {"p": 0.5, "r": 0.5, "f": 0.5}}),
             max_steps=1000,
             # 0 is how spaCy says that there is no limit
             patience=None,
@@ -64,7 +64,7 @@ def test_all_that_was_logged(tmp_path: Path) -> None:
 )
 def test_anything_but_the_step_may_be_missing(tmp_path: Path, line: dict[str, Any]) -> None:
     points = read_curve(write(tmp_path / "curve.jsonl", line))
-    assert points == [Point(step=0, epoch=None, seconds=None, losses={}, train=Figures(), dev=Figures())]
+    assert points == [Point(step=0, epoch=None, seconds=None, losses={}, train=None, dev=SplitScores())]
 
 
 def test_blank_lines_do_no_harm(tmp_path: Path) -> None:
@@ -104,3 +104,27 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "curve.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CurveError, match="not UTF-8"):
         read_curve(tmp_path / "curve.jsonl")
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    scores = {"ents_p": 0.5, "ents_f": None, "ents_per_type": {"NAME": {"p": 0.5, "r": 1.0, "f": 0.75}}, "speed": 9.0}
+    dev = SplitScores.from_scores(scores, loss=0.25)
+    assert dev == SplitScores({"loss": 0.25, "ents_p": 0.5}, scores["ents_per_type"])
+    points = [
+        Point(step=0, dev=dev),
+        Point(step=9, epoch=0, seconds=0.5, losses={"ner": 2.0}, train=dev, max_steps=9),
+    ]
+    path = tmp_path / "new" / "curve.jsonl"
+    path.parent.mkdir()
+    path.write_text("what a training before has left\n", encoding="utf8")
+    for at, point in enumerate(points):
+        write_point(path, point, append=at > 0)
+    assert read_curve(path) == points
+
+
+def test_a_line_has_all_keys_and_null_for_what_json_has_no_word_for() -> None:
+    line = Point(step=1, losses={"ner": float("nan")}, dev=SplitScores({"loss": float("inf")})).to_json()
+    assert line.keys() == FULL.keys()
+    assert line["dev"].keys() == FULL["dev"].keys()  # type: ignore[attr-defined]
+    assert line["train"] is None and line["losses"] == {"ner": None}
+    assert set(line["dev"].values()) == {None}

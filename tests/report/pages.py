@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_llama_ner.evaluate.corpus_stats import describe
-from spacy_llama_ner.evaluate.learning_curves import Figures, Point
+from spacy_llama_ner.evaluate.learning_curves import Point, SplitScores
 from spacy_llama_ner.evaluate.matching import Mention
 from spacy_llama_ner.evaluate.scorer import seqeval_score
 from spacy_llama_ner.report import render_corpora, render_report
@@ -57,8 +57,8 @@ def curve(
             epoch=i // 2,
             seconds=60.0 * i,
             losses={label: 9.0 - i},
-            train=Figures({} if f is None else {"ents_f": f + 0.05, "loss": 1 - f}),
-            dev=Figures({} if f is None else {"ents_f": f, "loss": 1.1 - f}, {} if f is None else {label: f}),
+            train=None if f is None else SplitScores({"ents_f": f + 0.05, "loss": 1 - f}),
+            dev=SplitScores() if f is None else SplitScores({"ents_f": f, "loss": 1.1 - f}, {label: {"f": f}}),
             max_steps=max_steps,
             patience=patience,
         )
