@@ -1,7 +1,8 @@
 """Several processes that train one pipeline together, each on its own share of the batches.
 
-The ways in which they meet, all of them no-ops in a process that is alone: gradients are averaged, batches dealt
-out, and what the first process knows is told to the others.
+Batches are dealt out, gradients and losses are averaged, and results and parameters of the first process are sent to
+the others. In a process that trains alone, all of this does nothing. The processes meet through `torch.distributed`,
+which whoever starts them has to set up.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Batcher = Callable[[Iterable[T]], Iterable[list[T]]]
 
 
 def rank_and_size() -> tuple[int, int]:
-    """The number of this process among those that train together, and how many they are: (0, 1) if it is alone."""
+    """Return the rank of this process and the number of processes: (0, 1) if it is alone."""
     import torch.distributed as dist
 
     if not dist.is_available() or not dist.is_initialized():
@@ -27,23 +28,34 @@ def rank_and_size() -> tuple[int, int]:
 
 
 def shard_batches(batcher: Batcher) -> Batcher:
-    """Give each process every n-th batch of `batcher`, n being the number of processes.
+    """Give each process every n-th batch of `batcher`, n being the number of processes (shard_batches.v1).
 
-    So a step of all processes sees n batches. Where the last ones do not go round, some are dealt twice: all
-    processes take the same number of steps. All of them must be given the same items in the same order.
+    So a step of all processes sees n batches. If the last batches are fewer than n, some are dealt twice, so that all
+    processes take the same number of steps.
+
+    Args:
+        batcher: Any batcher of `[training.batcher]`. In all processes, it must be given the same items in the same
+            order.
+
+    Returns:
+        The batcher of this process.
     """
 
     def shard(items: Iterable[T]) -> Iterator[list[T]]:
         rank, size = rank_and_size()
         batches = iter(batcher(items))
-        while deal := list(islice(batches, size)):
-            yield deal[rank % len(deal)]
+        while step := list(islice(batches, size)):
+            yield step[rank % len(step)]
 
     return shard
 
 
 def average_gradients(parameters: list[nn.Parameter]) -> None:
-    """Replace the gradients by their mean over all processes; a missing one counts as zeros."""
+    """Replace the gradients by their mean over all processes; a missing gradient counts as zeros.
+
+    Args:
+        parameters: The same in all processes, in the same order.
+    """
     import torch
     import torch.distributed as dist
 
@@ -59,7 +71,7 @@ def average_gradients(parameters: list[nn.Parameter]) -> None:
 
 
 def average_values(values: dict[str, float]) -> dict[str, float]:
-    """The mean of each value over all processes, which must have the same keys."""
+    """Return the mean of each value over all processes, which must have the same keys."""
     import torch
     import torch.distributed as dist
 
@@ -71,8 +83,12 @@ def average_values(values: dict[str, float]) -> dict[str, float]:
     return dict(zip(sorted(values), (total / size).tolist(), strict=True))
 
 
-def from_first(make: Callable[..., T]) -> Callable[..., T]:
-    """A function that the first process runs, and whose result all of them get."""
+def broadcast_result(make: Callable[..., T]) -> Callable[..., T]:
+    """Return a function that only the first process runs, and whose result all processes get.
+
+    Args:
+        make: The function. Its result is sent as `torch.distributed.broadcast_object_list` sends objects.
+    """
     import torch
     import torch.distributed as dist
 
@@ -86,8 +102,8 @@ def from_first(make: Callable[..., T]) -> Callable[..., T]:
     return shared
 
 
-def copy_from_first(parameters: Iterable[nn.Parameter]) -> None:
-    """Give all processes the first one's values."""
+def broadcast_parameters(parameters: Iterable[nn.Parameter]) -> None:
+    """Set the parameters of all processes, in place, to the values that they have in the first."""
     import torch.distributed as dist
 
     if rank_and_size()[1] > 1:

@@ -1,4 +1,4 @@
-"""Memory of models that run on a CPU."""
+"""Memory of models that run on a CPU: what glibc keeps between batches, and when it is returned to the system."""
 
 from __future__ import annotations
 
@@ -9,40 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Holes of so many bytes are left for the next batches, which would pay a few percent of their time for fresh pages.
-HOLES = 2**29
-# malloc.h
+# Bytes by which the process may grow before memory is returned: with fresh pages, batches take a few percent longer.
+ALLOWED_GROWTH = 2**29
+# mallopt's names for its settings, from malloc.h
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
-def _glibc(function: str) -> Any:
-    return getattr(ctypes.CDLL(None), function, None) if sys.platform.startswith("linux") else None
-
-
-def resident() -> int:
-    """Bytes of this process in memory, on Linux."""
+def resident_bytes() -> int:
+    """Return how many bytes of this process are in memory. Linux only."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-class _Trimmer:
-    """Has glibc return freed memory, and knows how much was left the last time."""
-
-    def __init__(self) -> None:
-        self.left = 0
-
-    def __call__(self, *, after_growth: int = 0) -> None:
-        """Return what is free now, if the process has grown by more than so many bytes since the last time.
-
-        Loading a pipeline frees several times what it keeps; and blocks of all sizes, freed among docs that live on,
-        leave holes that the next batch does not fit in. Does nothing under another libc.
-        """
-        trim = _glibc("malloc_trim")
-        if trim is not None and resident() - self.left > after_growth:
-            trim(0)
-            self.left = resident()
-
-
-give_back_freed_memory = _Trimmer()
 
 
 @functools.cache
@@ -58,3 +33,32 @@ def keep_freed_memory() -> None:
     if mallopt := _glibc("mallopt"):
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+class FreedMemory:
+    """Returns freed memory to the system once the process has grown.
+
+    Loading a pipeline frees several times what it keeps; and blocks of all sizes, freed among docs that live on,
+    leave holes that the next batch does not fit in.
+    """
+
+    def __init__(self) -> None:
+        self._resident_after_last = 0
+
+    def give_back(self, *, after_growth: int = 0) -> None:
+        """Return what is free now, if the process has grown enough. Does nothing under another libc.
+
+        Args:
+            after_growth: Bytes by which the process must have grown since memory was last returned.
+        """
+        trim = _glibc("malloc_trim")
+        if trim is not None and resident_bytes() - self._resident_after_last > after_growth:
+            trim(0)
+            self._resident_after_last = resident_bytes()
+
+
+give_back_freed_memory = FreedMemory().give_back
+
+
+def _glibc(function: str) -> Any:
+    return getattr(ctypes.CDLL(None), function, None) if sys.platform.startswith("linux") else None

@@ -1,4 +1,18 @@
-"""A thinc shim for torch modules that are mostly frozen and know how to rebuild themselves."""
+"""A thinc shim for torch modules that are mostly frozen, such as a Llama with LoRA adapters.
+
+`TorchShim` takes the place of thinc's `PyTorchShim`. What differs:
+
+* **Optimizer.** One fused torch `AdamW` (or `Adam`, where the optimizer has L2 instead of weight decay) updates all
+  trainable parameters at once. Learning rate, momenta, epsilon, decay and clipping are those of the thinc optimizer
+  in `[training.optimizer]` and are read again at each step, so that its schedules work. There are two parameter
+  groups: matrices decay; vectors (biases, norms) do not.
+* **Weights.** Only trainable parameters are saved, and only as safetensors, never as a pickle. Beside them stands the
+  module's `spec()`, from which the module is rebuilt when it is loaded; frozen weights come from wherever `build`
+  takes them. Copies share the frozen parameters and have trainable ones of their own.
+* **Processes.** Gradients are averaged over all processes that train together (see `distributed`). A process forked
+  from this one, as by `nlp.pipe(n_process=...)`, is held to a single torch thread, since it would hang otherwise.
+* **Memory.** On a CPU, freed memory is reused from batch to batch (see `memory`).
+"""
 
 from __future__ import annotations
 
@@ -16,126 +30,33 @@ from thinc.types import Floats2d
 from thinc.util import get_torch_default_device
 
 from .distributed import average_gradients
-from .memory import HOLES, give_back_freed_memory, keep_freed_memory
+from .memory import ALLOWED_GROWTH, give_back_freed_memory, keep_freed_memory
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-
-@functools.cache
-def single_thread_after_fork() -> None:
-    """Keep `nlp.pipe(n_process=...)` from hanging: GNU OpenMP's threads do not survive a fork.
-
-    See https://pytorch.org/docs/stable/notes/multiprocessing.html, on CPU oversubscription and deadlocks.
-    """
-    import torch
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=functools.partial(torch.set_num_threads, 1))
-
-
-class Rates(NamedTuple):
-    """The settings of a thinc `Optimizer`, by its own names."""
-
-    learn_rate: float
-    b1: float
-    b2: float
-    eps: float
-    L2: float
-    L2_is_weight_decay: bool
-    grad_clip: float
-
-    @classmethod
-    def of(cls, optimizer: Any, *, last: Rates | None) -> Rates:
-        """The settings as they are now.
-
-        `nlp.rehearse` of spaCy hands its components a function in place of its optimizer, which has a learning rate
-        and momenta and nothing else. What it lacks is as in `last`, the step before, or thinc's default.
-
-        Raises ValueError where it is no Adam.
-        """
-        if (kind := _kind(optimizer)) != "Adam":
-            raise ValueError(
-                f"The optimizer is {kind}. The weights of a Llama are trained by Adam: write Adam.v1 into "
-                "[training.optimizer], with beta1 and beta2 above 0."
-            )
-        known = last or cls._read(Adam(0.0))
-        return known._replace(**{name: getattr(optimizer, name, getattr(known, name)) for name in cls._fields})
-
-    @classmethod
-    def _read(cls, optimizer: Optimizer) -> Rates:
-        return cls(*(getattr(optimizer, name) for name in cls._fields))
-
-
-def _kind(optimizer: Any) -> str:
-    """What thinc's optimizer of these settings does."""
-    if not optimizer.b1 and not optimizer.b2:
-        return "SGD"
-    if not optimizer.b1 or not optimizer.b2:
-        return f"beta1 = {optimizer.b1}, beta2 = {optimizer.b2}"
-    return "RAdam" if getattr(optimizer, "use_radam", False) else "Adam"
-
-
-def trained(module: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that training changes, by their names."""
-    return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
-
-
-def copy_state(module: nn.Module) -> dict[str, Tensor]:
-    """Their values, as safetensors wants them."""
-    return {name: parameter.detach().cpu().contiguous() for name, parameter in trained(module).items()}
-
-
-def fill(module: Any, state: Mapping[str, Tensor]) -> None:
-    """Give the trained parameters of `module` the values of `state`. Raises ValueError where they do not fit."""
-    import torch
-
-    parameters = trained(module)
-    check_state(
-        {name: tuple(parameter.shape) for name, parameter in parameters.items()},
-        {name: tuple(tensor.shape) for name, tensor in state.items()},
-    )
-    with torch.no_grad():
-        for name, parameter in parameters.items():
-            parameter.copy_(state[name])
-
-
-def check_state(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise ValueError unless both name the same parameters with the same shapes."""
-    wrong = sorted(name for name in expected.keys() & given.keys() if tuple(expected[name]) != tuple(given[name]))
-    missing = sorted(expected.keys() - given.keys())
-    unexpected = sorted(given.keys() - expected.keys())
-    if wrong or missing or unexpected:
-        raise ValueError(
-            "The saved weights do not fit this pipeline's config: "
-            f"{len(missing)} missing {missing[:2]}, {len(unexpected)} unexpected {unexpected[:2]}, "
-            f"{len(wrong)} of another shape {wrong[:2]}. "
-            "Load the pipeline with the config.cfg it was saved with (the same base, lora and labels)."
-        )
+M = TypeVar("M", bound=Any)
 
 
 class Rebuildable(Protocol):
     """A torch module that can say from what it was built."""
 
     def spec(self) -> dict[str, Any]:
-        """All that `build` needs beside the config, in types msgpack knows."""
-
-
-M = TypeVar("M", bound=Any)
+        """Return all that `build` needs beside the config, in types that msgpack knows."""
 
 
 class TorchShim(PyTorchShim, Generic[M]):
-    """Holds one torch module of which only the trainable parameters are optimized, copied and saved.
+    """Hold one torch module of which only the trainable parameters are optimized, copied and saved.
 
-    build: makes the module from its own `spec()`, which is how a saved one comes back. Until `set_module` or
-        `from_bytes` the shim is empty.
-    learn_rate_factor: the learning rate of these parameters, as a multiple of the optimizer's.
+    The shim is empty until `set_module` or `from_bytes` is called. It keeps no moving averages of the parameters:
+    leave `use_averages` of the thinc optimizer off.
 
-    thinc's own shim updates tensor by tensor; this one runs one fused Adam over all of them, and reads every
-    setting from the thinc optimizer at each step. It keeps no moving averages: leave `use_averages` off.
+    Args:
+        build: Makes the module from its own `spec()`; called when a saved module is loaded. See `Rebuildable`.
+        learn_rate_factor: The learning rate of these parameters, as a multiple of the optimizer's.
     """
 
-    _rates: Rates | None = None
+    _settings: AdamSettings | None = None
 
     def __init__(self, build: Callable[[dict[str, Any]], M], *, learn_rate_factor: float = 1.0) -> None:
         super().__init__(None)
@@ -143,8 +64,17 @@ class TorchShim(PyTorchShim, Generic[M]):
         self._learn_rate_factor = learn_rate_factor
 
     @property
+    def has_module(self) -> bool:
+        """Whether there are weights."""
+        return self._model is not None
+
+    @property
     def module(self) -> M:
-        """The torch module. Raises ValueError while there is none."""
+        """The torch module.
+
+        Raises:
+            ValueError: While there is none.
+        """
         if self._model is None:
             raise ValueError(
                 "This model has no weights yet. Train it (`nlp.initialize`), or load a trained pipeline with "
@@ -152,21 +82,23 @@ class TorchShim(PyTorchShim, Generic[M]):
             )
         return self._model
 
-    @property
-    def has_module(self) -> bool:
-        """Whether there are weights."""
-        return self._model is not None
-
     def set_module(self, module: M) -> None:
-        """Take `module` in, moved to thinc's current device."""
-        single_thread_after_fork()
+        """Move `module` to thinc's current device and hold it."""
+        use_one_thread_after_fork()
         self._model = module.to(get_torch_default_device())
         if self.device.type == "cpu":
             keep_freed_memory()
         self._optimizer = None
 
     def predict(self, inputs: ArgsKwargs) -> Any:
-        """Run the module in evaluation mode, without gradients."""
+        """Run the module in evaluation mode, without gradients.
+
+        Args:
+            inputs: The arguments of the module's `forward`.
+
+        Returns:
+            What `forward` returns.
+        """
         import torch
 
         if self.module.training:
@@ -175,7 +107,15 @@ class TorchShim(PyTorchShim, Generic[M]):
             return self.module(*inputs.args, **inputs.kwargs)
 
     def begin_update(self, inputs: ArgsKwargs) -> tuple[Any, Callable[[ArgsKwargs], None]]:
-        """Run the module in training mode. The callback adds to the gradients of its parameters."""
+        """Run the module in training mode.
+
+        Args:
+            inputs: The arguments of the module's `forward`.
+
+        Returns:
+            What `forward` returns, and a callback that takes the arguments of `torch.autograd.backward` and adds to
+            the gradients of the parameters.
+        """
         import torch
 
         if not self.module.training:
@@ -189,34 +129,36 @@ class TorchShim(PyTorchShim, Generic[M]):
         return outputs, backprop
 
     def finish_update(self, optimizer: Optimizer) -> None:
-        """Take one step with the gradients collected so far (by all processes that train together); clear them."""
+        """Take one step with the gradients collected so far by all processes that train together, and clear them.
+
+        Args:
+            optimizer: thinc's `Adam`, of which the settings are taken; it updates nothing itself.
+
+        Raises:
+            ValueError: If the optimizer is not an Adam.
+        """
         import torch
 
-        trainable = list(trained(self.module).values())
+        trainable = list(trainable_parameters(self.module).values())
         average_gradients(trainable)
         parameters = [p for p in trainable if p.grad is not None]
         if not parameters:
             return
-        self._rates = Rates.of(optimizer, last=self._rates)
-        if self._rates.grad_clip:
-            torch.nn.utils.clip_grad_norm_(parameters, self._rates.grad_clip)
-        adam = self._adam(self._rates)
+        self._settings = AdamSettings.read(optimizer, previous=self._settings)
+        if self._settings.grad_clip:
+            torch.nn.utils.clip_grad_norm_(parameters, self._settings.grad_clip)
+        adam = self._torch_optimizer(self._settings)
         adam.step()
         adam.zero_grad(set_to_none=True)
         # each step asks for its gigabyte again
-        give_back_freed_memory(after_growth=4 * HOLES)
+        give_back_freed_memory(after_growth=4 * ALLOWED_GROWTH)
 
-    @contextmanager
-    def use_params(self, params: Any) -> Iterator[None]:
-        """Change nothing: there are no averages. `spacy pretrain` may give None."""
-        yield
-
-    def _adam(self, rates: Rates) -> Any:
+    def _torch_optimizer(self, settings: AdamSettings) -> Any:
         import torch
 
         if self._optimizer is None:
-            trainable = trained(self.module).values()
-            adam = torch.optim.AdamW if rates.L2_is_weight_decay else torch.optim.Adam
+            trainable = trainable_parameters(self.module).values()
+            adam = torch.optim.AdamW if settings.L2_is_weight_decay else torch.optim.Adam
             self._optimizer = adam(
                 [
                     {"params": [p for p in trainable if p.ndim > 1], "decay": True},
@@ -225,22 +167,37 @@ class TorchShim(PyTorchShim, Generic[M]):
                 fused=True,
             )
         for group in self._optimizer.param_groups:
-            group["lr"] = rates.learn_rate * self._learn_rate_factor
-            group["betas"] = (rates.b1, rates.b2)
-            group["eps"] = rates.eps
-            group["weight_decay"] = rates.L2 if group["decay"] else 0.0
+            group["lr"] = settings.learn_rate * self._learn_rate_factor
+            group["betas"] = (settings.b1, settings.b2)
+            group["eps"] = settings.eps
+            group["weight_decay"] = settings.L2 if group["decay"] else 0.0
         return self._optimizer
 
+    @contextmanager
+    def use_params(self, params: Any) -> Iterator[None]:
+        """Change nothing, since there are no averages. `spacy pretrain` may give None."""
+        yield
+
     def to_bytes(self) -> bytes:
-        """The module's spec and its trainable parameters in safetensors' format."""
+        """Return the module's spec and its trainable parameters, these in the safetensors format."""
         from safetensors.torch import save
 
         if self._model is None:
             return srsly.msgpack_dumps({})
-        return srsly.msgpack_dumps({"spec": self.module.spec(), "state": save(copy_state(self.module))})
+        return srsly.msgpack_dumps({"spec": self.module.spec(), "state": save(trainable_state(self.module))})
 
     def from_bytes(self, bytes_data: bytes) -> TorchShim[M]:
-        """Rebuild the module and load its parameters. Raises ValueError where they do not fit each other."""
+        """Rebuild the module and load its parameters.
+
+        Args:
+            bytes_data: What `to_bytes` of another shim gave. Those of an empty shim change nothing.
+
+        Returns:
+            This shim.
+
+        Raises:
+            ValueError: If the data is damaged, or the parameters do not fit the module that `build` makes.
+        """
         from safetensors import SafetensorError
         from safetensors.torch import load
 
@@ -252,7 +209,7 @@ class TorchShim(PyTorchShim, Generic[M]):
         if not saved:
             return self
         module = self._build(saved["spec"])
-        fill(module, state)
+        load_trainable_state(module, state)
         self.set_module(module)
         return self
 
@@ -267,10 +224,128 @@ class TorchShim(PyTorchShim, Generic[M]):
         return _unpickle, (self._build, self._learn_rate_factor, self.to_bytes())
 
 
-def _unpickle(build: Callable[[dict[str, Any]], Any], factor: float, data: bytes) -> TorchShim[Any]:
-    return TorchShim(build, learn_rate_factor=factor).from_bytes(data)
+def _unpickle(build: Callable[[dict[str, Any]], Any], learn_rate_factor: float, data: bytes) -> TorchShim[Any]:
+    return TorchShim(build, learn_rate_factor=learn_rate_factor).from_bytes(data)
+
+
+class AdamSettings(NamedTuple):
+    """The settings of a thinc `Optimizer`, by its own names.
+
+    Attributes:
+        learn_rate: The learning rate at this step.
+        b1: Decay of the mean of the gradients.
+        b2: Decay of the mean of their squares.
+        eps: What is added to the denominator.
+        L2: Weight decay of the matrices.
+        L2_is_weight_decay: Whether decay is decoupled from the gradients, as in AdamW.
+        grad_clip: Largest norm of all gradients together; 0 clips nothing.
+    """
+
+    learn_rate: float
+    b1: float
+    b2: float
+    eps: float
+    L2: float
+    L2_is_weight_decay: bool
+    grad_clip: float
+
+    @classmethod
+    def read(cls, optimizer: Any, *, previous: AdamSettings | None) -> AdamSettings:
+        """Read the settings as they are now.
+
+        `nlp.rehearse` of spaCy hands its components a function in place of its optimizer, which has a learning rate
+        and momenta and nothing else.
+
+        Args:
+            optimizer: A thinc `Optimizer`, or that function.
+            previous: The settings at the step before, for what `optimizer` lacks. None means thinc's defaults.
+
+        Raises:
+            ValueError: If it is not an Adam.
+        """
+        if (kind := _optimizer_kind(optimizer)) != "Adam":
+            raise ValueError(
+                f"The optimizer is {kind}. The weights of a Llama are trained by Adam: write Adam.v1 into "
+                "[training.optimizer], with beta1 and beta2 above 0."
+            )
+        fallback = Adam(0.0) if previous is None else previous
+        return cls(*(getattr(optimizer, name, getattr(fallback, name)) for name in cls._fields))
+
+
+def _optimizer_kind(optimizer: Any) -> str:
+    """Name the algorithm that thinc's `Optimizer` runs with these settings."""
+    if not optimizer.b1 and not optimizer.b2:
+        return "SGD"
+    if not optimizer.b1 or not optimizer.b2:
+        return f"beta1 = {optimizer.b1}, beta2 = {optimizer.b2}"
+    return "RAdam" if getattr(optimizer, "use_radam", False) else "Adam"
+
+
+def trainable_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the parameters that training changes, by their names."""
+    return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+
+
+def trainable_state(module: nn.Module) -> dict[str, Tensor]:
+    """Return the values of the trainable parameters by name, on the CPU and contiguous, as safetensors wants them."""
+    return {name: parameter.detach().cpu().contiguous() for name, parameter in trainable_parameters(module).items()}
+
+
+def load_trainable_state(module: Any, state: Mapping[str, Tensor]) -> None:
+    """Set the trainable parameters of `module`, in place.
+
+    Args:
+        module: A torch module.
+        state: Their values by name, as `trainable_state` gives them.
+
+    Raises:
+        ValueError: If names or shapes are not those of the module.
+    """
+    import torch
+
+    parameters = trainable_parameters(module)
+    _check_shapes(
+        {name: tuple(parameter.shape) for name, parameter in parameters.items()},
+        {name: tuple(tensor.shape) for name, tensor in state.items()},
+    )
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(state[name])
+
+
+def _check_shapes(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]]) -> None:
+    wrong = sorted(name for name in expected.keys() & given.keys() if expected[name] != given[name])
+    missing = sorted(expected.keys() - given.keys())
+    unexpected = sorted(given.keys() - expected.keys())
+    if wrong or missing or unexpected:
+        raise ValueError(
+            "The saved weights do not fit this pipeline's config: "
+            f"{len(missing)} missing {missing[:2]}, {len(unexpected)} unexpected {unexpected[:2]}, "
+            f"{len(wrong)} of another shape {wrong[:2]}. "
+            "Load the pipeline with the config.cfg it was saved with (the same base, lora and labels)."
+        )
+
+
+@functools.cache
+def use_one_thread_after_fork() -> None:
+    """Keep `nlp.pipe(n_process=...)` from hanging: GNU OpenMP's threads do not survive a fork.
+
+    See https://pytorch.org/docs/stable/notes/multiprocessing.html, on CPU oversubscription and deadlocks.
+    """
+    import torch
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=functools.partial(torch.set_num_threads, 1))
 
 
 def split_rows(rows: Floats2d, lengths: Sequence[int]) -> list[Floats2d]:
-    """Cut rows [sum(lengths), width] into one array a doc, without copying."""
+    """Cut an array into one array a doc, without copying.
+
+    Args:
+        rows: [sum(lengths), width].
+        lengths: Number of rows of each doc.
+
+    Returns:
+        Arrays [length, width].
+    """
     return [rows[end - n : end] for end, n in zip(accumulate(lengths), lengths, strict=True)]

@@ -1,4 +1,4 @@
-"""The torch side of training: one AdamW over the trainable parameters, as the thinc optimizer says."""
+"""What `TorchShim` promises: one fused Adam with the settings of thinc's, and only trained weights saved."""
 
 from __future__ import annotations
 
