@@ -101,7 +101,7 @@ def _int8(encoder: Any) -> Iterator[None]:
         rules: Any = {nn.Linear: per_channel_dynamic_qconfig}
         object.__setattr__(encoder, "quantized", quantize_dynamic(decoder, rules, dtype=torch.qint8))
     with (
-        patch.object(encoder, "_reader", lambda: encoder.quantized),
+        patch.object(encoder, "_active_decoder", lambda: encoder.quantized),
         patch.object(type(encoder), "dtype", torch.float32),
     ):
         yield

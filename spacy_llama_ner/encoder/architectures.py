@@ -1,10 +1,15 @@
-"""`spacy_llama_ner.LlamaEncoder.v1`: a Llama as an ordinary tok2vec layer."""
+"""`LlamaEncoder.v1` and `TransformerEncoder.v1`: pretrained bases as tok2vec layers.
+
+Both build the same thinc layer: `init` loads the base, `forward` encodes docs. Two combinators keep `forward` from
+computing vectors that are known already. They wrap the function, not the layer, so that a saved pipeline has one node
+for its encoder, whose only shim holds the torch module.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any, cast
+from functools import partial, wraps
+from typing import Any, TypeAlias, cast
 
 from spacy.tokens import Doc
 from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
@@ -14,7 +19,12 @@ from ..base.quantize import Quantization
 from ..shim.torch_shim import TorchShim, split_rows
 from .batching import BatchPlan, Pooling, align, make_plan
 from .lora import LoRA
+from .modules import WordEncoder, build_new, build_saved
 from .settings import Attention, DecoderSettings, DType, EncoderSettings, Settings
+
+EncoderModel: TypeAlias = Model[list[Doc], list[Floats2d]]
+Backprop: TypeAlias = Callable[[list[Floats2d]], list[Doc]]
+Forward: TypeAlias = Callable[[EncoderModel, list[Doc], bool], tuple[list[Floats2d], Backprop]]
 
 DEFAULT_LORA: dict[str, Any] = {"rank": 16, "alpha": 32.0, "dropout": 0.0, "target_modules": "all-linear"}
 
@@ -34,29 +44,36 @@ def LlamaEncoder(
     save_base: bool = False,
     quantization: Quantization | None = None,
     encoded: str | None = None,
-) -> Model[list[Doc], list[Floats2d]]:
-    """A decoder with the Llama layout that reads words from both sides and gives each a vector.
+) -> EncoderModel:
+    """Build an encoder from a decoder with the Llama layout, whose words see both sides.
 
-    base: alias ("smollm2-135m"), Hub id, folder, or .gguf file.
-    revision: branch, tag or commit of a Hub id.
-    attention: "bidirectional" removes the causal mask of every layer, "causal" of none, a list of those layers.
-    lora: rank, alpha, dropout, target_modules, layers of the adapter (see `LoRA`); null for a frozen base.
-    unfreeze_layers: how many of the top layers are trained in full.
-    layer: how many layers run; the final norm is applied to the last of them. null for all.
-    pooling: which of a word's subwords give its vector: "first", "last", or the "mean" of all.
-    window: the most subwords that are encoded together, special ones included.
-    stride: distance between the starts of two windows, in subwords, where a doc needs several.
-    dtype: "float32", "bfloat16", or "auto": bf16 where the hardware multiplies it natively.
-    merge: predict with the adapter merged into a copy of the base: faster, but the copy is not shared.
-    save_base: put the base into the saved pipeline, which then needs nothing else.
-    quantization: keep the base's weights in fewer bits, from when it is loaded: "bitsandbytes-4bit",
-        "bitsandbytes-8bit" or "torchao-int8" (see `base.quantize`). Adapters are trained as ever; merge and
-        unfreeze_layers are not possible.
-    encoded: file with vectors of a frozen base, from `llama-ner encode`: texts that are in it are not read again. A
-        loaded pipeline goes without it where it is not there.
+    Nothing is loaded before `initialize` or `from_bytes`.
 
-    Gives fp32 vectors [n_words, hidden] for each doc; a word without a subword gets zeros. Nothing is loaded
-    before `initialize` or `from_bytes`. Raises ValueError on settings that make no sense.
+    Args:
+        base: Alias ("smollm2-135m"), Hub id, folder, or .gguf file.
+        revision: Branch, tag or commit of a Hub id.
+        attention: "bidirectional" removes the causal mask of every layer, "causal" of none, a list of indices that of
+            those layers.
+        lora: Rank, alpha, dropout, target_modules and layers of the adapter (see `LoRA`); null for a frozen base.
+        unfreeze_layers: How many of the top layers are trained in full.
+        layer: How many layers run; the final norm is applied to the last of them. null for all.
+        pooling: Which of a word's subwords give its vector: "first", "last", or the "mean" of all.
+        window: The most subwords that are encoded together, special ones included.
+        stride: Distance between the starts of two windows, in subwords, where a doc needs several.
+        dtype: "float32", "bfloat16", or "auto": bf16 where the hardware multiplies it natively.
+        merge: Predict with the adapter merged into a copy of the base: faster, but the copy is not shared.
+        save_base: Put the base into the saved pipeline, which then needs nothing else.
+        quantization: Keep the base's weights in fewer bits, from when it is loaded: "bitsandbytes-4bit",
+            "bitsandbytes-8bit" or "torchao-int8" (see `base.quantize`). Adapters are trained as usual; merge and
+            unfreeze_layers are not possible.
+        encoded: File with vectors of a frozen base, from `llama-ner encode`: texts that are in it are not encoded
+            again. A loaded pipeline works without the file, too.
+
+    Returns:
+        A layer that gives fp32 vectors [n_words, hidden] for each doc; a word without a subword gets zeros.
+
+    Raises:
+        ValueError: If settings make no sense.
     """
     settings = DecoderSettings(
         base=base,
@@ -74,88 +91,7 @@ def LlamaEncoder(
         quantization=quantization,
         encoded=encoded,
     )
-    return make_layer("llama_encoder", settings)
-
-
-def make_layer(name: str, settings: Settings) -> Model[list[Doc], list[Floats2d]]:
-    """The layer that reads the base which `settings` name."""
-    return Model(
-        name,
-        forward,
-        init=init,
-        dims={"nO": None},
-        attrs={"settings": settings},
-        shims=[TorchShim(partial(_build_saved, settings))],
-    )
-
-
-def _build_saved(settings: Settings, spec: dict[str, Any]) -> Any:
-    from .modules import build_saved
-
-    return build_saved(settings, spec)
-
-
-def init(
-    model: Model[list[Doc], list[Floats2d]], X: list[Doc] | None = None, Y: list[Floats2d] | None = None
-) -> None:
-    """Load the base and put a fresh adapter on it."""
-    from .modules import build_new
-
-    shim = cast(TorchShim, model.shims[0])
-    shim.set_module(build_new(model.attrs["settings"]))
-    model.set_dim("nO", shim.module.width)
-
-
-def forward(
-    model: Model[list[Doc], list[Floats2d]], docs: list[Doc], is_train: bool
-) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
-    """Vectors of all words of all docs; the callback sends their gradients into the adapter.
-
-    Those that a `llama_reader` has read ahead are taken as they are, but for training, and so are those of a frozen
-    base that a file holds.
-    """
-    shim = cast(TorchShim, model.shims[0])
-    if is_train:
-        shim.module.ahead.clear()
-    elif (vectors := shim.module.ahead.take(docs)) is not None:
-        return vectors, lambda d_words: []
-    if (kept := shim.module.encoded) is not None:
-        found = kept.find(docs)
-        missing = [doc for doc, rows in zip(docs, found, strict=True) if rows is None]
-        others = iter(_read(model, missing, is_train)[0] if missing else [])
-        return [next(others) if rows is None else model.ops.asarray2f(rows) for rows in found], lambda d_words: []
-    return _read(model, docs, is_train)
-
-
-def _read(
-    model: Model[list[Doc], list[Floats2d]], docs: list[Doc], is_train: bool
-) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
-    shim = cast(TorchShim, model.shims[0])
-    plan = plan_docs(model, docs)
-    flat, backprop_torch = shim(ArgsKwargs((plan,), {}), is_train)
-    n_words = [int(n) for n in plan.n_words]
-
-    def backprop(d_words: list[Floats2d]) -> list[Doc]:
-        if d_words:
-            d_flat = xp2torch(model.ops.xp.concatenate(d_words), device=flat.device)
-            backprop_torch(ArgsKwargs(((flat,),), {"grad_tensors": (d_flat,)}))
-        return []
-
-    rows = cast(Floats2d, torch2xp(flat.detach()))
-    return split_rows(rows, n_words), backprop
-
-
-def plan_docs(model: Model[list[Doc], list[Floats2d]], docs: list[Doc]) -> BatchPlan:
-    """How `model` would encode `docs`: its windows and batches."""
-    settings: Settings = model.attrs["settings"]
-    module = cast(TorchShim, model.shims[0]).module
-    return make_plan(
-        align(docs, module.tokenizer),
-        module.form,
-        window=settings.window,
-        stride=settings.stride,
-        pooling=settings.pooling,
-    )
+    return _make_layer("llama_encoder", settings)
 
 
 def TransformerEncoder(
@@ -168,19 +104,29 @@ def TransformerEncoder(
     stride: int = 300,
     dtype: DType = "auto",
     save_base: bool = False,
-) -> Model[list[Doc], list[Floats2d]]:
-    """An encoder-only model that gives each word a vector.
+) -> EncoderModel:
+    """Build an encoder from an encoder-only model, whose words see both sides from the start.
 
-    BERT, DistilBERT, RoBERTa, XLM-RoBERTa, CamemBERT and ELECTRA see both sides of a word from the start.
+    These are BERT, DistilBERT, RoBERTa, XLM-RoBERTa, CamemBERT and ELECTRA. Where `spacy-transformers` saves a whole
+    model and loses adapters, this layer saves what is trained, and finds the base again. In training, the base's own
+    dropout is on. Nothing is loaded before `initialize` or `from_bytes`.
 
-    base: Hub id ("distilbert/distilbert-base-cased") or folder; it needs tokenizer.json and safetensors.
-    revision, lora, unfreeze_layers, pooling, window, stride, dtype, save_base: as for `LlamaEncoder.v1`. `window`
-        counts the special subwords around it too.
+    Args:
+        base: Hub id ("distilbert/distilbert-base-cased") or folder; it needs tokenizer.json and safetensors.
+        revision: Branch, tag or commit of a Hub id.
+        lora: Rank, alpha, dropout, target_modules and layers of the adapter (see `LoRA`); null for a frozen base.
+        unfreeze_layers: How many of the top layers are trained in full.
+        pooling: Which of a word's subwords give its vector: "first", "last", or the "mean" of all.
+        window: The most subwords that are encoded together, special ones included.
+        stride: Distance between the starts of two windows, in subwords, where a doc needs several.
+        dtype: "float32", "bfloat16", or "auto": bf16 where the hardware multiplies it natively.
+        save_base: Put the base into the saved pipeline, which then needs nothing else.
 
-    Where `spacy-transformers` saves a whole model and loses adapters, this layer saves what is trained, and finds
-    the base again. In training, the base's own dropout is on. Gives fp32 vectors [n_words, hidden] for each doc; a
-    word without a subword gets zeros. Nothing is loaded before `initialize` or `from_bytes`. Raises ValueError on
-    settings that make no sense.
+    Returns:
+        A layer that gives fp32 vectors [n_words, hidden] for each doc; a word without a subword gets zeros.
+
+    Raises:
+        ValueError: If settings make no sense.
     """
     settings = EncoderSettings(
         base=base,
@@ -193,4 +139,123 @@ def TransformerEncoder(
         dtype=dtype,
         save_base=save_base,
     )
-    return make_layer("transformer_encoder", settings)
+    return _make_layer("transformer_encoder", settings)
+
+
+def _make_layer(name: str, settings: Settings) -> EncoderModel:
+    return Model(
+        name,
+        forward,
+        init=init,
+        dims={"nO": None},
+        attrs={"settings": settings},
+        shims=[TorchShim(partial(build_saved, settings))],
+    )
+
+
+def init(model: EncoderModel, X: list[Doc] | None = None, Y: list[Floats2d] | None = None) -> None:
+    """Load the base and put a fresh adapter on it."""
+    shim = _shim(model)
+    shim.set_module(build_new(model.attrs["settings"]))
+    model.set_dim("nO", shim.module.width)
+
+
+def with_vector_cache(forward: Forward) -> Forward:
+    """Let a layer predict with the vectors that a `llama_reader` has put into its cache, as far as it has.
+
+    Args:
+        forward: Computes the vectors of docs that are not in the cache, and all vectors in training.
+
+    Returns:
+        The wrapped function. In training it empties the cache, whose vectors go out of date.
+    """
+
+    @wraps(forward)
+    def forward_uncached(model: EncoderModel, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Backprop]:
+        cache = _shim(model).module.cache
+        if is_train:
+            cache.clear()
+        elif (vectors := cache.take(docs)) is not None:
+            return vectors, _no_gradient
+        return forward(model, docs, is_train)
+
+    return forward_uncached
+
+
+def with_vector_file(forward: Forward) -> Forward:
+    """Let a frozen layer take vectors from its file, if it has one.
+
+    Args:
+        forward: Computes the vectors of docs that are not in the file.
+
+    Returns:
+        The wrapped function. With a file, its callback sends no gradients: a frozen layer needs none.
+    """
+
+    @wraps(forward)
+    def forward_missing(model: EncoderModel, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Backprop]:
+        file = _shim(model).module.vector_file
+        if file is None:
+            return forward(model, docs, is_train)
+        found = file.find(docs)
+        missing = [doc for doc, rows in zip(docs, found, strict=True) if rows is None]
+        computed = iter(forward(model, missing, is_train)[0] if missing else [])
+        words = [next(computed) if rows is None else model.ops.asarray2f(cast(Floats2d, rows)) for rows in found]
+        return words, _no_gradient
+
+    return forward_missing
+
+
+def _no_gradient(d_words: list[Floats2d]) -> list[Doc]:
+    return []
+
+
+@with_vector_cache
+@with_vector_file
+def forward(model: EncoderModel, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Backprop]:
+    """Encode docs.
+
+    Args:
+        model: The layer.
+        docs: Docs of any length.
+        is_train: Whether gradients will be asked for.
+
+    Returns:
+        Word vectors of each doc, fp32 [n_words, width], and a callback that sends their gradients into the adapter.
+    """
+    plan = plan_docs(model, docs)
+    Y, backprop_torch = _shim(model)(ArgsKwargs((plan,), {}), is_train)
+
+    def backprop(d_words: list[Floats2d]) -> list[Doc]:
+        if d_words:
+            dY = xp2torch(model.ops.xp.concatenate(d_words), device=Y.device)
+            backprop_torch(ArgsKwargs(((Y,),), {"grad_tensors": (dY,)}))
+        return []
+
+    words = cast(Floats2d, torch2xp(Y.detach()))
+    return split_rows(words, [int(n) for n in plan.n_words]), backprop
+
+
+def plan_docs(model: EncoderModel, docs: list[Doc]) -> BatchPlan:
+    """Cut docs into the windows and batches that a layer encodes them in.
+
+    Args:
+        model: A layer with weights.
+        docs: Docs of any length.
+
+    Returns:
+        What `WordEncoder.forward` takes.
+    """
+    settings: Settings = model.attrs["settings"]
+    module = _shim(model).module
+    return make_plan(
+        align(docs, module.tokenizer),
+        module.window_format,
+        window=settings.window,
+        stride=settings.stride,
+        pooling=settings.pooling,
+    )
+
+
+def _shim(model: EncoderModel) -> TorchShim[WordEncoder]:
+    return cast("TorchShim[WordEncoder]", model.shims[0])

@@ -1,8 +1,9 @@
-"""Attention within windows that lie packed in one row, with the causal mask or without it.
+"""Attention within windows that are packed in one row, with the causal mask or without it.
 
-A decoder of `transformers` decides by version, padding and attention implementation which mask it builds, and flags
-such as `is_causal` leave it causal without a word. So its layers are given an attention function of this package,
-by the interface that transformers has for that, and no mask at all: the function alone decides who sees whom.
+Which mask a decoder of `transformers` builds depends on its version, the padding and the attention implementation,
+and flags such as `is_causal` can leave it causal without a warning. So its layers get an attention function of this
+package, through the interface that transformers has for that, and no mask at all: the function alone decides which
+subwords see each other.
 """
 
 from __future__ import annotations
@@ -19,16 +20,24 @@ from ..base.load import Decoder
 from .batching import Batch
 from .settings import Attention
 
+# the name under which `attend_in_windows` is registered with transformers
+PACKED = "spacy_llama_ner.packed"
+# On a CPU, plain products are as fast as torch's fused kernel forwards and faster backwards, but their memory grows
+# with the square of a window: windows of so many subwords and more go through the fused kernel.
+FUSED_FROM = 1024
+
 
 @dataclass(frozen=True)
-class Group:
-    """Windows that lie side by side in a row and attend together, each to itself.
+class WindowGroup:
+    """Neighbouring windows of a packed row that are padded to one length; each attends to itself alone.
 
-    rows: which subwords of the row they are.
-    width: subwords of the longest window.
-    padding: bool [n_windows, width], on where a shorter window has no subword; None where all are as long.
-    source: int64 [n_windows * width], the subword at each place, any at padding.
-    places: int64 [n_subwords of the group], the place of each subword.
+    Attributes:
+        rows: Slice of the packed row with the subwords of the group.
+        n_windows: Number of windows.
+        width: Number of subwords of the longest window.
+        padding: Bool [n_windows, width], True where a shorter window has no subword; None where all are as long.
+        source: The subword at each place, any at padding, int64 [n_windows * width].
+        places: The place of each subword, int64 [n_subwords of the group].
     """
 
     rows: slice
@@ -39,20 +48,28 @@ class Group:
     places: Tensor
 
     def pad(self, row: Tensor) -> Tensor:
-        """From [n_subwords of the row, ...] to [n_windows, width, ...]."""
+        """Take the group out of a packed row: [n_subwords of the row, ...] to [n_windows, width, ...]."""
         own = row[self.rows]
         if self.padding is not None:
             own = own.index_select(0, self.source)
         return own.unflatten(0, (self.n_windows, self.width))
 
     def unpad(self, padded: Tensor) -> Tensor:
-        """From [n_windows, width, ...] to [n_subwords of the group, ...]."""
+        """Pack the group again: [n_windows, width, ...] to [n_subwords of the group, ...]."""
         flat = padded.flatten(0, 1)
         return flat if self.padding is None else flat.index_select(0, self.places)
 
 
-def make_groups(batch: Batch, device: torch.device) -> list[Group]:
-    """The groups of `batch`, their tensors on `device`."""
+def make_groups(batch: Batch, device: torch.device) -> list[WindowGroup]:
+    """Make the groups of windows of a batch.
+
+    Args:
+        batch: Packed windows.
+        device: Where the tensors of the groups are to be.
+
+    Returns:
+        The groups, in the order of the row.
+    """
     start, groups = 0, []
     for group in batch.groups:
         lengths = torch.from_numpy(batch.lengths[group])
@@ -61,13 +78,13 @@ def make_groups(batch: Batch, device: torch.device) -> list[Group]:
     return groups
 
 
-def _make_group(lengths: Tensor, start: int, device: torch.device) -> Group:
+def _make_group(lengths: Tensor, start: int, device: torch.device) -> WindowGroup:
     n, width = len(lengths), int(lengths.max())
     places = torch.arange(width).expand(n, -1)
     padding = places >= lengths[:, None]
     first = (lengths.cumsum(0) - lengths)[:, None]
     source = (first + places).masked_fill(padding, 0)
-    return Group(
+    return WindowGroup(
         rows=slice(start, start + int(lengths.sum())),
         n_windows=n,
         width=width,
@@ -78,24 +95,21 @@ def _make_group(lengths: Tensor, start: int, device: torch.device) -> Group:
 
 
 def positions(batch: Batch) -> Tensor:
-    """int64 [n_subwords]: how far each subword stands from the start of its window."""
+    """Count the subwords of each window from 0, int64 [n_subwords of the batch]."""
     lengths = torch.from_numpy(batch.lengths)
     starts = (lengths.cumsum(0) - lengths).repeat_interleave(lengths)
     return torch.arange(len(batch.ids)) - starts
 
 
-# What transformers knows the function below by.
-PACKED = "spacy_llama_ner.packed"
-# On a CPU, plain products are as fast as torch's fused kernel forwards and faster backwards, but they need memory
-# that grows with the square of a window: from so many subwords on, the fused kernel is used.
-FUSED_FROM = 1024
-
-
 def remove_causal_mask(llama: Decoder, attention: Attention) -> None:
-    """Let the layers that `attention` names see both sides, and the others the left one only.
+    """Let some layers of a decoder see both sides of a subword, and the others its left side only.
 
-    llama: a decoder, which will be called with `windows`, the groups of its packed input.
-    attention: "bidirectional" (every layer), "causal" (none), or the indices of the layers.
+    Args:
+        llama: A decoder, changed in place. It has to be called with `windows`, the groups of its packed input.
+        attention: Which layers see both sides: "bidirectional" (all), "causal" (none), or their indices.
+
+    Raises:
+        ValueError: If `attention` names layers that are not there.
     """
     from transformers import AttentionInterface
 
@@ -107,7 +121,18 @@ def remove_causal_mask(llama: Decoder, attention: Attention) -> None:
 
 
 def bidirectional_layers(attention: Attention, n_layers: int) -> Iterable[int]:
-    """Indices of the layers whose mask is removed. Negative indices count from the top."""
+    """List the layers whose causal mask is removed.
+
+    Args:
+        attention: "bidirectional" (all), "causal" (none), or indices; negative ones count from the top.
+        n_layers: How many layers the decoder runs.
+
+    Returns:
+        Indices of the layers, from 0 on.
+
+    Raises:
+        ValueError: If `attention` names layers that are not there.
+    """
     if attention == "bidirectional":
         return range(n_layers)
     if attention == "causal":
@@ -116,7 +141,7 @@ def bidirectional_layers(attention: Attention, n_layers: int) -> Iterable[int]:
     if isinstance(indices, str) or not all(isinstance(i, int) and -n_layers <= i < n_layers for i in indices):
         raise ValueError(
             f"attention = {attention!r} names layers that are not there. Give 'bidirectional', 'causal', "
-            f"or a list of layer indices from 0 to {n_layers - 1} (this base, as it is cut, has {n_layers} layers)."
+            f"or a list of layer indices from 0 to {n_layers - 1} (the encoder runs {n_layers} layers)."
         )
     return [i % n_layers for i in indices]
 
@@ -129,16 +154,27 @@ def attend_in_windows(
     attention_mask: Tensor | None,
     *,
     scaling: float,
-    windows: list[Group],
+    windows: list[WindowGroup],
     dropout: float = 0.0,
     softcap: float | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Attention of each window to itself: [n_rows, n_subwords, n_heads, head_dim].
+    """Compute attention of each window to itself; transformers calls this in every layer.
 
-    query: [n_rows, n_heads, n_subwords, head_dim]; key, value: the same with `n_kv_heads`, of which each serves
-        several query heads. `windows` says which subwords belong together, in all rows alike; `module.is_causal`,
-        whether they see their right side. The other arguments are as transformers gives them; it has no mask to give.
+    Args:
+        module: The attention module; `module.is_causal` says whether subwords see only their left side.
+        query: Queries [n_rows, n_heads, n_subwords, head_dim].
+        key: Keys [n_rows, n_kv_heads, n_subwords, head_dim]; each head of them serves several query heads.
+        value: Values, with the shape of the keys.
+        attention_mask: Not used; transformers has no mask to give.
+        scaling: Factor of the products of queries and keys.
+        windows: Which subwords belong together, in all rows alike.
+        dropout: Rate of dropout on the attention weights.
+        softcap: Bound of the scores, as Gemma 2 has one.
+        **kwargs: Further arguments of transformers, not used.
+
+    Returns:
+        Weighted values [n_rows, n_subwords, n_heads, head_dim], and None in place of the weights.
     """
     settings: dict[str, Any] = {"causal": bool(module.is_causal), "scaling": scaling, "dropout": dropout}
     rows = [
@@ -153,13 +189,13 @@ def _attend(
     key: Tensor,
     value: Tensor,
     *,
-    windows: list[Group],
+    windows: list[WindowGroup],
     causal: bool,
     scaling: float,
     dropout: float,
     softcap: float | None,
 ) -> Tensor:
-    """The same for one row, without its dimension."""
+    """Attention of one row; shapes as in `attend_in_windows`, without the dimension of rows."""
     seen = []
     for group in windows:
         q, k, v = (group.pad(states) for states in (query, key, value))
@@ -173,8 +209,8 @@ def _attend(
     return torch.cat(seen)
 
 
-def _mask(group: Group, *, causal: bool, dtype: torch.dtype) -> Tensor | None:
-    """Additive [n_windows or 1, 1, width or 1, width]: the lowest number at what is not to be seen; None: see all."""
+def _mask(group: WindowGroup, *, causal: bool, dtype: torch.dtype) -> Tensor | None:
+    """Additive mask [n_windows or 1, 1, width or 1, width], the lowest number at what is hidden; None to see all."""
     hidden = None if group.padding is None else group.padding[:, None, None, :]
     if causal:
         shape = (group.width, group.width)
@@ -186,7 +222,7 @@ def _mask(group: Group, *, causal: bool, dtype: torch.dtype) -> Tensor | None:
 
 
 def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, scaling: float, dropout: float) -> Tensor:
-    """All arguments and the result [n_windows, width, heads, head_dim], but for the mask."""
+    """Attention by torch's fused kernel; all but the mask are [n_windows, width, heads, head_dim]."""
     shared_keys = q.shape[2] != k.shape[2]
     if shared_keys and mask is not None:
         # torch has no fused kernel on a GPU for both at once
@@ -207,7 +243,7 @@ def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, scaling: flo
 def _products(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, scaling: float, dropout: float, softcap: float | None
 ) -> Tensor:
-    """The same by plain matrix products; the query heads of one key head are multiplied together."""
+    """Attention by plain matrix products; the query heads of one key head are multiplied together."""
     width, n_kv = k.shape[1:3]
     queries = q.unflatten(2, (n_kv, -1)).permute(0, 2, 3, 1, 4)  # [n, kv, heads of it, width, head_dim]
     per_kv = queries.shape[2]

@@ -1,10 +1,13 @@
-"""`spacy_llama_ner.PretrainMaskedSubwords.v1`: an objective for `spacy pretrain`."""
+"""`PretrainMaskedSubwords.v1`: an objective for `spacy pretrain`, by which a Llama gets used to seeing both sides.
+
+Masked next-token prediction as in LLM2Vec (https://arxiv.org/abs/2404.05961).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -19,47 +22,23 @@ from .architectures import plan_docs
 from .batching import Batch, BatchPlan
 from .modules import PackedDecoder
 
-
-def masked_loss(encoder: PackedDecoder, plan: BatchPlan, *, share: float) -> Tensor:
-    """Cross-entropy of the hidden subwords of `plan`, their mean; 0 where it has none to hide.
-
-    share: how many of the subwords are hidden, the first one of each window left out. They are drawn from torch's
-        random state.
-    """
-    mask = mask_id(encoder)
-    losses = [_hide(encoder, batch, share=share, mask=mask) for batch in plan.batches]
-    return torch.cat([torch.zeros(0, device=encoder.device), *losses]).sum() / max(1, sum(map(len, losses)))
-
-
-def mask_id(encoder: PackedDecoder) -> int:
-    """The subword that stands for a hidden one: an underscore, as in LLM2Vec, since decoders have no mask."""
-    ids = encoder.tokenizer.encode("_", add_special_tokens=False).ids
-    return int(ids[-1])
-
-
-def _hide(encoder: PackedDecoder, batch: Batch, *, share: float, mask: int) -> Tensor:
-    """The loss of each hidden subword, fp32 [n_hidden]."""
-    starts = np.cumsum(batch.lengths) - batch.lengths
-    hidden = torch.rand(len(batch.ids)).numpy() < share
-    hidden[starts] = False
-    places = np.flatnonzero(hidden)
-    masked = batch._replace(ids=np.where(hidden, mask, batch.ids), read=places - 1)
-    vectors = encoder.read(masked)
-    embeddings = encoder.llama.get_input_embeddings().weight
-    logits = F.linear(vectors.to(embeddings.dtype), embeddings).float()
-    return F.cross_entropy(logits, torch.from_numpy(batch.ids[places]).to(logits.device), reduction="none")
-
-
-Pretrainer = Model[list[Doc], Any]
+Pretrainer: TypeAlias = Model[list[Doc], Any]
 
 
 def PretrainMaskedSubwords(share: float = 0.2) -> Callable[[Vocab, Model], Pretrainer]:
-    """Let a Llama get used to seeing both sides: it predicts hidden subwords of plain text.
+    """Build an objective that hides subwords of plain text, which the encoder has to predict.
 
-    share: of the subwords, how many are hidden (LLM2Vec: 0.2).
+    Only what the encoder trains, such as its adapter, learns.
 
-    Only what the encoder trains, such as its adapter, learns; where that is nothing, it is a ValueError. Source:
-    LLM2Vec's masked next-token prediction (https://arxiv.org/abs/2404.05961).
+    Args:
+        share: Share of the subwords that are hidden (0.2 in LLM2Vec).
+
+    Returns:
+        A function that makes the objective for a `LlamaEncoder.v1`, as `[pretraining.objective]` wants it. It raises
+        ValueError for another layer, and for an encoder of which nothing is trained.
+
+    Raises:
+        ValueError: If `share` is not between 0 and 1.
     """
     if not 0 < share < 1:
         raise ValueError(f"share = {share}; expected the share of subwords to hide, above 0 and below 1.")
@@ -86,15 +65,8 @@ def _make_pretrainer(vocab: Vocab, tok2vec: Model, *, share: float) -> Pretraine
     )
 
 
-def get_loss(ops: Any, docs: list[Doc], loss: Tensor) -> tuple[float, None]:
-    """What `spacy pretrain` shows; the gradient starts in the loss itself."""
-    return loss.item(), None
-
-
 def forward(model: Pretrainer, docs: list[Doc], is_train: bool) -> tuple[Tensor, Callable[[None], list[Doc]]]:
-    """The loss on `docs`; the callback sends its gradient into the encoder."""
-    import torch
-
+    """Compute the loss on docs, a scalar; the callback sends its gradient into the encoder."""
     (tok2vec,) = model.layers
     encoder = cast(TorchShim, tok2vec.shims[0]).module
     encoder.train(is_train)
@@ -107,3 +79,44 @@ def forward(model: Pretrainer, docs: list[Doc], is_train: bool) -> tuple[Tensor,
         return []
 
     return loss, backprop
+
+
+def get_loss(ops: Any, docs: list[Doc], loss: Tensor) -> tuple[float, None]:
+    """Hand the loss on to `spacy pretrain`, which prints it; the gradient starts in the loss itself."""
+    return loss.item(), None
+
+
+def masked_loss(encoder: PackedDecoder, plan: BatchPlan, *, share: float) -> Tensor:
+    """Hide subwords at random and compute how well the encoder predicts them.
+
+    Args:
+        encoder: The encoder.
+        plan: Batches of windows.
+        share: Share of the subwords that are hidden, the first one of each window left out. They are drawn from
+            torch's random state.
+
+    Returns:
+        The mean cross-entropy of the hidden subwords, a scalar; 0 if there are none.
+    """
+    mask = mask_id(encoder)
+    losses = [_hidden_losses(encoder, batch, share=share, mask=mask) for batch in plan.batches]
+    return torch.cat([torch.zeros(0, device=encoder.device), *losses]).sum() / max(1, sum(map(len, losses)))
+
+
+def _hidden_losses(encoder: PackedDecoder, batch: Batch, *, share: float, mask: int) -> Tensor:
+    """The loss of each hidden subword, fp32 [n_hidden]."""
+    starts = np.cumsum(batch.lengths) - batch.lengths
+    hidden = torch.rand(len(batch.ids)).numpy() < share
+    hidden[starts] = False
+    places = np.flatnonzero(hidden)
+    masked = batch._replace(ids=np.where(hidden, mask, batch.ids), read=places - 1)
+    vectors = encoder.encode_batch(masked)
+    embeddings = encoder.llama.get_input_embeddings().weight
+    logits = F.linear(vectors.to(embeddings.dtype), embeddings).float()
+    return F.cross_entropy(logits, torch.from_numpy(batch.ids[places]).to(logits.device), reduction="none")
+
+
+def mask_id(encoder: PackedDecoder) -> int:
+    """Return the subword that stands for a hidden one: an underscore, as in LLM2Vec, since decoders have no mask."""
+    ids = encoder.tokenizer.encode("_", add_special_tokens=False).ids
+    return int(ids[-1])

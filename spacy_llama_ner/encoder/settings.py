@@ -1,4 +1,4 @@
-"""What a user can set about an encoder, checked before anything is loaded."""
+"""Settings of encoders, checked before anything is loaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from spacy.util import logger
 
-from ..base import DECODER, ENCODER, Kind
+from ..base import DECODER, ENCODER, BaseKind
 from ..base.quantize import Quantization
 from .batching import Pooling
 from .lora import LoRA
@@ -18,18 +18,28 @@ if TYPE_CHECKING:
 
 DType = Literal["auto", "float32", "bfloat16"]
 Attention = Literal["bidirectional", "causal"] | list[int]
-# which weights there are, where they come from and go to
+# settings that say which weights there are, where they come from and where they go
 _WEIGHTS = ("base", "revision", "dtype", "lora", "unfreeze_layers", "merge", "save_base", "encoded")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaseSettings:
-    """What all who stand on a base have in common. Raises ValueError where settings make no sense.
+    """Settings that all models on a pretrained base have in common.
 
-    kind: of the base. key: where a config has it.
+    Attributes:
+        kind: Which kind of base the model takes.
+        key: Where a config names the base, for messages.
+        base: Alias, Hub id, folder or .gguf file.
+        revision: Branch, tag or commit of a Hub id.
+        lora: Shape of the adapter; None for a frozen base.
+        dtype: Number format of matrix products; "auto" is bf16 where the hardware multiplies it natively.
+        save_base: Whether a saved pipeline carries its base.
+
+    Raises:
+        ValueError: If a setting is not one of its choices.
     """
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[BaseKind]
     key: ClassVar[str]
 
     base: str
@@ -44,7 +54,11 @@ class BaseSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(BaseSettings):
-    """What encoders of all kinds have in common. Raises ValueError where settings contradict each other."""
+    """Settings that encoders of all kinds have in common; see `LlamaEncoder`.
+
+    Raises:
+        ValueError: If a setting makes no sense, or settings contradict each other.
+    """
 
     key = "components.NAME.model.tok2vec.base"
 
@@ -58,8 +72,8 @@ class Settings(BaseSettings):
         check_choice("pooling", self.pooling, get_args(Pooling))
         if not 0 < self.stride <= self.window:
             raise ValueError(
-                f"window = {self.window} and stride = {self.stride} leave subwords out. Both are counted in "
-                "subwords; expected 0 < stride <= window, for example window = 256 and stride = 192."
+                f"window = {self.window} and stride = {self.stride} leave subwords out. Expected are numbers of "
+                "subwords with 0 < stride <= window, for example window = 256 and stride = 192."
             )
         if self.unfreeze_layers < 0:
             raise ValueError(f"unfreeze_layers = {self.unfreeze_layers}; expected 0 or more layers.")
@@ -67,7 +81,7 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderSettings(Settings):
-    """The arguments of `LlamaEncoder.v1`; see there."""
+    """The arguments of `LlamaEncoder`, checked; see there."""
 
     kind = DECODER
 
@@ -83,12 +97,12 @@ class DecoderSettings(Settings):
             check_choice("quantization", self.quantization, get_args(Quantization))
             if self.merge or self.unfreeze_layers:
                 raise ValueError(
-                    f"quantization = {self.quantization!r} leaves no weights to train in full or to merge with: set "
+                    f"quantization = {self.quantization!r} leaves no weights to train in full or to merge with. Set "
                     "unfreeze_layers = 0 and merge = false, or quantization = null."
                 )
         if self.encoded is not None and not self.frozen:
             raise ValueError(
-                f"encoded = {self.encoded!r} holds vectors of a frozen base, but this one is trained: set lora = "
+                f"encoded = {self.encoded!r} holds vectors of a frozen base, but this encoder is trained: set lora = "
                 "null and unfreeze_layers = 0, or encoded = null."
             )
         if isinstance(self.attention, str):
@@ -98,30 +112,48 @@ class DecoderSettings(Settings):
 
     @property
     def frozen(self) -> bool:
-        """Whether training leaves the encoder as it is."""
+        """Whether training changes nothing about the encoder."""
         return self.lora is None and not self.unfreeze_layers
 
     @property
-    def reading(self) -> dict[str, Any]:
-        """How texts are cut and read, whatever the weights and their number format."""
+    def forward_settings(self) -> dict[str, Any]:
+        """The settings that decide how texts are cut and encoded, apart from the weights and their number format."""
         return {name: value for name, value in asdict(self).items() if name not in _WEIGHTS}
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderSettings(Settings):
-    """The arguments of `TransformerEncoder.v1`; see there."""
+    """The arguments of `TransformerEncoder`, checked; see there."""
 
     kind = ENCODER
 
 
 def check_choice(name: str, given: Any, choices: tuple[str, ...]) -> None:
-    """Raise ValueError unless a setting is one of `choices`."""
+    """Check a setting that has to be one of a few.
+
+    Args:
+        name: Name of the setting, for the message.
+        given: Its value.
+        choices: The values that are known.
+
+    Raises:
+        ValueError: If `given` is not one of `choices`.
+    """
     if given not in choices:
         raise ValueError(f"{name} = {given!r} is not known. Choose one of {', '.join(map(repr, choices))}.")
 
 
 def compute_dtype(dtype: DType, device: torch.device) -> torch.dtype:
-    """The number format that matrix products run in; "auto" is bf16 where the hardware is made for it."""
+    """Choose the number format of matrix products.
+
+    Args:
+        dtype: The setting. "auto" is bf16 where the hardware multiplies it natively, else fp32, with a warning that
+            this is slow.
+        device: Where the products are computed.
+
+    Returns:
+        `torch.float32` or `torch.bfloat16`.
+    """
     import torch
 
     if dtype != "auto":
@@ -131,13 +163,13 @@ def compute_dtype(dtype: DType, device: torch.device) -> torch.dtype:
     else:
         fast = device.type == "cpu" and _cpu_multiplies_bf16()
     if not fast:
-        _say_slow(device.type)
+        _warn_slow(device.type)
     return torch.bfloat16 if fast else torch.float32
 
 
 @cache
-def _say_slow(device: str) -> None:
-    logger.warning("llama_ner works in float32, since this %s has no bf16 units: a fraction of the speed", device)
+def _warn_slow(device: str) -> None:
+    logger.warning("This %s has no bf16 units: llama_ner computes in float32, at a fraction of the speed", device)
 
 
 def _cpu_multiplies_bf16() -> bool:

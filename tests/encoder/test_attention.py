@@ -168,7 +168,7 @@ def test_causal_windows_are_what_the_plain_decoder_gives(
         expected = torch.cat([plain(torch.tensor([row])).last_hidden_state[0] for row in rows])
         plan = window_plan(rows)
         plan.batches[0] = plan.batches[0]._replace(read=np.arange(len(SHORT) + len(LONG)))
-        given = encoder.read(plan.batches[0])
+        given = encoder.encode_batch(plan.batches[0])
     torch.testing.assert_close(given, expected, atol=1e-4, rtol=1e-4)
 
 

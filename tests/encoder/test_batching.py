@@ -30,8 +30,8 @@ from tests.encoder.samples import NLP, byte_level, make_docs, make_encoder, sent
 
 # for each doc: how many subwords it has, and the borders of its words among them
 WORDS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=25)
-AROUND = WindowFormat(prefix=[-1, -2], suffix=[-3], cost_of_a_group=64)
-BARE = WindowFormat(prefix=[], suffix=[], cost_of_a_group=64)
+AROUND = WindowFormat(prefix=[-1, -2], suffix=[-3], group_cost=64)
+BARE = WindowFormat(prefix=[], suffix=[], group_cost=64)
 
 
 def number(docs: list[list[tuple[int, int]]]) -> list[Alignment]:
@@ -56,7 +56,7 @@ def pool(alignments: list[Alignment], vectors: np.ndarray, pooling: Pooling) -> 
     """A plain reference: word by word."""
     words = []
     for alignment in alignments:
-        for first, last in zip(alignment.first, alignment.last, strict=True):
+        for first, last in zip(alignment.starts, alignment.ends, strict=True):
             own = vectors[alignment.ids[first:last]]
             chosen = {"first": own[:1], "last": own[-1:], "mean": own}[pooling]
             words.append((chosen.mean(axis=0) if len(own) else np.zeros(vectors.shape[1])).tolist())
@@ -102,7 +102,7 @@ def test_batches_keep_to_the_budget_and_groups_are_hardly_padded(lengths: list[i
             range(len(starts))
         )
         for group in batch.groups:
-            assert (batch.lengths[group].max() - batch.lengths[group]).sum() <= AROUND.cost_of_a_group
+            assert (batch.lengths[group].max() - batch.lengths[group]).sum() <= AROUND.group_cost
 
 
 def test_a_window_beyond_the_budget_is_a_batch_of_its_own() -> None:
@@ -209,7 +209,7 @@ def check(doc: Doc, tokenizer: Tokenizer) -> None:
     (alignment,) = align([doc], tokenizer)
     encoding = tokenizer.encode(doc.text, add_special_tokens=False)
     assert alignment.ids.tolist() == encoding.ids
-    assert len(alignment.first) == len(alignment.last) == len(doc)
+    assert len(alignment.starts) == len(alignment.ends) == len(doc)
     previous_end = 0
     for token, first, last, is_reached in zip(doc, *alignment[1:], reached(doc, tokenizer), strict=True):
         assert 0 <= first <= last <= len(encoding.ids)
@@ -290,8 +290,8 @@ def test_all_of_a_long_word_is_covered() -> None:
 def test_a_doc_without_words_or_of_white_space_only() -> None:
     empty, blank = align(make_docs("", " \n "), byte_level())
     assert [len(array) for array in empty] == [0, 0, 0]
-    assert len(blank.first) == 1
-    assert (blank.first[0], blank.last[0]) == (0, len(blank.ids))
+    assert len(blank.starts) == 1
+    assert (blank.starts[0], blank.ends[0]) == (0, len(blank.ids))
 
 
 def test_docs_are_aligned_each_for_itself() -> None:

@@ -13,7 +13,7 @@ import torch
 from thinc.api import Adam, Model
 
 from spacy_llama_ner.encoder import LlamaEncoder
-from spacy_llama_ner.encoder.multi_adapter import MultiAdapterEncoder, alike, fill_caches
+from spacy_llama_ner.encoder.multi_adapter import MultiAdapterEncoder, compatible_groups, fill_caches
 from tests.encoder.samples import FAMILIES, make_docs, make_encoder
 
 DOCS = make_docs("UN praises Danish plan", "", "Anna", "Peter Piper called Anna at 6 pm on Friday about London. " * 4)
@@ -33,7 +33,7 @@ def make_encoders(base: Path, *adapters: dict[str, Any] | None, **settings: Any)
 def read(encoders: list[Model], docs: Any = DOCS) -> list[list[np.ndarray]]:
     """Vectors by encoder, all from one pass."""
     assert fill_caches(encoders, docs, []) == len(encoders)
-    found = [encoder.shims[0].module.ahead.take(docs) for encoder in encoders]
+    found = [encoder.shims[0].module.cache.take(docs) for encoder in encoders]
     assert None not in found
     return found
 
@@ -93,22 +93,22 @@ def test_training_counts_from_the_next_doc_on(tiny_llama: Path) -> None:
     vectors, backprop = encoders[0].begin_update(DOCS)
     backprop([np.ones_like(v) for v in vectors])
     encoders[0].finish_update(Adam(0.1))
-    assert encoders[0].shims[0].module.ahead.take(DOCS) is None
+    assert encoders[0].shims[0].module.cache.take(DOCS) is None
     expected = [encoder.predict(DOCS) for encoder in encoders]
     fill_caches(encoders, DOCS, made)
     assert made == [together]
-    assert_same([encoder.shims[0].module.ahead.take(DOCS) for encoder in encoders], expected)
+    assert_same([encoder.shims[0].module.cache.take(DOCS) for encoder in encoders], expected)
 
 
 def test_a_layer_finds_what_was_read_ahead_once(tiny_llama: Path) -> None:
     (one,) = make_encoders(tiny_llama, LORA)
     planned = [np.full_like(vectors, 7.0) for vectors in one.predict(DOCS)]
-    one.shims[0].module.ahead.put(DOCS, planned)
+    one.shims[0].module.cache.put(DOCS, planned)
     assert (one.predict(DOCS[:1])[0] == 7).all()
     assert (one.predict(DOCS[1:])[2] == 7).all()
     assert not (one.predict(DOCS)[0] == 7).any()
     # nor does training look there
-    one.shims[0].module.ahead.put(DOCS, planned)
+    one.shims[0].module.cache.put(DOCS, planned)
     assert not (one.begin_update(DOCS)[0][0] == 7).any()
 
 
@@ -116,7 +116,7 @@ def test_a_layer_finds_what_was_read_ahead_once(tiny_llama: Path) -> None:
 def test_other_docs_are_read_as_ever(tiny_llama: Path, asked: list[Any]) -> None:
     (encoder,) = make_encoders(tiny_llama, LORA)
     expected = encoder.predict(asked)
-    encoder.shims[0].module.ahead.put(DOCS, [np.full((len(doc), 32), 7.0, dtype="float32") for doc in DOCS])
+    encoder.shims[0].module.cache.put(DOCS, [np.full((len(doc), 32), 7.0, dtype="float32") for doc in DOCS])
     assert_same([encoder.predict(asked)], [expected])
 
 
@@ -124,11 +124,11 @@ def test_vectors_go_with_their_docs(tiny_llama: Path) -> None:
     encoders = make_encoders(tiny_llama, LORA, LORA)
     docs = make_docs("Anna called", "Peter")
     fill_caches(encoders, docs, [])
-    ahead = encoders[0].shims[0].module.ahead
-    assert len(ahead) == 2
+    cache = encoders[0].shims[0].module.cache
+    assert len(cache) == 2
     del docs
     gc.collect()
-    assert len(ahead) == 0
+    assert len(cache) == 0
 
 
 OTHER = [
@@ -147,21 +147,21 @@ OTHER = [
 def test_those_that_read_otherwise_stay_apart(tiny_llama: Path, settings: dict[str, Any]) -> None:
     one, two = make_encoders(tiny_llama, LORA, {"rank": 2})
     other = make_encoder(tiny_llama, **{**WINDOWS, **settings})
-    assert alike([one, other, two]) == [[one, two]]
-    assert alike([one, other]) == []
+    assert compatible_groups([one, other, two]) == [[one, two]]
+    assert compatible_groups([one, other]) == []
 
 
 def test_each_base_has_a_pass_of_its_own(tiny: Callable[[str], Path], tiny_llama: Path) -> None:
     llamas, mistrals = (make_encoders(base, LORA, LORA) for base in (tiny_llama, tiny("mistral")))
     mixed = [llamas[0], mistrals[0], llamas[1], mistrals[1]]
-    assert alike(mixed) == [llamas, mistrals]
+    assert compatible_groups(mixed) == [llamas, mistrals]
     assert_same(read(mixed), [encoder.predict(DOCS) for encoder in mixed])
 
 
 def test_one_without_weights_is_left_out(tiny_llama: Path) -> None:
     one, two = make_encoders(tiny_llama, LORA, LORA)
     blank = LlamaEncoder(str(tiny_llama), lora=LORA, dtype="float32", **WINDOWS)
-    assert alike([blank, one, two]) == [[one, two]]
+    assert compatible_groups([blank, one, two]) == [[one, two]]
 
 
 def test_gradients_are_of_no_concern(tiny_llama: Path) -> None:

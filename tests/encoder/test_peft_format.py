@@ -17,8 +17,8 @@ from spacy_llama_ner.encoder import LlamaEncoder, TransformerEncoder
 from spacy_llama_ner.encoder.batching import align
 from spacy_llama_ner.encoder.lora import LoRA
 from spacy_llama_ner.encoder.peft_format import (
-    CONFIG,
-    WEIGHTS,
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
     AdapterError,
     load_adapter,
     read_adapter,
@@ -36,22 +36,22 @@ def folder(tiny_llama: Path, tmp_path: Path) -> Path:
 
 
 def change_config(folder: Path, **settings: Any) -> None:
-    path = folder / CONFIG
+    path = folder / ADAPTER_CONFIG
     config = json.loads(path.read_text(encoding="utf8")) | settings
     path.write_text(json.dumps(config), encoding="utf8")
 
 
 def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], Any]) -> None:
-    tensors = load_file(folder / WEIGHTS)
+    tensors = load_file(folder / ADAPTER_WEIGHTS)
     change(tensors)
-    save_file(tensors, folder / WEIGHTS)
+    save_file(tensors, folder / ADAPTER_WEIGHTS)
 
 
 def test_its_shape_is_that_of_the_weights(folder: Path, tiny_llama: Path) -> None:
     adapter = read_adapter(folder)
     assert adapter.lora == LoRA(4, 12.0, 0.0, ["q_proj", "v_proj"], [0, 1])
     assert (adapter.base, adapter.revision) == (str(tiny_llama), None)
-    assert len(adapter.state) == 8 and adapter.left_aside == []
+    assert len(adapter.state) == 8 and adapter.ignored_weights == []
     assert adapter.state["layers.1.self_attn.v_proj.lora_A.weight"].shape == (4, 32)
 
 
@@ -63,7 +63,7 @@ def test_adapters_of_larger_models_are_read_the_same(tiny_llama: Path, tmp_path:
     assert adapter.lora == LoRA(8, 8.0, 0.1, ["q_proj"], [1])
     assert set(adapter.state) == {f"layers.1.self_attn.q_proj.lora_{factor}.weight" for factor in "AB"}
     heads = {"causal_lm": [], "token_classification": ["base_model.model.score.weight"]}
-    assert [name for name in adapter.left_aside if name.endswith("weight")] == heads[kind]
+    assert [name for name in adapter.ignored_weights if name.endswith("weight")] == heads[kind]
 
 
 def test_rank_stabilised_ones_keep_their_scale(folder: Path) -> None:
@@ -90,7 +90,7 @@ def test_rank_stabilised_ones_keep_their_scale(folder: Path) -> None:
 )
 def test_whatever_is_more_than_plain_lora_is_refused(folder: Path, settings: dict[str, Any]) -> None:
     change_config(folder, **settings)
-    with pytest.raises(AdapterError, match=r"more than plain LoRA|is of the kind"):
+    with pytest.raises(AdapterError, match=r"more than plain LoRA|has peft_type"):
         read_adapter(folder)
 
 
@@ -115,20 +115,20 @@ def test_no_weights_at_all_are_refused(folder: Path) -> None:
 
 def test_folders_without_an_adapter_are_refused(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(AdapterError, match=f"There is no adapter in .*: it has no {CONFIG}"):
+        with pytest.raises(AdapterError, match=f"There is no adapter in .*: it has no {ADAPTER_CONFIG}"):
             read_adapter(folder)
 
 
 def test_pickles_are_not_loaded(folder: Path) -> None:
-    (folder / WEIGHTS).rename(folder / "adapter_model.bin")
+    (folder / ADAPTER_WEIGHTS).rename(folder / "adapter_model.bin")
     with pytest.raises(AdapterError, match=r"Pickles \(adapter_model.bin\) are never loaded"):
         read_adapter(folder)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"peft_type": "LORA"}', '{"peft_type": "LORA", "r": "8"}'])
 def test_a_damaged_config_is_refused(folder: Path, content: str) -> None:
-    (folder / CONFIG).write_text(content, encoding="utf8")
-    with pytest.raises(AdapterError, match=r"not valid JSON|is of the kind|lacks r or lora_alpha"):
+    (folder / ADAPTER_CONFIG).write_text(content, encoding="utf8")
+    with pytest.raises(AdapterError, match=r"not valid JSON|has peft_type|lacks r or lora_alpha"):
         read_adapter(folder)
 
 
@@ -142,7 +142,7 @@ def test_other_modules_in_other_layers_are_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize("keep", [0, 7, 300])
 def test_damaged_weights_are_refused(folder: Path, keep: int) -> None:
-    path = folder / WEIGHTS
+    path = folder / ADAPTER_WEIGHTS
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(AdapterError, match=r"is damaged .* Copy the adapter again"):
         read_adapter(folder)
@@ -216,7 +216,7 @@ def test_what_is_trained_here_reads_the_same_in_peft(
     write_adapter(model.shims[0].module, model.attrs["settings"], tmp_path)
     expected = peft_states(tiny_llama, tmp_path, subwords(model), causal=attention == "causal")
     torch.testing.assert_close(states(model), expected, atol=1e-5, rtol=1e-4)
-    config = json.loads((tmp_path / CONFIG).read_text(encoding="utf8"))
+    config = json.loads((tmp_path / ADAPTER_CONFIG).read_text(encoding="utf8"))
     assert (config["r"], config["lora_alpha"], config["inference_mode"]) == (
         lora["rank"],
         lora.get("alpha", 32.0),

@@ -45,8 +45,8 @@ def test_hidden_subwords_are_read_from_the_vector_in_front(tiny_llama: Path, mon
     encoder = make_encoder(tiny_llama).shims[0].module
     plan = window_plan([[5, 6, 7, 8], [9, 10, 11]])
     asked: list[Batch] = []
-    read = type(encoder).read
-    monkeypatch.setattr(type(encoder), "read", lambda self, batch: asked.append(batch) or read(self, batch))
+    encode_batch = type(encoder).encode_batch
+    monkeypatch.setattr(type(encoder), "encode_batch", lambda self, batch: asked.append(batch) or encode_batch(self, batch))
     masked_loss(encoder, plan, share=0.999999)
     mask = mask_id(encoder)
     assert asked[0].ids.tolist() == [5, mask, mask, mask, 9, mask, mask]

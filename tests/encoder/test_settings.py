@@ -58,11 +58,11 @@ def test_auto_says_so_where_it_must_be_slow(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(settings, "_cpu_multiplies_bf16", lambda: False)
-    settings._say_slow.cache_clear()
+    settings._warn_slow.cache_clear()
     for _ in range(2):
         compute_dtype("auto", torch.device("cpu"))
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "float32, since this cpu has no bf16 units" in caplog.text
+    assert "This cpu has no bf16 units: llama_ner computes in float32" in caplog.text
 
 
 @pytest.mark.parametrize(

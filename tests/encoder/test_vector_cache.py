@@ -13,8 +13,8 @@ from spacy.tokens import Doc
 from thinc.api import Model
 
 from spacy_llama_ner.encoder import LlamaEncoder
-from spacy_llama_ner.encoder.modules import reading_of
-from spacy_llama_ner.encoder.vector_cache import VectorFileError, distinct, write_vector_file
+from spacy_llama_ner.encoder.modules import vector_provenance
+from spacy_llama_ner.encoder.vector_cache import VectorFileError, unique_docs, write_vector_file
 from tests.encoder.samples import make_docs, make_encoder
 
 DOCS = make_docs("UN praises Danish plan", "Anna", "Peter Piper called Anna at 6 pm on Friday about London. " * 4)
@@ -22,9 +22,9 @@ FROZEN: dict[str, Any] = {"lora": None, "window": 24, "stride": 16}
 
 
 def write(path: Path, docs: list[Doc], encoder: Model) -> int:
-    texts = distinct(docs)
-    how = reading_of(encoder.attrs["settings"], encoder.shims[0].module)
-    write_vector_file(path, texts, encoder.predict, reading=how)
+    texts = unique_docs(docs)
+    how = vector_provenance(encoder.attrs["settings"], encoder.shims[0].module)
+    write_vector_file(path, texts, encoder.predict, provenance=how)
     return len(texts)
 
 
@@ -67,7 +67,7 @@ def test_other_texts_are_read_as_ever(frozen: Model, file: Path, tiny_llama: Pat
     assert other.text == DOCS[0].text
     docs = [DOCS[1], other, *make_docs("nobody has seen this", ""), DOCS[0]]
     expected = [frozen.predict([doc])[0] for doc in docs]
-    known = model.shims[0].module.encoded.find(docs)
+    known = model.shims[0].module.vector_file.find(docs)
     assert [rows is None for rows in known] == [False, True, True, True, False]
     for vectors, others in zip(model.predict(docs), expected, strict=True):
         np.testing.assert_allclose(vectors, others, atol=1e-5)
@@ -76,7 +76,7 @@ def test_other_texts_are_read_as_ever(frozen: Model, file: Path, tiny_llama: Pat
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"layer": 1}, "were read with layer = None, here it is 1"),
+        ({"layer": 1}, "were computed with layer = None, here it is 1"),
         ({"attention": "causal"}, "attention = bidirectional, here it is causal"),
         ({"pooling": "mean"}, "pooling = first, here it is mean"),
         ({"dtype": "bfloat16"}, "dtype = torch.float32, here it is torch.bfloat16"),
@@ -93,7 +93,7 @@ def test_a_file_of_another_base_is_refused(file: Path, tmp_path: Path) -> None:
     from tests.conftest import build_tiny_llama
 
     other = build_tiny_llama(tmp_path / "other", rms_norm_eps=1e-3)
-    with pytest.raises(VectorFileError, match="were read with base = "):
+    with pytest.raises(VectorFileError, match="were computed with base = "):
         make_encoder(other, **FROZEN, encoded=str(file))
 
 
@@ -131,7 +131,7 @@ def test_a_loaded_pipeline_does_without_the_file(
     expected = nlp(DOCS[0].text).spans["llama_ner"].attrs["scores"]
 
     def encoded(nlp: Any) -> Any:
-        return nlp.get_pipe("llama_ner").model.get_ref("tok2vec").shims[0].module.encoded
+        return nlp.get_pipe("llama_ner").model.get_ref("tok2vec").shims[0].module.vector_file
 
     assert encoded(spacy.load(tmp_path / "pipeline")) is not None
     file.rename(tmp_path / "elsewhere")
@@ -140,7 +140,7 @@ def test_a_loaded_pipeline_does_without_the_file(
     np.testing.assert_allclose(loaded(DOCS[0].text).spans["llama_ner"].attrs["scores"], expected, atol=1e-5)
     file.write_bytes(b"something else")
     assert encoded(spacy.load(tmp_path / "pipeline")) is None
-    assert "All texts are read anew" in caplog.text and "cannot be read as a file of vectors" in caplog.text
+    assert "No vectors are taken from a file, all are computed" in caplog.text and "cannot be read as a file of vectors" in caplog.text
 
 
 def test_a_copy_shares_the_file(file: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
