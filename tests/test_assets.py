@@ -12,7 +12,7 @@ import spacy
 import srsly
 
 from spacy_llama_ner.data.problems import ProblemReport
-from spacy_llama_ner.data.span_alignment import read_requests
+from spacy_llama_ner.data.span_alignment import read_json_docs
 
 FOLDER = Path(__file__).parent.parent / "assets" / "requests"
 SIZES = {"train": 400, "dev": 100, "test": 100}
@@ -30,7 +30,7 @@ def word_set(text: str) -> set[str]:
 @pytest.mark.parametrize("split", SIZES)
 def test_every_record_converts_without_a_problem(split: str) -> None:
     report = ProblemReport(split, "record")
-    docs = list(read_requests(FOLDER / f"{split}.json", spacy.blank("en"), report, labels=LABELS))
+    docs = list(read_json_docs(FOLDER / f"{split}.json", spacy.blank("en"), report=report, labels=LABELS))
     assert len(docs) == len(records(split)) >= SIZES[split]
     assert not report.problems
     for doc, record in zip(docs, records(split), strict=True):
@@ -56,7 +56,7 @@ def test_no_request_is_nearly_the_same_as_another() -> None:
 
 def test_email_entities_are_addresses() -> None:
     for split in SIZES:
-        for doc in read_requests(FOLDER / f"{split}.json", spacy.blank("en"), ProblemReport(split, "record")):
+        for doc in read_json_docs(FOLDER / f"{split}.json", spacy.blank("en"), report=ProblemReport(split, "record")):
             for ent in doc.ents:
                 if ent.label_ == "EMAIL":
                     assert re.fullmatch(r"[^@\s]+@[^@\s]+\.\w+", ent.text), doc.text

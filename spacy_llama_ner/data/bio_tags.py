@@ -1,12 +1,13 @@
-"""Tags of words: the one inner form is BIO2 (`B-X` starts an entity, `I-X` goes on, `O` is outside, `-` not known).
+"""BIO tags of words: reading them, repairing them, and from tags to spans.
 
-Rules of `repair`, the only way from foreign tags to BIO2:
+Within the package all tags are BIO2: `B-X` starts an entity of type X, `I-X` continues it, `O` is outside of
+entities, and `-` is a word without annotation. `repair_tags` is the only way from other tags to BIO2. Its rules:
 
-* `I-X` (or `E-X`, `L-X`) that does not go on an entity of type X starts one: it becomes `B-X`.
+* An `I-X` (or `E-X`, `L-X`) that does not continue an entity of type X starts one: it becomes `B-X`.
 * What is not a tag (`[CLS]`, `B-`, an empty string) becomes `O`.
 * A tag whose label is not among the allowed ones becomes `O`.
-* `S-X` and `U-X` become `B-X`; `E-X` and `L-X` become `I-X` (BIOES and BILOU; no problem, only another
-  spelling).
+* `S-X` and `U-X` become `B-X`; `E-X` and `L-X` become `I-X`. These are BIOES and BILOU, which only spell the same
+  differently, so this is no problem.
 """
 
 from __future__ import annotations
@@ -16,39 +17,53 @@ from collections.abc import Collection, Iterable, Sequence
 from spacy.tokens import Doc
 
 MISSING = "-"
+# problems that `repair_tags` finds
 LOST_START = "I- without B-"
 UNKNOWN_TAG = "unknown tag"
 UNKNOWN_LABEL = "label not allowed"
 
-_STARTS = frozenset("BSU")
-_GOES_ON = frozenset("IEL")
-_STAYS_OPEN = frozenset("BI")
+# prefixes that start an entity, that continue one, and after which it may go on
+_START = frozenset("BSU")
+_CONTINUE = frozenset("IEL")
+_OPEN = frozenset("BI")
 
 
 def split_tag(tag: str) -> tuple[str, str] | None:
-    """`"B-work-of-art"` → `("B", "work-of-art")`, `"O"` → `("O", "")`, anything that is not a tag → None."""
+    """Split a tag into prefix and label.
+
+    Returns:
+        `("B", "work-of-art")` for `"B-work-of-art"`, `("O", "")` for `"O"`, None for anything that is not a tag.
+    """
     if tag == "O":
         return "O", ""
     prefix, dash, label = tag.partition("-")
-    if dash and label and prefix in _STARTS | _GOES_ON:
+    if dash and label and prefix in _START | _CONTINUE:
         return prefix, label
     return None
 
 
 def is_tag(text: str) -> bool:
-    """Whether a text is a tag, "-" among them."""
+    """Whether a text is a tag or "-"."""
     return text == MISSING or split_tag(text) is not None
 
 
 def starts_entity(prefix: str) -> bool:
-    """Whether a tag with this prefix always starts an entity (B, S, U)."""
-    return prefix in _STARTS
+    """Whether a tag with this prefix starts an entity whatever the tag before it (B, S, U)."""
+    return prefix in _START
 
 
-def repair(tags: Sequence[str], *, labels: Collection[str] | None = None) -> tuple[list[str], list[tuple[int, str]]]:
-    """BIO2 of one sentence by the rules above, and its problems as (index of the tag, what was wrong).
+def repair_tags(
+    tags: Sequence[str], *, labels: Collection[str] | None = None
+) -> tuple[list[str], list[tuple[int, str]]]:
+    """Turn the tags of one sentence into BIO2, by the rules above.
 
-    `labels` are the labels that are allowed; None allows all. Spelling changes (BIOES) are no problems.
+    Args:
+        tags: BIO2, BIOES, BILOU or IOB1, clean or not.
+        labels: The labels that are allowed. None allows all.
+
+    Returns:
+        The BIO2 tags, and the problems as pairs: index of the tag, and `LOST_START`, `UNKNOWN_TAG` or
+        `UNKNOWN_LABEL`.
     """
     fixed: list[str] = []
     problems: list[tuple[int, str]] = []
@@ -69,21 +84,24 @@ def repair(tags: Sequence[str], *, labels: Collection[str] | None = None) -> tup
             fixed.append("O")
             open_label = None
             continue
-        goes_on = prefix in _GOES_ON
-        if goes_on and open_label != label:
+        continues = prefix in _CONTINUE
+        if continues and open_label != label:
             problems.append((i, LOST_START))
-            goes_on = False
-        fixed.append(f"I-{label}" if goes_on else f"B-{label}")
-        open_label = label if prefix in _STAYS_OPEN else None
+            continues = False
+        fixed.append(f"I-{label}" if continues else f"B-{label}")
+        open_label = label if prefix in _OPEN else None
     return fixed, problems
 
 
 def is_iob1(sentences: Iterable[Sequence[str]]) -> bool:
-    """Whether the tags are IOB1, where `B-X` stands only right behind an entity of the same type.
+    """Whether the tags are IOB1, in which `B-X` only stands right after an entity of the same type.
 
-    True when at least one `I-X` starts an entity and every `B-X` follows a tag of type X directly. One `B-X`
-    elsewhere makes it BIO2 (with lost starts, if need be), one `S-`, `E-`, `L-` or `U-` makes it BIOES or
-    BILOU: False.
+    Args:
+        sentences: The tags of all sentences of a file.
+
+    Returns:
+        True if at least one `I-X` starts an entity and every `B-X` directly follows a tag of type X. A `B-X` anywhere
+        else makes the tags BIO2 (perhaps with lost starts); an `S-`, `E-`, `L-` or `U-` makes them BIOES or BILOU.
     """
     lost_start = False
     for tags in sentences:
@@ -98,14 +116,21 @@ def is_iob1(sentences: Iterable[Sequence[str]]) -> bool:
 
 
 def to_bio2(tags: Sequence[str]) -> list[str]:
-    """IOB1, BIOES or BILOU as BIO2: `repair` where problems do not matter (in IOB1 they are the rule)."""
-    return repair(tags)[0]
+    """Turn IOB1, BIOES or BILOU into BIO2: `repair_tags` without its problems, which are the rule in IOB1."""
+    return repair_tags(tags)[0]
 
 
 def tag_spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Entities of BIO2 tags as (first word, word behind the last, label). `O` and `-` are outside.
+    """Find the entities of BIO2 tags.
 
-    Expects what `repair` or `doc_tags` gives; an `I-` that goes on nothing raises a ValueError.
+    Args:
+        tags: As `repair_tags` or `doc_tags` gives them. `O` and `-` are outside.
+
+    Returns:
+        (first word, word after the last, label) of each entity.
+
+    Raises:
+        ValueError: If an `I-X` does not continue an entity of type X.
     """
     spans: list[tuple[int, int, str]] = []
     for i, tag in enumerate(tags):
@@ -117,14 +142,15 @@ def tag_spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
         elif spans and spans[-1][1:] == (i, label):
             spans[-1] = (spans[-1][0], i + 1, label)
         else:
-            raise ValueError(f"Tag {i}, {tag!r}, goes on no entity. Pass the tags through `repair` first.")
+            raise ValueError(f"Tag {i}, {tag!r}, continues no entity. Pass the tags through `repair_tags` first.")
     return spans
 
 
 def doc_tags(doc: Doc) -> list[str]:
-    """BIO2 tag of every token of `doc`. A token without entity annotation gets "-" (`MISSING`), never None.
+    """Return the BIO2 tag of every token of `doc`.
 
-    A token that spaCy blocks from being an entity counts as `O`: it is known to be outside.
+    A token without entity annotation gets "-" (`MISSING`), never None. A token that spaCy blocks from being an entity
+    counts as `O`: it is known to be outside.
     """
     return [
         MISSING if not token.ent_iob else f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type_ else "O"

@@ -1,6 +1,6 @@
-"""The base class of all errors that this package raises about what it was given.
+"""The base class of the package's errors, and the errors of this layer.
 
-It stands apart because every other module may import it, and it imports none.
+Every other module may import this one, so it imports none.
 """
 
 
@@ -10,3 +10,11 @@ class LlamaNERError(ValueError):
     The message says what was given, what was expected and what to do now. Commands print it and exit with 1; any
     other exception is a bug of this package and shows its traceback.
     """
+
+
+class DataError(LlamaNERError):
+    """A file or a data set that does not hold what was expected of it."""
+
+
+class MissingPackageError(LlamaNERError, ImportError):
+    """A package that only some functions need, and that is not installed. The message says how to install it."""

@@ -1,4 +1,4 @@
-"""What was wrong with foreign data, where, and what became of it."""
+"""Reports of what was wrong in data from elsewhere, in which line or record, and what was done about it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ Action = Literal["repaired", "rejected"]
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem: `at` is the number, from 1, of the line or record it was found in."""
+    """One problem.
+
+    Attributes:
+        at: Number of the line or record it was found in, from 1.
+        problem: What kind of problem it is, the same words for all of its kind.
+        action: Whether the thing was put right and kept, or left out.
+        detail: What stood there, and what became of it.
+    """
 
     at: int
     problem: str
@@ -26,9 +33,12 @@ class Problem:
 
 @dataclass
 class ProblemReport:
-    """All problems of one `source` (a file or data set), in the order they were found.
+    """All problems of one source, in the order in which they were found.
 
-    `unit` says what `Problem.at` counts: "line" or "record".
+    Attributes:
+        source: Name of a file or data set.
+        unit: What `Problem.at` counts.
+        problems: The problems.
     """
 
     source: str
@@ -36,21 +46,26 @@ class ProblemReport:
     problems: list[Problem] = field(default_factory=list)
 
     def repaired(self, at: int, problem: str, detail: str) -> None:
-        """Note something that was put right and kept."""
+        """Add a problem that was put right; see `Problem` for the arguments."""
         self.problems.append(Problem(at, problem, "repaired", detail))
 
     def rejected(self, at: int, problem: str, detail: str) -> None:
-        """Note something that was left out."""
+        """Add a problem whose line, record or piece was left out; see `Problem` for the arguments."""
         self.problems.append(Problem(at, problem, "rejected", detail))
 
     def counts(self) -> dict[tuple[str, Action], int]:
-        """How often each (problem, action) was noted, the most frequent first."""
+        """Count each pair of problem and action, the most frequent first."""
         return dict(Counter((each.problem, each.action) for each in self.problems).most_common())
 
     def write(self, output: Path) -> Path | None:
-        """Write the problems to `<output>.problems.jsonl`, one a line, and return that path.
+        """Write the problems beside an output file, one a line.
 
-        Without problems nothing is written, a file of an earlier run is removed, and the answer is None.
+        Args:
+            output: The file that was made of the data. The problems go to `<output>.problems.jsonl`.
+
+        Returns:
+            The path of the problems. None if there are none: then nothing is written, and the file of an earlier run
+            is removed.
         """
         path = output.with_name(f"{output.name}.problems.jsonl")
         if not self.problems:
@@ -59,12 +74,12 @@ class ProblemReport:
         rows = (
             {
                 "source": self.source,
-                self.unit: p.at,
-                "problem": p.problem,
-                "action": p.action,
-                "detail": p.detail,
+                self.unit: each.at,
+                "problem": each.problem,
+                "action": each.action,
+                "detail": each.detail,
             }
-            for p in self.problems
+            for each in self.problems
         )
         with atomic_write(path) as partial:
             srsly.write_jsonl(partial, rows)

@@ -1,17 +1,22 @@
-"""Records of LLM-made JSON: reading the file and the shapes that a record may have."""
+"""Records of JSON that a language model or another tool has written: a text and its tagged pieces.
+
+`read_records` reads a file into parsed JSON, `parse_record` reads one record in any of its shapes, and
+`span_alignment` puts the pieces onto the text.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 
-from .bio_tags import split_tag, starts_entity
+from .bio_tags import split_tag
+from .errors import DataError
 from .files import read_utf8
 from .problems import ProblemReport
 
+# problems that are reported
 BAD_JSON = "invalid JSON"
 BAD_RECORD = "unusable record"
 BAD_PIECE = "unusable piece"
@@ -20,8 +25,14 @@ TAG_FOR_LABEL = "tag for label"
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A tagged piece of the text; `offsets`, where the record gives them, are claims yet to be checked."""
+class TaggedPiece:
+    """A piece of a text and its tag, as a record gives them.
+
+    Attributes:
+        text: The piece.
+        tag: Its BIO tag, not checked yet.
+        offsets: Start and end in characters of the text, not checked yet. None if the record does not give them.
+    """
 
     text: str
     tag: str
@@ -29,23 +40,28 @@ class Piece:
 
 
 def read_records(path: Path, report: ProblemReport) -> Iterator[tuple[int, object]]:
-    """Parsed records with their number, from 1, whatever they hold.
+    """Read a JSON list of records, one record, or JSONL (one record a line; blank lines do no harm).
 
-    The file is a JSON list of records, one record, or JSONL (one record a line; blank lines do no harm). A
-    line that is no JSON is rejected and reported. An object that names a key twice comes back as a list of
-    [key, value] pairs, since a dict would lose one of them.
+    Args:
+        path: The file.
+        report: Gets lines that are not JSON, which are rejected. Its unit becomes "line" if the file is JSONL.
 
-    Raises: ValueError when the file is not UTF-8, or is a JSON list that is broken.
+    Yields:
+        Number, from 1, and content of each record, whatever it is. An object that has a key twice comes as a list of
+        [key, value] pairs, since a dict would lose one of them.
+
+    Raises:
+        DataError: If the file is not UTF-8, or is a JSON list that is broken.
     """
     text = read_utf8(path)
     if path.suffix.lower() != ".jsonl":
         try:
-            data = _parse(text)
+            data = _parse_json(text)
         except (ValueError, RecursionError) as error:
             if text.lstrip().startswith("["):
-                raise ValueError(
-                    f"{path} starts like a JSON list, but is not valid JSON: {error}. Put it right there, or "
-                    "write one record a line to a .jsonl file: then only the bad lines are lost."
+                raise DataError(
+                    f"{path} starts like a JSON list, but is not valid JSON: {error}. Correct it there, or write one "
+                    "record a line to a .jsonl file: then only the bad lines are lost."
                 ) from error
         else:
             yield from enumerate(data if isinstance(data, list) else [data], start=1)
@@ -56,31 +72,42 @@ def read_records(path: Path, report: ProblemReport) -> Iterator[tuple[int, objec
         if not line.strip():
             continue
         try:
-            record = _parse(line)
+            record = _parse_json(line)
         except (ValueError, RecursionError) as error:
             report.rejected(number, BAD_JSON, f"{error}: {line[:80]!r}")
             continue
         yield number, record
 
 
-def _parse(text: str) -> object:
+def _parse_json(text: str) -> object:
     return json.loads(text, object_pairs_hook=keep_pairs)
 
 
 def keep_pairs(pairs: list[tuple[str, object]]) -> object:
-    """A JSON object as a dict, or as a list of [key, value] where a key stands twice."""
+    """Return a JSON object as a dict, or as a list of [key, value] if it has a key twice. A hook for `json.loads`."""
     return dict(pairs) if len({key for key, _ in pairs}) == len(pairs) else [list(pair) for pair in pairs]
 
 
-def parse_record(record: object, at: int, report: ProblemReport) -> tuple[str, list[Piece]] | None:
-    """Text and tagged pieces of a record, or None when it is unusable; problems go into `report`.
+def parse_record(record: object, *, at: int, report: ProblemReport) -> tuple[str, list[TaggedPiece]] | None:
+    """Read a record in any of its shapes.
 
-    A record is an object with a non-empty "text" and either "labels" (a list of [piece, tag] pairs or an
-    object of piece: tag, tags being BIO) or "entities" (a list of objects with "label", and "text" or "start" and
-    "end" in characters, or all of these). An empty list says that the text has no entity; no list at all
-    says nothing, so the record is rejected. A piece that is a whole number is taken as text (repaired); every
-    other value that is no string makes the piece unusable (rejected, the rest of the record is kept). A BIO
-    tag in the place of a label is taken as the tag (repaired).
+    A record is an object with a "text" that is not empty and one of
+
+    * "labels": a list of [piece, tag] pairs, or an object of piece: tag, with BIO tags;
+    * "entities": a list of objects with "label", and "text" or "start" and "end" in characters, or all of these.
+
+    An empty list means that the text has no entity. Without any list nothing is known of the text, so the record is
+    rejected. A piece that is a whole number is taken as text (repaired); every other value that is not a string makes
+    the piece unusable (rejected; the rest of the record is kept). A BIO tag in the place of a label is taken as the
+    tag (repaired).
+
+    Args:
+        record: Parsed JSON.
+        at: The number of the record, for the report.
+        report: Gets the problems.
+
+    Returns:
+        The text and its pieces, or None if the record is unusable.
     """
     if not isinstance(record, dict):
         report.rejected(at, BAD_RECORD, f"not an object with unique keys, but {_show(record)}")
@@ -97,8 +124,13 @@ def parse_record(record: object, at: int, report: ProblemReport) -> tuple[str, l
         return None
     rows = list(given.items()) if isinstance(given, dict) else given
     assert isinstance(rows, list)
-    read = _from_pair if labels is not None else _from_entity
-    return text, [piece for row in rows if (piece := read(row, text, at, report)) is not None]
+    pieces = (
+        _piece_of_entity(row, text, at=at, report=report)
+        if labels is None
+        else _piece_of_pair(row, at=at, report=report)
+        for row in rows
+    )
+    return text, [piece for piece in pieces if piece is not None]
 
 
 def _text_problem(text: object) -> str | None:
@@ -117,14 +149,14 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _from_pair(row: object, text: str, at: int, report: ProblemReport) -> Piece | None:
+def _piece_of_pair(row: object, *, at: int, report: ProblemReport) -> TaggedPiece | None:
     if not isinstance(row, list | tuple) or len(row) != 2:
         report.rejected(at, BAD_PIECE, f"not a pair of piece and tag: {_show(row)}")
         return None
-    return _piece(row[0], row[1], at=at, report=report)
+    return _make_piece(row[0], row[1], at=at, report=report)
 
 
-def _from_entity(row: object, text: str, at: int, report: ProblemReport) -> Piece | None:
+def _piece_of_entity(row: object, text: str, *, at: int, report: ProblemReport) -> TaggedPiece | None:
     if not isinstance(row, dict):
         report.rejected(at, BAD_PIECE, f"not an object with text and label: {_show(row)}")
         return None
@@ -134,39 +166,28 @@ def _from_entity(row: object, text: str, at: int, report: ProblemReport) -> Piec
         label = parts[1]
     if isinstance(label, str):
         label = label.strip() if label.strip() == "O" else f"B-{label.strip()}"
-    offsets = (row.get("start"), row.get("end"))
-    piece = row["text"] if "text" in row else _between(text, *offsets)
-    return _piece(piece, label, at=at, report=report, offsets=None if offsets == (None, None) else offsets)
+    start, end = offsets = (row.get("start"), row.get("end"))
+    if "text" in row:
+        piece = row["text"]
+    elif isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(text):
+        piece = text[start:end]
+    else:
+        piece = None
+    return _make_piece(piece, label, at=at, report=report, offsets=None if offsets == (None, None) else offsets)
 
 
-def _between(text: str, start: object, end: object) -> str | None:
-    if isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(text):
-        return text[start:end]
-    return None
-
-
-def _piece(
+def _make_piece(
     text: object, tag: object, *, at: int, report: ProblemReport, offsets: tuple[object, object] | None = None
-) -> Piece | None:
+) -> TaggedPiece | None:
     if isinstance(text, int) and not isinstance(text, bool):
         report.repaired(at, NOT_TEXT, f"{text} taken as the text '{text}'")
         text = str(text)
     if not isinstance(text, str) or not text.strip() or not isinstance(tag, str) or not _is_unicode(tag):
         report.rejected(at, BAD_PIECE, f"no text or no tag: {_show([text, tag])}")
         return None
-    return Piece(text, tag.strip(), offsets)
+    return TaggedPiece(text, tag.strip(), offsets)
 
 
 def _show(value: object) -> str:
     shown = repr(value)
     return shown if len(shown) <= 120 else f"{shown[:117]}..."
-
-
-def continuations(pieces: list[Piece], label: str) -> list[str]:
-    """The texts of the pieces that go on the entity before them."""
-    parts = ((piece.text.strip(), split_tag(piece.tag)) for piece in pieces)
-    return [text for text, _ in takewhile(lambda p: p[1] is not None and _goes_on(p[1], label), parts)]
-
-
-def _goes_on(parts: tuple[str, str], label: str) -> bool:
-    return parts[0] != "O" and not starts_entity(parts[0]) and parts[1] == label

@@ -1,4 +1,4 @@
-"""BIO2 is the one inner form of tags, and every repair on the way there is told."""
+"""Tags of every kind become BIO2, and every repair on the way is reported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, Span
 
-from spacy_llama_ner.data.bio_tags import doc_tags, is_iob1, repair, split_tag, tag_spans, to_bio2
+from spacy_llama_ner.data.bio_tags import doc_tags, is_iob1, repair_tags, split_tag, tag_spans, to_bio2
 
 
 @pytest.mark.parametrize(
@@ -21,22 +21,22 @@ from spacy_llama_ner.data.bio_tags import doc_tags, is_iob1, repair, split_tag, 
     ],
 )
 def test_repair(tags: list[str], fixed: list[str], problems: list[tuple[int, str]]) -> None:
-    assert repair(tags) == (fixed, problems)
+    assert repair_tags(tags) == (fixed, problems)
 
 
 def test_repair_drops_labels_that_are_not_allowed() -> None:
-    fixed, problems = repair(["B-PER", "B-FOOD", "I-FOOD"], labels={"PER"})
+    fixed, problems = repair_tags(["B-PER", "B-FOOD", "I-FOOD"], labels={"PER"})
     assert fixed == ["B-PER", "O", "O"]
     assert problems == [(1, "label not allowed"), (2, "label not allowed")]
 
 
 @pytest.mark.parametrize("tags", [["B-X", "I-X", "E-X", "S-X", "O"], ["B-X", "I-X", "L-X", "U-X", "O"]])
 def test_bioes_and_bilou_are_only_another_spelling(tags: list[str]) -> None:
-    assert repair(tags) == (["B-X", "I-X", "I-X", "B-X", "O"], [])
+    assert repair_tags(tags) == (["B-X", "I-X", "I-X", "B-X", "O"], [])
 
 
-def test_an_ended_entity_is_not_gone_on_with() -> None:
-    assert repair(["B-X", "E-X", "I-X"])[0] == ["B-X", "I-X", "B-X"]
+def test_an_ended_entity_is_not_continued() -> None:
+    assert repair_tags(["B-X", "E-X", "I-X"])[0] == ["B-X", "I-X", "B-X"]
 
 
 def test_iob1_becomes_bio2() -> None:
@@ -80,7 +80,7 @@ def test_tag_spans() -> None:
 
 @pytest.mark.parametrize("tags", [["I-A"], ["B-A", "I-B"], ["B-A", "O", "I-A"]])
 def test_tag_spans_refuses_tags_that_were_not_repaired(tags: list[str]) -> None:
-    with pytest.raises(ValueError, match="goes on no entity"):
+    with pytest.raises(ValueError, match="continues no entity"):
         tag_spans(tags)
 
 

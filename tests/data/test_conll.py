@@ -1,4 +1,4 @@
-"""CoNLL columns, clean and otherwise, become documents of sentences."""
+"""CoNLL columns, clean or not, become documents of sentences, and these become docs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ import spacy
 from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus
 
-from spacy_llama_ner.data import conll as conll2003
+from spacy_llama_ner.data import conll
 from spacy_llama_ner.data.bio_tags import doc_tags
-from spacy_llama_ner.data.conll import Document, Sentence, make_docs, read_conll, read_folder, read_hub
+from spacy_llama_ner.data.conll import (
+    Document,
+    Sentence,
+    make_docs,
+    read_conll,
+    read_conll2003_folder,
+    read_conll2003_hub,
+)
 from spacy_llama_ner.data.docbin import write_docbin
+from spacy_llama_ner.data.errors import DataError, MissingPackageError
 from spacy_llama_ner.data.problems import ProblemReport
 
 FOUR = """\
@@ -127,13 +135,13 @@ def test_a_malformed_line_rejects_its_sentence_and_no_other(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "Plain prose without any tags.\n", "-DOCSTART- -X- -X- O\n"])
-def test_what_is_no_conll_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ValueError, match="not in CoNLL format"):
+def test_files_that_are_not_conll_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match="not in CoNLL format"):
         read(tmp_path, text)
 
 
 def test_another_encoding_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is not UTF-8"):
+    with pytest.raises(DataError, match="is not UTF-8"):
         read(tmp_path, "Köln B-LOC\n".encode("latin-1"))
 
 
@@ -155,7 +163,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that stands in for the data set; the caches go where the test's other files are."""
     datasets = pytest.importorskip("datasets")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    monkeypatch.setattr(conll2003, "HUB_NAME", str(tmp_path / "hub"))
+    monkeypatch.setattr(conll, "HUB_NAME", str(tmp_path / "hub"))
     datasets.disable_progress_bars()
     return tmp_path / "hub"
 
@@ -182,8 +190,8 @@ def write_hub(folder: Path, rows: list[Row], ner: object = None) -> None:
         datasets.Dataset.from_list(records, features=features).to_parquet(path)
 
 
-def documents(folder: Path | None = None) -> dict[str, list[Document]]:
-    splits = read_hub() if folder is None else read_folder(folder)
+def read_splits(folder: Path | None = None) -> dict[str, list[Document]]:
+    splits = read_conll2003_hub() if folder is None else read_conll2003_folder(folder)
     return {name: found for name, found, _ in splits}
 
 
@@ -191,7 +199,7 @@ def test_a_folder_gives_three_splits(tmp_path: Path) -> None:
     for name in ("train", "valid", "test"):
         text = f"-DOCSTART- -X- -X- O\n\n{name} NN I-NP I-ORG\n"
         (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
-    assert documents(tmp_path) == {
+    assert read_splits(tmp_path) == {
         split: [[Sentence([name], ["B-ORG"], ["NN"], ["B-NP"])]]
         for split, name in (("train", "train"), ("dev", "valid"), ("test", "test"))
     }
@@ -200,22 +208,22 @@ def test_a_folder_gives_three_splits(tmp_path: Path) -> None:
 def test_a_folder_without_the_files_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "train.txt").touch()
     with pytest.raises(FileNotFoundError, match=r"has no valid\.txt, test\.txt\. Give a folder"):
-        next(read_folder(tmp_path))
+        next(read_conll2003_folder(tmp_path))
 
 
 def test_the_hub_gives_names_for_numbers(hub: Path) -> None:
     write_hub(hub, [ADA, STOP])
-    assert documents() == {split: [[ADA_READ, STOP_READ]] for split in ("train", "dev", "test")}
+    assert read_splits() == {split: [[ADA_READ, STOP_READ]] for split in ("train", "dev", "test")}
 
 
 def test_docstart_rows_separate_documents(hub: Path) -> None:
     write_hub(hub, [DOC_START, ADA, STOP, DOC_START, DOC_START, STOP])
-    assert documents()["dev"] == [[ADA_READ, STOP_READ], [STOP_READ]]
+    assert read_splits()["dev"] == [[ADA_READ, STOP_READ], [STOP_READ]]
 
 
-def test_dirty_rows_are_told(hub: Path) -> None:
+def test_dirty_rows_are_reported(hub: Path) -> None:
     write_hub(hub, [ADA, ([], [], [], []), (["Low"], [1], [1], [2])])
-    for _, found, report in read_hub():
+    for _, found, report in read_conll2003_hub():
         assert found == [[ADA_READ, Sentence(["Low"], ["B-PER"], ["NNP"], ["B-NP"])]]
         assert [(p.at, p.problem, p.action) for p in report.problems] == [
             (2, "empty sentence", "rejected"),
@@ -227,26 +235,26 @@ def test_columns_without_names_are_refused(hub: Path) -> None:
     from datasets import Sequence, Value
 
     write_hub(hub, [ADA], ner=Sequence(Value("int64")))
-    with pytest.raises(ValueError, match="no column 'ner_tags' with named class labels"):
-        documents()
+    with pytest.raises(DataError, match="no column 'ner_tags' with named class labels"):
+        read_splits()
 
 
 def test_a_missing_split_is_refused(hub: Path) -> None:
     write_hub(hub, [ADA])
     (hub / "conll2003" / "test" / "0000.parquet").unlink()
-    with pytest.raises(ValueError, match="no split 'test', only train, validation"):
-        documents()
+    with pytest.raises(DataError, match="no split 'test', only train, validation"):
+        read_splits()
 
 
-def test_a_data_set_out_of_reach_says_what_else_to_do(hub: Path) -> None:
-    with pytest.raises(OSError, match=r"cannot be had from the Hub.*give a folder"):
-        documents()
+def test_without_a_connection_the_message_says_what_else_to_do(hub: Path) -> None:
+    with pytest.raises(OSError, match=r"cannot be loaded from the Hub.*give a folder"):
+        read_splits()
 
 
 def test_without_datasets_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(ImportError, match=r"pip install 'spacy_llama_ner\[project\]'"):
-        documents()
+    with pytest.raises(MissingPackageError, match=r"pip install 'spacy_llama_ner\[project\]'"):
+        read_splits()
 
 
 DOCUMENTS = [

@@ -1,13 +1,14 @@
-"""Files and folders that are there in full or not at all."""
+"""Files and folders are written whole or not at all, and a run is only resumed with the settings it began with."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from spacy_llama_ner.data.files import RunManifestError, atomic_dir, atomic_write, begin
+from spacy_llama_ner.data.files import RunManifest, RunManifestError, atomic_dir, atomic_write, write_page
 
 
 def fill(folder: Path, **files: str) -> None:
@@ -60,7 +61,7 @@ def test_a_folder_stays_what_it_was_when_the_block_raises(before: dict[str, str]
     assert len(list(tmp_path.iterdir())) == (before is not None)
 
 
-def test_the_folder_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_working_directory_can_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path / "folder", a="old")
     monkeypatch.chdir(tmp_path / "folder")
     with atomic_dir(Path(".")) as partial:
@@ -68,7 +69,7 @@ def test_the_folder_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert contents(tmp_path / "folder") == {"a": "new"}
 
 
-def test_what_a_killed_process_of_the_same_number_left_is_no_hindrance(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_with_the_same_id_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     for end in ("partial", "replaced"):
         leftover = tmp_path / f".model.{os.getpid()}.{end}"
@@ -80,40 +81,56 @@ def test_what_a_killed_process_of_the_same_number_left_is_no_hindrance(tmp_path:
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["model", "model/new"]
 
 
-RECORD = "run.json"
+def test_a_page_is_written_even_if_a_name_in_it_is_not_valid_unicode(tmp_path: Path) -> None:
+    write_page("<p>caf\udce9</p>", tmp_path / "page.html")
+    assert contents(tmp_path) == {"page.html": "<p>caf?</p>"}
 
 
-def test_the_same_job_is_taken_up_again(tmp_path: Path) -> None:
-    for _ in range(2):
-        begin(tmp_path / "out", {"steps": 3, "labels": ("A", "B"), "seed": None}, record=RECORD)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == [RECORD]
+@pytest.fixture
+def manifest(tmp_path: Path) -> RunManifest:
+    """The manifest of a run that has begun."""
+    manifest = RunManifest(tmp_path / "out" / "run.json", {"steps": 3, "labels": ("A", "B"), "seed": None})
+    manifest.begin_or_resume()
+    return manifest
+
+
+def test_a_run_begins_with_its_manifest_and_can_be_resumed(manifest: RunManifest) -> None:
+    written = manifest.path.read_bytes()
+    manifest.begin_or_resume()
+    assert [path.name for path in manifest.path.parent.iterdir()] == ["run.json"]
+    assert manifest.path.read_bytes() == written
 
 
 @pytest.mark.parametrize(
-    ("given", "other"),
-    [({"steps": 4, "seed": 0}, "steps"), ({"steps": 3}, "seed"), ({"steps": 3, "seed": 0, "more": None}, "more")],
+    ("content", "other"),
+    [
+        ({"steps": 4, "labels": ["A", "B"], "seed": None}, "steps"),
+        ({"steps": 3, "labels": ["A", "B"]}, "seed"),
+        ({"steps": 3, "labels": ["A", "B"], "seed": None, "more": None}, "more"),
+        ({"steps": 3, "labels": ["B", "A"], "seed": 0}, "labels, seed"),
+    ],
 )
-def test_another_job_is_refused(tmp_path: Path, given: dict, other: str) -> None:
-    begin(tmp_path / "out", {"steps": 3, "seed": 0}, record=RECORD)
-    with pytest.raises(RunManifestError, match=f"differs in {other}"):
-        begin(tmp_path / "out", given, record=RECORD)
+def test_other_settings_are_refused(manifest: RunManifest, content: dict[str, Any], other: str) -> None:
+    with pytest.raises(RunManifestError, match=f"a run has begun that differs in {other}. Give the same"):
+        RunManifest(manifest.path, content).begin_or_resume()
 
 
-def test_a_damaged_record_is_told(tmp_path: Path) -> None:
-    (tmp_path / RECORD).touch()
-    with pytest.raises(RunManifestError, match=f"{RECORD}, which says what job has begun there, is damaged"):
-        begin(tmp_path, {"steps": 3}, record=RECORD)
+def test_a_damaged_manifest_is_refused(manifest: RunManifest) -> None:
+    manifest.path.write_bytes(b"")
+    with pytest.raises(RunManifestError, match=r"run\.json, the manifest of the run in this folder, is damaged"):
+        manifest.begin_or_resume()
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("keep me", encoding="utf8")
     with pytest.raises(RunManifestError, match="is not empty"):
-        begin(tmp_path, {"steps": 3}, record=RECORD)
+        RunManifest(tmp_path / "run.json", {"steps": 3}).begin_or_resume()
     with pytest.raises(RunManifestError, match="is not empty"):
-        begin(tmp_path / "notes.txt", {"steps": 3}, record=RECORD)
+        RunManifest(tmp_path / "notes.txt" / "run.json", {"steps": 3}).begin_or_resume()
+    assert contents(tmp_path) == {"notes.txt": "keep me"}
 
 
 def test_what_a_killed_process_left_does_not_count(tmp_path: Path) -> None:
-    (tmp_path / f".{RECORD}.7.partial").write_text("{", encoding="utf8")
-    begin(tmp_path, {"steps": 3}, record=RECORD)
-    assert (tmp_path / RECORD).is_file()
+    (tmp_path / ".run.json.7.partial").write_text("{", encoding="utf8")
+    RunManifest(tmp_path / "run.json", {"steps": 3}).begin_or_resume()
+    assert (tmp_path / "run.json").is_file()

@@ -1,4 +1,4 @@
-"""The report counts problems and lists each one beside the output."""
+"""A report counts the problems and lists each one in a file beside the output."""
 
 from __future__ import annotations
 

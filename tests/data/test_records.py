@@ -1,4 +1,4 @@
-"""Files of records, and the shapes a record may have."""
+"""Files of JSON records, and the shapes that a record may have."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from spacy_llama_ner.data.errors import DataError
 from spacy_llama_ner.data.problems import ProblemReport
-from spacy_llama_ner.data.records import Piece, parse_record, read_records
+from spacy_llama_ner.data.records import TaggedPiece, parse_record, read_records
 
 RECORDS = [{"text": "a", "labels": []}, {"text": "b\u2028c", "labels": []}]
 
@@ -49,19 +50,22 @@ def test_invalid_lines_are_rejected_one_by_one(tmp_path: Path) -> None:
 
 
 def test_a_broken_list_is_refused_with_its_place(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"not valid JSON: .*line 2 column"):
+    with pytest.raises(DataError, match=r"not valid JSON: .*line 2 column"):
         read(tmp_path / "a.json", '[{"text": "a"},\n{"text": ]')
 
 
 def test_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes('{"text": "Köln"}'.encode("latin-1"))
-    with pytest.raises(ValueError, match="is not UTF-8"):
+    with pytest.raises(DataError, match="is not UTF-8"):
         list(read_records(tmp_path / "a.json", ProblemReport("a")))
 
 
-def test_a_key_named_twice_is_not_lost(tmp_path: Path) -> None:
+def test_a_key_that_stands_twice_is_not_lost(tmp_path: Path) -> None:
     records, report = read(tmp_path / "a.jsonl", '{"text": "6 or 6", "labels": {"6": "B-T", "6": "B-T"}}')
-    assert parse_record(records[0][1], 1, report) == ("6 or 6", [Piece("6", "B-T"), Piece("6", "B-T")])
+    assert parse_record(records[0][1], at=1, report=report) == (
+        "6 or 6",
+        [TaggedPiece("6", "B-T"), TaggedPiece("6", "B-T")],
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,29 +77,31 @@ def test_a_key_named_twice_is_not_lost(tmp_path: Path) -> None:
 )
 def test_labels(given: dict[str, object]) -> None:
     report = ProblemReport("a")
-    parsed = parse_record({"text": "6 pm", **given}, 1, report)
-    assert parsed == ("6 pm", [Piece("6", "B-TIME"), Piece("pm", "I-TIME")])
+    parsed = parse_record({"text": "6 pm", **given}, at=1, report=report)
+    assert parsed == ("6 pm", [TaggedPiece("6", "B-TIME"), TaggedPiece("pm", "I-TIME")])
     assert not report.problems
 
 
 def test_entities() -> None:
     report = ProblemReport("a")
     entities = [{"text": "6 pm", "label": "TIME"}, {"text": "Bo", "label": "NAME", "start": 5, "end": 7}]
-    parsed = parse_record({"text": "6 pm Bo", "entities": entities}, 1, report)
-    assert parsed == ("6 pm Bo", [Piece("6 pm", "B-TIME"), Piece("Bo", "B-NAME", (5, 7))])
+    parsed = parse_record({"text": "6 pm Bo", "entities": entities}, at=1, report=report)
+    assert parsed == ("6 pm Bo", [TaggedPiece("6 pm", "B-TIME"), TaggedPiece("Bo", "B-NAME", (5, 7))])
     assert not report.problems
 
 
-def test_an_entity_called_outside_is_none() -> None:
+def test_an_entity_with_the_label_o_is_none() -> None:
     report = ProblemReport("a")
     entities = [{"text": "Bo", "label": "O"}]
-    assert parse_record({"text": "Bo", "entities": entities}, 1, report) == ("Bo", [Piece("Bo", "O")])
+    assert parse_record({"text": "Bo", "entities": entities}, at=1, report=report) == ("Bo", [TaggedPiece("Bo", "O")])
 
 
 def test_entities_by_their_offsets_alone() -> None:
     report = ProblemReport("a")
-    parsed = parse_record({"text": "6 pm Bo", "entities": [{"label": "NAME", "start": 5, "end": 7}]}, 1, report)
-    assert parsed == ("6 pm Bo", [Piece("Bo", "B-NAME", (5, 7))])
+    parsed = parse_record(
+        {"text": "6 pm Bo", "entities": [{"label": "NAME", "start": 5, "end": 7}]}, at=1, report=report
+    )
+    assert parsed == ("6 pm Bo", [TaggedPiece("Bo", "B-NAME", (5, 7))])
     assert not report.problems
 
 
@@ -117,7 +123,7 @@ def test_entities_by_their_offsets_alone() -> None:
 )
 def test_unusable_records_are_rejected(record: object, why: str) -> None:
     report = ProblemReport("a")
-    assert parse_record(record, 9, report) is None
+    assert parse_record(record, at=9, report=report) is None
     [problem] = report.problems
     assert (problem.at, problem.problem, problem.action) == (9, "unusable record", "rejected")
     assert why in problem.detail
@@ -144,19 +150,22 @@ def test_unusable_records_are_rejected(record: object, why: str) -> None:
 )
 def test_unusable_pieces_are_rejected_and_the_rest_is_kept(given: dict[str, object]) -> None:
     report = ProblemReport("a")
-    assert parse_record({"text": "a", **given}, 1, report) == ("a", [])
+    assert parse_record({"text": "a", **given}, at=1, report=report) == ("a", [])
     assert [(p.problem, p.action) for p in report.problems] == [("unusable piece", "rejected")]
 
 
 def test_a_whole_number_is_taken_as_text() -> None:
     report = ProblemReport("a")
-    assert parse_record({"text": "at 6", "labels": [[6, "B-T"]]}, 1, report) == ("at 6", [Piece("6", "B-T")])
+    assert parse_record({"text": "at 6", "labels": [[6, "B-T"]]}, at=1, report=report) == (
+        "at 6",
+        [TaggedPiece("6", "B-T")],
+    )
     assert [(p.problem, p.action) for p in report.problems] == [("number for text", "repaired")]
 
 
 def test_a_tag_in_the_place_of_a_label_is_taken_as_the_tag() -> None:
     report = ProblemReport("a")
     entities = [{"text": "a", "label": "B-X"}, {"text": "b", "label": "work-of-art"}]
-    parsed = parse_record({"text": "a b", "entities": entities}, 1, report)
-    assert parsed == ("a b", [Piece("a", "B-X"), Piece("b", "B-work-of-art")])
+    parsed = parse_record({"text": "a b", "entities": entities}, at=1, report=report)
+    assert parsed == ("a b", [TaggedPiece("a", "B-X"), TaggedPiece("b", "B-work-of-art")])
     assert [(p.problem, p.action) for p in report.problems] == [("tag for label", "repaired")]

@@ -1,4 +1,4 @@
-"""Each kind of dirt is repaired or rejected by its rule, and told."""
+"""Tagged pieces become entities of their text, and each problem is repaired or rejected by its rule and reported."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_llama_ner.data.span_alignment import Locator, Match, is_gap
-from tests.data.helpers import NLP, convert, spans, told
+from spacy_llama_ner.data.span_alignment import Match, PieceLocator, is_gap
+from tests.data.helpers import NLP, entities_of, problems_of, read_docs
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ from tests.data.helpers import NLP, convert, spans, told
             [["6 pm", "B-TIME"]],
             [("6  PM", "TIME")],
             [("other case or white space", "repaired")],
-            id="loose",
+            id="inexact",
         ),
         pytest.param(
             "at 6 pm",
@@ -109,7 +109,7 @@ from tests.data.helpers import NLP, convert, spans, told
         ),
     ],
 )
-def test_dirt(
+def test_problems_are_repaired_or_rejected(
     tmp_path: Path,
     text: str,
     labels: list[list[object]],
@@ -117,38 +117,38 @@ def test_dirt(
     problems: list[tuple[str, str]],
 ) -> None:
     clean = {"text": "Fine.", "labels": []}
-    docs, report = convert(tmp_path, clean, {"text": text, "labels": labels}, labels={"NAME", "TIME"})
-    assert spans(docs[1]) == entities
-    assert told(report) == problems
+    docs, report = read_docs(tmp_path, clean, {"text": text, "labels": labels}, labels={"NAME", "TIME"})
+    assert entities_of(docs[1]) == entities
+    assert problems_of(report) == problems
     assert {problem.at for problem in report.problems} == {2}
 
 
 @pytest.mark.parametrize("offsets", [(0, 2), (8, 2), (-3, 99), ("5", "8"), (5, None)])
 def test_wrong_offsets_are_repaired_by_a_search(tmp_path: Path, offsets: tuple[object, object]) -> None:
     entity = {"text": "Ann", "label": "NAME", "start": offsets[0], "end": offsets[1]}
-    [doc], report = convert(tmp_path, {"text": "Call Ann.", "entities": [entity]})
-    assert spans(doc) == [("Ann", "NAME")]
-    assert told(report) == [("wrong offsets", "repaired")]
+    [doc], report = read_docs(tmp_path, {"text": "Call Ann.", "entities": [entity]})
+    assert entities_of(doc) == [("Ann", "NAME")]
+    assert problems_of(report) == [("wrong offsets", "repaired")]
 
 
 def test_right_offsets_choose_among_equal_pieces(tmp_path: Path) -> None:
     entities = [{"text": " Ann", "label": "NAME", "start": 7, "end": 11}] * 2
-    [doc], report = convert(tmp_path, {"text": "Ann met Ann", "entities": entities})
+    [doc], report = read_docs(tmp_path, {"text": "Ann met Ann", "entities": entities})
     assert [(ent.start_char, ent.end_char) for ent in doc.ents] == [(8, 11)]
-    assert told(report) == [("duplicate piece", "rejected")]
+    assert problems_of(report) == [("duplicate piece", "rejected")]
 
 
-def test_unusable_records_are_told_and_the_others_kept(tmp_path: Path) -> None:
-    docs, report = convert(tmp_path, ["a"], {"text": "Fine.", "labels": []}, {"text": "no list"})
+def test_unusable_records_are_reported_and_the_others_kept(tmp_path: Path) -> None:
+    docs, report = read_docs(tmp_path, ["a"], {"text": "Fine.", "labels": []}, {"text": "no list"})
     assert [doc.text for doc in docs] == ["Fine."]
     assert [(problem.at, problem.action) for problem in report.problems] == [(1, "rejected"), (3, "rejected")]
 
 
 def test_a_text_longer_than_the_pipeline_takes_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NLP, "max_length", 5)
-    docs, report = convert(tmp_path, {"text": "Too long.", "labels": []})
+    docs, report = read_docs(tmp_path, {"text": "Too long.", "labels": []})
     assert not docs
-    assert told(report) == [("unusable record", "rejected")]
+    assert problems_of(report) == [("unusable record", "rejected")]
 
 
 @pytest.mark.parametrize(
@@ -164,39 +164,39 @@ def test_a_text_longer_than_the_pipeline_takes_is_rejected(tmp_path: Path, monke
     ],
 )
 def test_whole_words_come_first(text: str, piece: str, place: tuple[int, int]) -> None:
-    assert Locator(NLP.make_doc(text)).find(piece, goes_on=False) == Match(*place)
+    assert PieceLocator(NLP.make_doc(text)).find(piece, continues=False) == Match(*place)
 
 
-def test_the_search_goes_on_from_the_last_match_and_wraps() -> None:
-    locator = Locator(NLP.make_doc("Ann met Ann."))
+def test_the_search_starts_after_the_last_match_and_wraps() -> None:
+    locator = PieceLocator(NLP.make_doc("Ann met Ann."))
     locator.take(0, 3)
-    assert locator.find("Ann", goes_on=False) == Match(8, 11)
+    assert locator.find("Ann", continues=False) == Match(8, 11)
     locator.take(8, 11)
-    assert locator.find("Ann", goes_on=False) is None
-    assert locator.find("met", goes_on=False) == Match(4, 7, out_of_order=True)
+    assert locator.find("Ann", continues=False) is None
+    assert locator.find("met", continues=False) == Match(4, 7, out_of_order=True)
 
 
-def test_what_goes_on_an_entity_is_looked_for_next_to_it() -> None:
-    locator = Locator(NLP.make_doc("at 6pm in the pm office"))
+def test_a_piece_that_continues_an_entity_is_searched_for_right_after_it() -> None:
+    locator = PieceLocator(NLP.make_doc("at 6pm in the pm office"))
     locator.take(3, 4)
-    assert locator.find("pm", goes_on=True) == Match(4, 6)
-    assert Locator(NLP.make_doc("x pm")).find("pm", goes_on=True) == Match(2, 4)
+    assert locator.find("pm", continues=True) == Match(4, 6)
+    assert PieceLocator(NLP.make_doc("x pm")).find("pm", continues=True) == Match(2, 4)
 
 
 def test_case_and_white_space_may_differ() -> None:
-    locator = Locator(NLP.make_doc("in NEW \n york"))
-    assert locator.find("New York", goes_on=False) == Match(3, 13, loose=True)
+    locator = PieceLocator(NLP.make_doc("in NEW \n york"))
+    assert locator.find("New York", continues=False) == Match(3, 13, inexact=True)
 
 
-def test_signs_of_regular_expressions_are_only_signs() -> None:
-    assert Locator(NLP.make_doc("pay $5 (or a.c)")).find("a.c", goes_on=False) == Match(11, 14)
-    assert Locator(NLP.make_doc("pay abc")).find("a.c", goes_on=False) is None
+def test_regular_expressions_in_pieces_are_taken_literally() -> None:
+    assert PieceLocator(NLP.make_doc("pay $5 (or a.c)")).find("a.c", continues=False) == Match(11, 14)
+    assert PieceLocator(NLP.make_doc("pay abc")).find("a.c", continues=False) is None
 
 
-def test_matches_may_overlap_what_was_tried() -> None:
-    locator = Locator(NLP.make_doc("aaa"))
+def test_a_match_may_overlap_one_that_was_taken_before_it() -> None:
+    locator = PieceLocator(NLP.make_doc("aaa"))
     locator.take(0, 1)
-    assert locator.find("aa", goes_on=False) == Match(1, 3)
+    assert locator.find("aa", continues=False) == Match(1, 3)
 
 
 @pytest.mark.parametrize("between", ["", " ", "\n\t ", ".", " - ", "_", "...", " (", ", "])
@@ -227,13 +227,13 @@ def test_no_gap(between: str) -> None:
     ],
 )
 def test_every_form_of_a_clean_record(tmp_path: Path, annotation: dict[str, object]) -> None:
-    [doc], report = convert(tmp_path, {"text": "Call me at 6 pm on Friday.", **annotation})
-    assert spans(doc) == [("6 pm", "TIME"), ("Friday", "DATE")]
+    [doc], report = read_docs(tmp_path, {"text": "Call me at 6 pm on Friday.", **annotation})
+    assert entities_of(doc) == [("6 pm", "TIME"), ("Friday", "DATE")]
     assert not report.problems
 
 
-def test_a_request_without_entities_is_outside_all_through(tmp_path: Path) -> None:
-    [doc], report = convert(tmp_path, {"text": "Turn it off.", "labels": []})
+def test_all_tokens_of_a_text_without_entities_are_outside(tmp_path: Path) -> None:
+    [doc], report = read_docs(tmp_path, {"text": "Turn it off.", "labels": []})
     assert [token.ent_iob_ for token in doc] == ["O"] * 4
     assert not report.problems
 
@@ -247,17 +247,17 @@ def test_a_request_without_entities_is_outside_all_through(tmp_path: Path) -> No
         ("Ann Bo", [["Ann", "B-N"], ["Bo", "B-N"]], [("Ann", "N"), ("Bo", "N")]),
     ],
 )
-def test_pieces_join_over_white_space_and_a_few_signs(
+def test_pieces_join_over_white_space_and_a_few_characters(
     tmp_path: Path, text: str, labels: list[list[str]], entities: list[tuple[str, str]]
 ) -> None:
-    [doc], report = convert(tmp_path, {"text": text, "labels": labels})
-    assert spans(doc) == entities
+    [doc], report = read_docs(tmp_path, {"text": text, "labels": labels})
+    assert entities_of(doc) == entities
     assert not report.problems
 
 
 def test_pieces_repeat_in_the_order_of_the_text(tmp_path: Path) -> None:
     labels = [["Ann", "B-NAME"], ["Ann", "B-PET"]]
-    [doc], report = convert(tmp_path, {"text": "Ann feeds Ann.", "labels": labels})
+    [doc], report = read_docs(tmp_path, {"text": "Ann feeds Ann.", "labels": labels})
     assert [(ent.start, ent.label_) for ent in doc.ents] == [(0, "NAME"), (2, "PET")]
     assert not report.problems
 
@@ -271,7 +271,7 @@ WORDS = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(WORDS, st.data())
-def test_any_spans_come_back(words: list[str], data: st.DataObject) -> None:
+def test_any_entities_come_back(words: list[str], data: st.DataObject) -> None:
     doc = NLP.make_doc(" ".join(words))
     cuts = sorted(data.draw(st.sets(st.integers(0, len(doc)), max_size=8)))
     labels = data.draw(st.lists(st.sampled_from(["A", "B"]), min_size=len(cuts), max_size=len(cuts)))
@@ -285,7 +285,7 @@ def test_any_spans_come_back(words: list[str], data: st.DataObject) -> None:
         prefix = "" if ent is None else "B-" if token.i == ent.start else "I-"
         pieces.append([token.text, "O" if ent is None else prefix + ent.label_])
     with tempfile.TemporaryDirectory() as folder:
-        [read], report = convert(Path(folder), {"text": doc.text, "labels": pieces})
+        [read], report = read_docs(Path(folder), {"text": doc.text, "labels": pieces})
     assert [(e.start, e.end, e.label_) for e in read.ents] == [(e.start, e.end, e.label_) for e in entities]
     assert not report.problems
 
@@ -298,7 +298,7 @@ def test_any_spans_come_back(words: list[str], data: st.DataObject) -> None:
 def test_no_piece_disappears_silently(text: str, labels: list[tuple[str, str]]) -> None:
     record = {"text": text, "labels": labels}
     with tempfile.TemporaryDirectory() as folder:
-        docs, report = convert(Path(folder), record)
+        docs, report = read_docs(Path(folder), record)
     rejected = sum(problem.action == "rejected" for problem in report.problems)
     assert len(docs) + rejected >= 1
     tagged = [tag for _, tag in labels if tag != "O"]
@@ -307,8 +307,8 @@ def test_no_piece_disappears_silently(text: str, labels: list[tuple[str, str]]) 
     assert all(not ent[0].is_space and not ent[-1].is_space for doc in docs for ent in doc.ents)
 
 
-def test_a_piece_that_other_pieces_go_on_is_found_where_they_follow(tmp_path: Path) -> None:
+def test_a_piece_that_others_continue_is_found_where_they_follow(tmp_path: Path) -> None:
     record = {"text": "Did the rent go out on the 1st?", "labels": [["the", "B-DATE"], ["1st", "I-DATE"]]}
-    (doc,), report = convert(tmp_path, record)
+    (doc,), report = read_docs(tmp_path, record)
     assert [(ent.text, ent.start_char) for ent in doc.ents] == [("the 1st", 23)]
     assert not report.problems
