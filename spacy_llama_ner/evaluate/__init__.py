@@ -1,4 +1,4 @@
-"""Scores, tables and pages."""
+"""Scores of pipelines, their errors, their calibration, and what corpora hold."""
 
 from .scorer import make_seqeval_scorer, seqeval_score
 

@@ -1,4 +1,7 @@
-"""How far the scores of entities can be taken for probabilities."""
+"""Measure calibration: how far the scores of entities can be taken for probabilities.
+
+`temperature_scaling` improves what is measured here.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,12 @@ from .matching import project, scored_spans
 class Bin:
     """Entities whose score lies from `low` up to, but not including, `high` (the last bin includes it).
 
-    confidence: mean of their scores; accuracy: share of them that is right. Both None where there are none.
+    Attributes:
+        low: Lower end.
+        high: Upper end.
+        count: Number of entities.
+        confidence: Mean of their scores; None if there are none.
+        accuracy: Share of them that is right; None if there are none.
     """
 
     low: float
@@ -26,35 +34,40 @@ class Bin:
 
 
 def expected_calibration_error(scores: Sequence[float], right: Sequence[bool], *, bins: int = 10) -> float:
-    """Mean distance of confidence and accuracy over bins of equal width, each weighted by its share of the entities.
+    """Compute the mean distance of confidence and accuracy over bins, each weighted by its share of the entities.
 
-    0 is best: of the entities that score 0.8, 80% are right. The worst is 1. Naeini, Cooper and Hauskrecht
-    (2015), Obtaining Well Calibrated Probabilities Using Bayesian Binning; Guo et al. (2017), On Calibration of
-    Modern Neural Networks.
+    The bins are of equal width. Naeini, Cooper and Hauskrecht (2015), Obtaining Well Calibrated Probabilities Using
+    Bayesian Binning; Guo et al. (2017), On Calibration of Modern Neural Networks.
 
-    scores: one for each entity, from 0 to 1.
-    right: for each entity whether its start, end and label are gold.
-    bins: number of bins.
+    Args:
+        scores: One for each entity, from 0 to 1.
+        right: For each entity whether its start, end and label are gold.
+        bins: Number of bins.
 
-    Raises: ValueError where there is no score, one that is no probability, or another number of verdicts.
+    Returns:
+        From 0, the best (of the entities that score 0.8, 80% are right), to 1, the worst.
+
+    Raises:
+        ValueError: If there is no score, one is no probability, or there are more or fewer verdicts than scores.
     """
     return error_of_bins(calibration_bins(scores, right, bins=bins))
 
 
-def error_of_bins(table: Sequence[Bin]) -> float:
-    """The `expected_calibration_error` of entities that are in bins already; at least one bin holds some."""
-    apart = [
-        row.count * abs(row.confidence - row.accuracy)
-        for row in table
-        if row.confidence is not None and row.accuracy is not None
+def error_of_bins(bins: Sequence[Bin]) -> float:
+    """Compute the `expected_calibration_error` of entities in bins, at least one of which holds some."""
+    distances = [
+        each.count * abs(each.confidence - each.accuracy)
+        for each in bins
+        if each.confidence is not None and each.accuracy is not None
     ]
-    return sum(apart) / sum(row.count for row in table)
+    return sum(distances) / sum(each.count for each in bins)
 
 
 def calibration_bins(scores: Sequence[float], right: Sequence[bool], *, bins: int = 10) -> list[Bin]:
-    """The bins behind `expected_calibration_error`, from low to high, those without entities included.
+    """Put entities into the bins of `expected_calibration_error`, whose arguments and errors these are.
 
-    Arguments and errors as there.
+    Returns:
+        All bins from low to high, those without entities included.
     """
     values, hits = np.asarray(scores, dtype="float64"), np.asarray(right, dtype="bool")
     if bins < 1:
@@ -65,22 +78,25 @@ def calibration_bins(scores: Sequence[float], right: Sequence[bool], *, bins: in
         )
     if not np.all((values >= 0) & (values <= 1)):
         raise ValueError(f"The scores go from {values.min()} to {values.max()}. Give probabilities, from 0 to 1.")
-    places = np.minimum((values * bins).astype("int64"), bins - 1)
-    table = []
+    bin_of = np.minimum((values * bins).astype("int64"), bins - 1)
+    found = []
     for i in range(bins):
-        inside = places == i
+        inside = bin_of == i
         count = int(inside.sum())
         confidence = float(values[inside].mean()) if count else None
         accuracy = float(hits[inside].mean()) if count else None
-        table.append(Bin(i / bins, (i + 1) / bins, count, confidence, accuracy))
-    return table
+        found.append(Bin(i / bins, (i + 1) / bins, count, confidence, accuracy))
+    return found
 
 
 def scored_entities(examples: Iterable[Example], *, spans_key: str) -> tuple[list[float], list[bool]]:
-    """Score and verdict of each predicted entity: right where start, end and label are gold.
+    """Return the score of each predicted entity, and whether its start, end and label are gold.
 
     Entities that touch words without gold annotation are left out.
-    spans_key: span group of the predicted docs with the scores in `attrs["scores"]`; docs without it are skipped.
+
+    Args:
+        examples: Predicted docs and gold docs.
+        spans_key: Span group of the predicted docs with the scores in `attrs["scores"]`. Docs without it are skipped.
     """
     scores, right = [], []
     for eg in examples:

@@ -1,4 +1,4 @@
-"""What the splits of a corpus hold: entities, tags, chunks, sentences, and what they have in common."""
+"""What the splits of a corpus hold: entities, tags, chunks and sentences, and the entities that splits share."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ from dataclasses import dataclass, field
 
 from spacy.tokens import Doc
 
-from ..data.conll import CHUNKS
+from ..data.conll import CHUNKS_KEY
 from .matching import Mention, mention
 
 
 @dataclass
 class Split:
-    """One split, counted.
+    """Counts of one split.
 
-    sentences: how many sentences have how many words; docs without sentence boundaries count as one each.
-    has_boundaries: whether any doc has them.
-    mentions: how often each entity occurs, by `mention`.
-    entities, tags, chunks: by label; tags are `token.tag_`, chunks the span group "chunks".
+    Attributes:
+        docs: Number of docs.
+        words: Number of words.
+        sentences: How many sentences have how many words; docs without sentence boundaries count as one each.
+        has_boundaries: Whether any doc has sentence boundaries.
+        mentions: How often each entity occurs, by `mention`.
+        tags: `token.tag_` of all words.
+        chunks: Labels of the span group "chunks".
     """
 
     docs: int = 0
@@ -41,9 +45,12 @@ class Split:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Share of the entities of one split that another has with the same text and label; None where it has none.
+    """Share of the entities of one split that another has with the same text and label.
 
-    mentions: of all entities; distinct: of those that differ in text or label; per_type: of all, by label.
+    Attributes:
+        mentions: Of all entities; None if the split has none.
+        distinct: Of the entities that differ in text or label; None if the split has none.
+        per_type: Of all entities, by label.
     """
 
     mentions: float | None
@@ -59,16 +66,16 @@ def describe(docs: Iterable[Doc]) -> Split:
         split.words += len(doc)
         split.mentions.update(mention(ent) for ent in doc.ents)
         split.tags.update(token.tag_ for token in doc if token.tag_)
-        split.chunks.update(span.label_ for span in doc.spans.get(CHUNKS, ()))
-        # spaCy says of every doc of one word that its boundaries are marked
-        marked = doc.has_annotation("SENT_START")
-        split.has_boundaries |= marked and len(doc) > 1
-        split.sentences.update(len(sent) for sent in (doc.sents if marked else [doc]))
+        split.chunks.update(span.label_ for span in doc.spans.get(CHUNKS_KEY, ()))
+        # spaCy says of every doc of one word that its boundaries are annotated
+        has_boundaries = doc.has_annotation("SENT_START")
+        split.has_boundaries |= has_boundaries and len(doc) > 1
+        split.sentences.update(len(sent) for sent in (doc.sents if has_boundaries else [doc]))
     return split
 
 
 def overlap(split: Split, other: Split) -> Overlap:
-    """How much of the entities of `split` is in `other` too."""
+    """Return how many of the entities of `split` are in `other` too."""
     shared = {mention: count for mention, count in split.mentions.items() if mention in other.mentions}
     per_type = {
         label: sum(count for mention, count in shared.items() if mention[1] == label) / total

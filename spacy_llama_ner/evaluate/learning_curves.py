@@ -15,7 +15,7 @@ from typing import Any
 import srsly
 
 from ..data.errors import LlamaNERError
-from ..data.files import finite, read_utf8
+from ..data.files import read_utf8, replace_non_finite
 from .scorer import ENTS_F, ENTS_P, ENTS_PER_TYPE, ENTS_R, ENTS_TOKEN_ACC, Scores
 
 CURVE_FILE = "curve.jsonl"
@@ -95,7 +95,7 @@ class Point:
             "max_steps": self.max_steps,
             "patience": self.patience,
         }
-        plain: dict[str, Any] = finite(record)
+        plain: dict[str, Any] = replace_non_finite(record)
         return plain
 
 

@@ -1,4 +1,4 @@
-"""Which entities of a doc are right, wrong, missed."""
+"""Predicted entities beside gold ones: verdicts, kinds of errors, scores by group, and the sentences with errors."""
 
 from __future__ import annotations
 
@@ -14,13 +14,30 @@ from spacy.training import Example
 Verdict = Literal["right", "wrong", "missed", "unjudged"]
 # first word and the word behind the last
 Words = tuple[int, int]
+# the same and a label
+Spot = tuple[int, int, str]
+# surface text without its white space, and label
+Mention = tuple[str, str]
+Kind = Literal["correct", "boundary", "type", "both", "missed", "spurious"]
+KINDS: tuple[Kind, ...] = ("correct", "boundary", "type", "both", "missed", "spurious")
+# the better pairs are made first
+_RANK: dict[Kind, int] = {"correct": 0, "type": 1, "boundary": 2, "both": 3}
+# entities of so many words and more are one group
+MAX_LENGTH = 5
+SEEN, UNSEEN = "seen", "unseen"
 
 
 @dataclass(frozen=True)
 class Judged:
-    """An entity by its characters, with a verdict and, where there is one, the model's own probability.
+    """An entity with a verdict.
 
-    words: those of the gold doc that the entity stands on; None where they cannot be judged.
+    Attributes:
+        start: First character.
+        end: Character behind the last.
+        label: The label.
+        verdict: "right", "wrong" (predicted but not gold), "missed" (gold but not predicted) or "unjudged".
+        words: Words of the gold doc that the entity stands on; None if they cannot be judged.
+        score: The model's own probability; None if there is none.
     """
 
     start: int
@@ -33,7 +50,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was predicted on a doc beside what its gold annotation says."""
+    """What was predicted on a doc beside what its gold annotation says.
+
+    Attributes:
+        predicted: Predicted entities: right, wrong or unjudged.
+        gold: Gold entities: right or missed.
+    """
 
     predicted: list[Judged]
     gold: list[Judged]
@@ -56,9 +78,12 @@ Judgement = tuple[Example, Comparison]
 def compare(example: Example, *, spans_keys: Iterable[str] = ("llama_ner",)) -> Comparison:
     """Judge each entity as spaCy's scorer does.
 
-    A prediction is projected onto the words of the gold doc; it is right where a gold entity has just these
-    words and this label, and unjudged where it touches a word without gold annotation.
-    spans_keys: span groups of the predicted doc that hold scores, as far as they are there.
+    A prediction is projected onto the words of the gold doc. It is right if a gold entity has just these words and
+    this label, and unjudged if it touches a word without gold annotation.
+
+    Args:
+        example: Predicted doc and gold doc.
+        spans_keys: Span groups of the predicted doc that hold scores; those that are missing are ignored.
     """
     reference = example.reference
     left = {(ent.start, ent.end, ent.label_) for ent in reference.ents}
@@ -86,9 +111,10 @@ def compare(example: Example, *, spans_keys: Iterable[str] = ("llama_ner",)) -> 
 
 
 def project(example: Example, spans: Sequence[Span]) -> list[Words | None]:
-    """The words of the gold doc that spans of the predicted doc stand on, as spaCy's scorer finds them.
+    """Find the words of the gold doc that spans of the predicted doc stand on, as spaCy's scorer does.
 
-    None where there are none, or where one of them has no gold annotation.
+    Returns:
+        The words of each span; None if there are none, or one of them has no gold annotation.
     """
     reference = example.reference
     if not spans:
@@ -104,7 +130,7 @@ def project(example: Example, spans: Sequence[Span]) -> list[Words | None]:
 
 
 def scored_spans(example: Example, spans_key: str) -> list[tuple[Span, float]]:
-    """The spans of one group of the predicted doc, with their scores; none where there is no such group."""
+    """Return the spans of a group of the predicted doc with their scores; none if there is no such group."""
     doc: Doc = example.predicted
     if spans_key not in doc.spans:
         return []
@@ -112,15 +138,15 @@ def scored_spans(example: Example, spans_key: str) -> list[tuple[Span, float]]:
     return [(span, float(score)) for span, score in zip(group, group.attrs.get("scores", ()), strict=False)]
 
 
-# surface text without its white space, and label
-Mention = tuple[str, str]
-LONGEST = 5
-SEEN, UNSEEN = "seen", "unseen"
-
-
 @dataclass
 class Tally:
-    """Entities of one group, counted."""
+    """Counts of the entities of one group.
+
+    Attributes:
+        right: Predicted entities that are right.
+        predicted: Predicted entities.
+        gold: Gold entities.
+    """
 
     right: int = 0
     predicted: int = 0
@@ -128,53 +154,30 @@ class Tally:
 
     @property
     def p(self) -> float | None:
-        """Share of the predicted entities that is right; None where there are none."""
+        """Precision: share of the predicted entities that is right; None if there are none."""
         return self.right / self.predicted if self.predicted else None
 
     @property
     def r(self) -> float | None:
-        """Share of the gold entities that was found; None where there are none."""
+        """Recall: share of the gold entities that was found; None if there are none."""
         return self.right / self.gold if self.gold else None
 
     @property
     def f(self) -> float | None:
-        """Harmonic mean of both; None where there are no entities."""
+        """F1, the harmonic mean of both; None if there are no entities."""
         total = self.predicted + self.gold
         return 2 * self.right / total if total else None
 
 
-def mention(span: Span) -> Mention:
-    """What an entity is known by, in corpora that know the spaces of a text and in those that do not."""
-    return "".join(span.text.split()), span.label_
-
-
-def by_length(judged: Iterable[Judgement]) -> dict[str, Tally]:
-    """Tallies by number of words: "1" to "4", and "5+"; groups without entities are left out."""
-
-    def length(doc: Doc, words: Words, label: str) -> str:
-        n = words[1] - words[0]
-        return f"{LONGEST}+" if n >= LONGEST else str(n)
-
-    return dict(sorted(tally(judged, length).items()))
-
-
-def by_seen(judged: Iterable[Judgement], mentions: Collection[Mention]) -> dict[str, Tally]:
-    """Tallies of entities that are "seen" (by text and label, among `mentions`) and "unseen".
-
-    mentions: `mention` of each entity of the training data, a set for speed.
-    """
-
-    def seen(doc: Doc, words: Words, label: str) -> str:
-        return SEEN if mention(Span(doc, *words, label=label)) in mentions else UNSEEN
-
-    found = tally(judged, seen)
-    return {group: found[group] for group in (SEEN, UNSEEN) if group in found}
-
-
 def tally(judged: Iterable[Judgement], group: Callable[[Doc, Words, str], str]) -> dict[str, Tally]:
-    """Entities counted by their group, which a function of document, words and label gives.
+    """Count entities by group.
 
-    A right prediction and its gold entity share all three, hence the group; so P, R and F1 exist.
+    A right prediction and its gold entity have the same words and label, hence the same group. So each group has
+    precision, recall and F1.
+
+    Args:
+        judged: Examples and their comparisons.
+        group: Name of the group of an entity, from the gold doc, the entity's words and its label.
     """
     tallies: dict[str, Tally] = {}
     for eg, comparison in judged:
@@ -189,15 +192,45 @@ def tally(judged: Iterable[Judgement], group: Callable[[Doc, Words, str], str]) 
     return tallies
 
 
-# first word, the word behind the last, label
-Spot = tuple[int, int, str]
-Kind = Literal["correct", "boundary", "type", "both", "missed", "spurious"]
-KINDS: tuple[Kind, ...] = ("correct", "boundary", "type", "both", "missed", "spurious")
+def by_length(judged: Iterable[Judgement]) -> dict[str, Tally]:
+    """Count entities by their number of words: "1" to "4", and "5+". Groups without entities are left out."""
+
+    def length(doc: Doc, words: Words, label: str) -> str:
+        n = words[1] - words[0]
+        return f"{MAX_LENGTH}+" if n >= MAX_LENGTH else str(n)
+
+    return dict(sorted(tally(judged, length).items()))
+
+
+def by_seen(judged: Iterable[Judgement], mentions: Collection[Mention]) -> dict[str, Tally]:
+    """Count entities that are "seen", by text and label, and those that are "unseen".
+
+    Args:
+        judged: Examples and their comparisons.
+        mentions: `mention` of each entity of the training data, a set for speed.
+    """
+
+    def seen(doc: Doc, words: Words, label: str) -> str:
+        return SEEN if mention(Span(doc, *words, label=label)) in mentions else UNSEEN
+
+    found = tally(judged, seen)
+    return {group: found[group] for group in (SEEN, UNSEEN) if group in found}
+
+
+def mention(span: Span) -> Mention:
+    """Return what identifies an entity in all corpora, whether or not they know the spaces of their texts."""
+    return "".join(span.text.split()), span.label_
 
 
 @dataclass(frozen=True)
 class EntityPair:
-    """A gold entity and the predicted one that stands for it; one of the two may not be there."""
+    """A gold entity and the predicted one that stands for it.
+
+    Attributes:
+        kind: "correct" or the kind of error.
+        gold: The gold entity; None if the predicted one is spurious.
+        predicted: The predicted entity; None if the gold one was missed.
+    """
 
     kind: Kind
     gold: Spot | None
@@ -212,7 +245,7 @@ class EntityPair:
 
 
 def pair_all(comparisons: Iterable[Comparison]) -> list[EntityPair]:
-    """The pairs of all docs; predictions that cannot be judged are left out."""
+    """Return the pairs of all docs. Predictions that cannot be judged are left out."""
     pairs = []
     for each in comparisons:
         gold, predicted = (
@@ -223,19 +256,19 @@ def pair_all(comparisons: Iterable[Comparison]) -> list[EntityPair]:
 
 
 def pair_up(gold: Sequence[Spot], predicted: Sequence[Spot]) -> list[EntityPair]:
-    """Give each gold entity of one doc at most one predicted entity that shares a word with it, and the other way.
+    """Pair each gold entity of a doc with at most one predicted entity that shares a word with it, and vice versa.
 
     The best pairs are made first: same words and label (correct), same words (type), same label (boundary), any
     other (both); among equals that with more words in common, then the first in the text. The kinds are those of
     MUC (Chinchor and Sundheim 1993, MUC-5 Evaluation Metrics) with "partial" told apart by label.
     """
-    at: dict[int, list[int]] = defaultdict(list)
+    gold_at: dict[int, list[int]] = defaultdict(list)
     for g, (start, end, _) in enumerate(gold):
         for word in range(start, end):
-            at[word].append(g)
+            gold_at[word].append(g)
     choices = []
     for p, (start, end, label) in enumerate(predicted):
-        for g, shared in Counter(g for word in range(start, end) for g in at[word]).items():
+        for g, shared in Counter(g for word in range(start, end) for g in gold_at[word]).items():
             kind = _kind(gold[g], (start, end, label))
             choices.append((_RANK[kind], -shared, g, p, kind))
     pairs = []
@@ -249,8 +282,14 @@ def pair_up(gold: Sequence[Spot], predicted: Sequence[Spot]) -> list[EntityPair]
     return pairs
 
 
+def _kind(gold: Spot, predicted: Spot) -> Kind:
+    if gold[:2] == predicted[:2]:
+        return "correct" if gold[2] == predicted[2] else "type"
+    return "boundary" if gold[2] == predicted[2] else "both"
+
+
 def count_kinds(pairs: Iterable[EntityPair]) -> dict[str, Counter[Kind]]:
-    """How often each kind occurs, by gold label (spurious ones by their own)."""
+    """Count how often each kind occurs, by gold label (spurious entities by their own)."""
     counts: dict[str, Counter[Kind]] = defaultdict(Counter)
     for pair in pairs:
         counts[pair.label][pair.kind] += 1
@@ -258,25 +297,21 @@ def count_kinds(pairs: Iterable[EntityPair]) -> dict[str, Counter[Kind]]:
 
 
 def confusion(pairs: Iterable[EntityPair]) -> Counter[tuple[str | None, str | None]]:
-    """How often each gold label got each predicted label; None stands for no counterpart (spurious, missed)."""
+    """Count how often each gold label got each predicted label; None stands for no entity (spurious, missed)."""
     return Counter((pair.gold and pair.gold[2], pair.predicted and pair.predicted[2]) for pair in pairs)
-
-
-def _kind(gold: Spot, predicted: Spot) -> Kind:
-    if gold[:2] == predicted[:2]:
-        return "correct" if gold[2] == predicted[2] else "type"
-    return "boundary" if gold[2] == predicted[2] else "both"
-
-
-_RANK: dict[Kind, int] = {"correct": 0, "type": 1, "boundary": 2, "both": 3}
 
 
 @dataclass(frozen=True)
 class Excerpt:
     """A doc or a sentence of it, with its entities, whose characters count from its start.
 
-    predicted, gold: the text on both sides.
-    number, at: of the doc, and of the sentence in it, from 1; `at` is None for the whole doc.
+    Attributes:
+        doc: The gold doc.
+        comparison: Its entities.
+        predicted: The text of the predicted doc.
+        gold: The text of the gold doc.
+        number: Number of the doc, from 1.
+        sentence: Number of the sentence in the doc, from 1; None for the whole doc.
     """
 
     doc: Doc
@@ -284,23 +319,23 @@ class Excerpt:
     predicted: str
     gold: str
     number: int
-    at: int | None = None
+    sentence: int | None = None
 
     @property
     def badness(self) -> tuple[int, float]:
-        """Number of errors, then how sure the model was of the wrong ones."""
+        """Number of errors, then how sure the model was of the wrong entities."""
         counts = self.comparison.counts
         sure = sum(ent.score or 0.0 for ent in self.comparison.predicted if ent.verdict == "wrong")
         return counts["wrong"] + counts["missed"], sure
 
 
-def whole(example: Example, comparison: Comparison, *, number: int) -> Excerpt:
-    """A doc as one part."""
+def whole_doc(example: Example, comparison: Comparison, *, number: int) -> Excerpt:
+    """Return a doc as one excerpt."""
     return Excerpt(example.reference, comparison, example.predicted.text, example.reference.text, number)
 
 
 def worst_sentences(judged: Iterable[Judgement]) -> list[Excerpt]:
-    """All sentences with errors: most errors first, then those of which the model was most sure, then in order."""
+    """Return all sentences with errors, ordered by `badness`, the worst first, then as they are in the corpus."""
     found = [
         part
         for number, (eg, comparison) in enumerate(judged, start=1)
@@ -312,24 +347,32 @@ def worst_sentences(judged: Iterable[Judgement]) -> list[Excerpt]:
 
 
 def sentences(example: Example, comparison: Comparison, *, number: int) -> list[Excerpt]:
-    """Cut a doc at the sentence starts of its gold side, but never within an entity; one without them stays whole."""
+    """Cut a doc at the sentence starts of its gold side, but never within an entity.
+
+    A doc without sentence boundaries stays whole, and so does one whose two sides differ in their text.
+
+    Args:
+        example: Predicted doc and gold doc.
+        comparison: Their entities.
+        number: Number of the doc.
+    """
     doc, text = example.reference, example.reference.text
-    # characters count for both sides only where both have one text
+    # characters count for both sides only if both have the same text
     if not doc.has_annotation("SENT_START") or example.predicted.text != text:
-        return [whole(example, comparison, number=number)]
+        return [whole_doc(example, comparison, number=number)]
     entities = [*comparison.predicted, *comparison.gold]
-    within = {at for ent in entities for at in range(ent.start + 1, ent.end)}
+    within = {char for ent in entities for char in range(ent.start + 1, ent.end)}
     starts = [sent.start_char for sent in doc.sents if sent.start_char not in within]
     if len(starts) < 2:
-        return [whole(example, comparison, number=number)]
+        return [whole_doc(example, comparison, number=number)]
     ends = [*starts[1:], len(text)]
-    shares = [Comparison([], []) for _ in starts]
+    comparisons = [Comparison([], []) for _ in starts]
     for side in ("predicted", "gold"):
         for ent in getattr(comparison, side):
             i = bisect_right(starts, ent.start) - 1
-            getattr(shares[i], side).append(replace(ent, start=ent.start - starts[i], end=ent.end - starts[i]))
+            getattr(comparisons[i], side).append(replace(ent, start=ent.start - starts[i], end=ent.end - starts[i]))
     texts = [text[start:end] for start, end in zip(starts, ends, strict=True)]
     return [
-        Excerpt(doc, share, piece, piece, number, at)
-        for at, (piece, share) in enumerate(zip(texts, shares, strict=True), start=1)
+        Excerpt(doc, part, piece, piece, number, sentence)
+        for sentence, (piece, part) in enumerate(zip(texts, comparisons, strict=True), start=1)
     ]

@@ -1,7 +1,7 @@
-"""Pages about a trained pipeline, about two of them, and about a corpus."""
+"""HTML pages about pipelines, corpora and experiments: a module and a template each, and all SVG from `charts`."""
 
-from .corpus_page import render_corpora
+from .corpus_page import render_corpus_report
 from .difference_page import render_difference
-from .pipeline_page import render_report
+from .pipeline_page import render_pipeline_report, render_predictions
 
-__all__ = ["render_corpora", "render_difference", "render_report"]
+__all__ = ["render_corpus_report", "render_difference", "render_pipeline_report", "render_predictions"]

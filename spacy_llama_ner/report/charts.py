@@ -1,131 +1,89 @@
-"""Charts as inline SVG that takes its colours from the page."""
+"""All SVG of the pages: line charts, histograms, bars, reliability diagrams; and charts as files.
+
+Charts take their colours from the stylesheet (`templates/chart.css`), so they follow light and dark. No script, no
+font and no second file is needed.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import count
 from math import ceil, floor, log10
+from pathlib import Path
 
-from spacy.training import Example
+from markupsafe import Markup
 
-from ..evaluate.calibration import Bin, calibration_bins, error_of_bins, scored_entities
-from ..evaluate.predict import percent
-from .html import Section, note, table
+from ..evaluate.calibration import Bin
 
+# pixels of a chart and of the margins around its frame
 WIDTH, HEIGHT = 380, 230
 LEFT, RIGHT, TOP, BOTTOM = 46, 22, 10, 40
-# half of a line's width and a little
-SLACK = 2
+# half of a line's width and a little: lines along an edge of the frame are not cut
+CLIP_MARGIN = 2
+LEGEND_LINE = 15
+CSS_FILE = Path(__file__).parent / "templates" / "chart.css"
+
+# no more bars than this in a histogram
+MAX_BARS = 25
+# share of the sentences, the longest, that may go into the last bar together
+TAIL = 0.01
+# evaluations from which on the first ones may be cropped
+MIN_STEPS = 3
+
+
+def element(tag: str, *content: str, **attributes: object) -> Markup:
+    """Write an SVG element. This is the place where texts and values of attributes are escaped.
+
+    Args:
+        tag: Its name.
+        *content: Elements, which are `Markup`, and plain text.
+        **attributes: Values by name, where `class_` stands for class and `aria_label` for aria-label. A float gets
+            one decimal.
+    """
+    shown = Markup("").join(
+        Markup(' {}="{}"').format(
+            name.rstrip("_").replace("_", "-"), f"{value:.1f}" if isinstance(value, float) else value
+        )
+        for name, value in attributes.items()
+    )
+    if not content:
+        return Markup("<{}{}/>").format(tag, shown)
+    return Markup("<{}{}>{}</{}>").format(tag, shown, Markup("").join(content), tag)
 
 
 @dataclass(frozen=True)
-class Frame:
-    """The drawing area, which shows `x` and `y`, each from low to high."""
+class Line:
+    """A line of a `line_chart`.
 
-    x: tuple[float, float]
-    y: tuple[float, float]
-
-    def at(self, x: float, y: float) -> tuple[float, float]:
-        """Where a value lies in the picture."""
-        return (
-            LEFT + (WIDTH - LEFT - RIGHT) * _share(x, self.x),
-            HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * _share(y, self.y),
-        )
-
-    def box(self, left: float, right: float, height: float, *, kind: str, hint: str) -> str:
-        """A bar from the bottom up to `height`, with a hint for the pointer (plain text)."""
-        x, y = self.at(left, height)
-        end, bottom = self.at(right, self.y[0])
-        size = f'x="{x + 0.75:.1f}" y="{y:.1f}" width="{max(end - x - 1.5, 0.5):.1f}" height="{bottom - y:.1f}"'
-        return f'<rect class="{kind}" {size}><title>{escape(hint)}</title></rect>'
-
-    def clip(self, content: str) -> str:
-        """Cut off what lies outside."""
-        left, top = LEFT - SLACK, TOP - SLACK
-        width, height = WIDTH - LEFT - RIGHT + 2 * SLACK, HEIGHT - TOP - BOTTOM + 2 * SLACK
-        box = f'x="{left}" y="{top}" width="{width}" height="{height}" viewBox="{left} {top} {width} {height}"'
-        return f"<svg {box}>{content}</svg>"
-
-    def axes(
-        self, x_ticks: Sequence[tuple[float, str]], y_ticks: Sequence[tuple[float, str]], *, x_name: str = ""
-    ) -> str:
-        """Lines and numbers of both axes; ticks are a value and its text."""
-        parts = []
-        for value, text in y_ticks:
-            left, y = self.at(self.x[0], value)
-            parts.append(f'<path class="grid" d="M{left:.1f} {y:.1f}H{WIDTH - RIGHT}"/>')
-            parts.append(f'<text class="y" x="{left - 7:.1f}" y="{y + 4:.1f}">{escape(text)}</text>')
-        for value, text in x_ticks:
-            x, bottom = self.at(value, self.y[0])
-            parts.append(f'<text class="x" x="{x:.1f}" y="{bottom + 16:.1f}">{escape(text)}</text>')
-        middle = (LEFT + WIDTH - RIGHT) / 2
-        parts.append(f'<text class="x" x="{middle}" y="{HEIGHT - 6}">{escape(x_name)}</text>')
-        return "".join(parts)
-
-
-def numbered(ticks: Sequence[float]) -> list[tuple[float, str]]:
-    """Ticks with their numbers as text, for `Frame.axes`."""
-    return [(tick, f"{tick:,.10g}") for tick in ticks]
-
-
-def figure(title: str, content: str, *, below: str = "", height: int = HEIGHT) -> str:
-    """A chart under its title. content: SVG inside the frame; below: HTML under the chart, such as a legend.
-
-    height: of the picture, where more than the frame is in it.
+    Attributes:
+        name: What the legend calls it.
+        points: Step and value; None leaves a gap.
+        colour: A CSS colour.
+        dash: A CSS value of stroke-dasharray.
     """
-    name = escape(title)
-    chart = f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{name}">{content}</svg>'
-    return f"<figure><figcaption>{name}</figcaption>{chart}{below}</figure>"
 
+    name: str
+    points: Sequence[tuple[int, float | None]]
+    colour: str
+    dash: str = "none"
 
-def nice_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
-    """At most `most` round numbers in even steps, the first not above `low`, the last not below `high`."""
-    if high <= low:
-        high = low + (abs(low) or 1.0)
-    size = 10.0 ** floor(log10((high - low) / most))
-    for step in (size * factor for factor in (1, 2, 2.5, 5, 10, 20)):
-        first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
-        if last - first < most:
-            return [round(i * step, 10) for i in range(first, last + 1)]
-    raise AssertionError("twenty times the size of the range is always enough")
-
-
-def _share(value: float, ends: tuple[float, float]) -> float:
-    low, high = ends
-    return (value - low) / (high - low) if high > low else 0.5
-
-
-LINE = 15
-# a picture in a README has no page around it
-_ALONE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{double}" role="img">
-<title>{title}</title>
-<style>
-svg {{ font: 11px system-ui, sans-serif; --muted: #666; --ink: #222; --line: #ddd; --one: #7d5ba6; --two: #2c8a7b;
-  --dev: #2f6fb0; --train: #b3762b; }}
-{css}
-</style>
-<rect width="{width}" height="{height}" fill="#fff"/>
-{content}
-</svg>
-"""
-CSS = """.chart text, svg text { font-size: 11px; fill: var(--muted); }
-text.x { text-anchor: middle; }
-text.y { text-anchor: end; }
-.grid { stroke: var(--line); fill: none; }
-.line { stroke: var(--c); fill: none; stroke-width: 2; stroke-dasharray: var(--dash); }
-.spread { stroke: var(--c); fill: none; stroke-width: 1; }
-.point { fill: var(--c); }
-.ring { fill: none; stroke: var(--ink); stroke-width: 1.5; }"""
+    @property
+    def style(self) -> str:
+        """CSS that colours and dashes all that is drawn of the line."""
+        return f"--c: {self.colour}; --dash: {self.dash}"
 
 
 @dataclass(frozen=True)
 class Series:
-    """A line through points (x, F1 from 0 to 1, its spread). colour: CSS.
+    """A line of an `f1_chart`.
 
-    level: the line goes on over the whole chart at the height of its only point.
+    Attributes:
+        name: What the legend calls it.
+        points: x, mean F1 (0 to 1) and its standard deviation, 0 for none.
+        colour: A CSS colour.
+        level: Whether the line runs dashed across the whole chart at the height of its only point.
     """
 
     name: str
@@ -135,253 +93,376 @@ class Series:
 
     @property
     def style(self) -> str:
-        """Colour and dash for all that is drawn of the line."""
-        return f'style="--c: {self.colour}; --dash: {"5 4" if self.level else "none"}"'
+        """CSS that colours and dashes all that is drawn of the line."""
+        return f"--c: {self.colour}; --dash: {'5 4' if self.level else 'none'}"
 
 
 @dataclass(frozen=True)
 class Chart:
-    """content: SVG. height: of the whole picture."""
+    """A chart, to be shown on a page by the macro `figure`, or written to a file by `chart_file`.
 
-    content: str
-    height: int
+    Attributes:
+        title: Plain text.
+        content: What is drawn.
+        height: Height in pixels; the width is `WIDTH`.
+        legend: Lines that a legend below the chart names.
+    """
+
+    title: str
+    content: Markup
+    height: int = HEIGHT
+    legend: Sequence[Line] = ()
+
+    def to_svg(self) -> Markup:
+        """The chart as an SVG element, without title and legend."""
+        box = f"0 0 {WIDTH} {self.height}"
+        return element("svg", self.content, class_="chart", viewBox=box, role="img", aria_label=self.title)
 
 
-def f1_chart(series: Sequence[Series], *, x_name: str, ring: tuple[float, float] | None = None) -> Chart:
-    """A chart of these series with its legend. ring: a point to mark, x and F1.
+@dataclass(frozen=True)
+class Frame:
+    """The area of a chart between its axes.
 
-    At least one series that is no level has a point.
+    Attributes:
+        x: Lowest and highest value on the x axis.
+        y: Lowest and highest value on the y axis.
+    """
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+    def position(self, x: float, y: float) -> tuple[float, float]:
+        """Return the pixels of a value, from the left and from the top."""
+        return (
+            LEFT + (WIDTH - LEFT - RIGHT) * _share(x, self.x),
+            HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * _share(y, self.y),
+        )
+
+    def axes(
+        self, x_ticks: Sequence[tuple[float, str]], y_ticks: Sequence[tuple[float, str]], *, x_name: str = ""
+    ) -> Markup:
+        """Draw both axes with their ticks, each given as its value and its text, and the name of the x axis."""
+        parts = []
+        for value, text in y_ticks:
+            left, y = self.position(self.x[0], value)
+            parts.append(element("path", class_="grid", d=f"M{left:.1f} {y:.1f}H{WIDTH - RIGHT}"))
+            parts.append(element("text", text, class_="y", x=left - 7, y=y + 4))
+        for value, text in x_ticks:
+            x, bottom = self.position(value, self.y[0])
+            parts.append(element("text", text, class_="x", x=x, y=bottom + 16))
+        if x_name:
+            parts.append(element("text", x_name, class_="x", x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 6))
+        return Markup("").join(parts)
+
+    def bar(self, left: float, right: float, height: float, *, tooltip: str) -> Markup:
+        """Draw a vertical bar from `left` to `right`, from the bottom up to `height`."""
+        x, y = self.position(left, height)
+        end, bottom = self.position(right, self.y[0])
+        size = {"x": x + 0.75, "y": y, "width": max(end - x - 1.5, 0.5), "height": bottom - y}
+        return element("rect", element("title", tooltip), class_="fill", **size)
+
+    def ring(self, x: float, y: float) -> Markup:
+        """Draw a ring around a point."""
+        left, top = self.position(x, y)
+        return element("circle", class_="ring", cx=left, cy=top, r=6)
+
+    def clip(self, content: Markup) -> Markup:
+        """Cut off what lies outside of the frame."""
+        left, top = LEFT - CLIP_MARGIN, TOP - CLIP_MARGIN
+        width, height = WIDTH - LEFT - RIGHT + 2 * CLIP_MARGIN, HEIGHT - TOP - BOTTOM + 2 * CLIP_MARGIN
+        box = f"{left} {top} {width} {height}"
+        return element("svg", content, x=left, y=top, width=width, height=height, viewBox=box)
+
+
+def _share(value: float, ends: tuple[float, float]) -> float:
+    low, high = ends
+    return (value - low) / (high - low) if high > low else 0.5
+
+
+def nice_ticks(low: float, high: float, *, max_ticks: int = 6) -> list[float]:
+    """Return round numbers in even steps, the first not above `low`, the last not below `high`."""
+    if high <= low:
+        high = low + (abs(low) or 1.0)
+    size = 10.0 ** floor(log10((high - low) / max_ticks))
+    for step in (size * factor for factor in (1, 2, 2.5, 5, 10, 20)):
+        first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
+        if last - first < max_ticks:
+            return [round(i * step, 10) for i in range(first, last + 1)]
+    raise AssertionError("twenty times the size of the range is always enough")
+
+
+def _with_text(ticks: Sequence[float]) -> list[tuple[float, str]]:
+    return [(tick, f"{tick:,.10g}") for tick in ticks]
+
+
+def line_chart(title: str, lines: Sequence[Line], *, mark: tuple[int, float] | None = None) -> Chart | None:
+    """Draw values by step.
+
+    What a line has after the first quarter of its steps fills the chart, since the climb before it would flatten all
+    that follows. What lies beyond is cropped (see `is_cropped`).
+
+    Args:
+        title: Plain text.
+        lines: Lines without any value are left out.
+        mark: Step and value of a point to ring.
+
+    Returns:
+        The chart, with a legend if there is more than one line; None if no line has a value.
+    """
+    lines = [line for line in lines if any(value is not None for _, value in line.points)]
+    if not lines:
+        return None
+    known = [[(step, value) for step, value in line.points if value is not None] for line in lines]
+    last_step = max(step for points in known for step, _ in points)
+    shown = [value for points in known for value in _uncropped(points)] + ([] if mark is None else [mark[1]])
+    y_ticks = nice_ticks(min(shown), max(shown))
+    x_ticks = nice_ticks(0, last_step, max_ticks=5)
+    frame = Frame((0, x_ticks[-1]), (y_ticks[0], y_ticks[-1]))
+    axes = frame.axes(_with_text(x_ticks), _with_text(y_ticks), x_name="step")
+    drawn = frame.clip(Markup("").join(_draw_line(line, frame) for line in lines))
+    ring = Markup("") if mark is None else frame.ring(*mark)
+    return Chart(title, axes + drawn + ring, legend=lines if len(lines) > 1 else ())
+
+
+def is_cropped(steps: Iterable[int]) -> bool:
+    """Return whether a `line_chart` is fitted to what a line of these steps has after their first quarter."""
+    return len(set(steps)) >= MIN_STEPS
+
+
+def _uncropped(points: Sequence[tuple[int, float]]) -> list[float]:
+    """The values that the chart has to show."""
+    steps = [step for step, _ in points]
+    start = max(steps) / 4 if is_cropped(steps) else 0
+    return [value for step, value in points if step >= start]
+
+
+def _draw_line(line: Line, frame: Frame) -> Markup:
+    path, dots, command = "", [], "M"
+    for step, value in line.points:
+        if value is None:
+            command = "M"
+            continue
+        x, y = frame.position(step, value)
+        # a move alone draws nothing, a line of no length a round dot
+        path += f"{command}{x:.1f} {y:.1f}" + ("h0" if command == "M" else "")
+        tooltip = element("title", f"{line.name}, step {step:,}: {value:.4g}")
+        dots.append(element("circle", tooltip, class_="hint", cx=x, cy=y, r=6))
+        command = "L"
+    return element("g", element("path", class_="line", d=path), *dots, style=line.style)
+
+
+def legend_key() -> Markup:
+    """Draw a short piece of line for a legend, in the colour and dash of what is around it."""
+    return element("svg", element("path", class_="line", d="M1 6H25"), aria_hidden="true")
+
+
+def f1_chart(title: str, series: Sequence[Series], *, x_name: str, mark: tuple[float, float] | None = None) -> Chart:
+    """Draw F1 against what was spent, with standard deviations, and a legend inside the picture.
+
+    Args:
+        title: Plain text.
+        series: Those without points are left out. At least one that is no level has a point.
+        x_name: Name of the x axis.
+        mark: x and F1 of a point to ring.
     """
     series = [each for each in series if each.points]
     heights = [100 * (f + side * spread) for each in series for _, f, spread in each.points for side in (-1, 1)]
     y_ticks = nice_ticks(min(heights), max(heights))
     ends = [x for each in series if not each.level for x, _, _ in each.points]
-    x_ticks = nice_ticks(0, max(ends) or 1, most=5)
+    x_ticks = nice_ticks(0, max(ends) or 1, max_ticks=5)
     frame = Frame((0, x_ticks[-1]), (y_ticks[0], y_ticks[-1]))
-    axes = frame.axes(numbered(x_ticks), numbered(y_ticks), x_name=x_name)
-    drawn = "".join(_draw_growth(each, frame) for each in series)
-    keys = "".join(_key(each, HEIGHT + LINE * at + LINE // 2) for at, each in enumerate(series))
-    marked = ""
-    if ring is not None:
-        x, y = frame.at(ring[0], 100 * ring[1])
-        marked = f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="6"/>'
-    return Chart(axes + drawn + marked + keys, HEIGHT + LINE * len(series))
+    parts = [frame.axes(_with_text(x_ticks), _with_text(y_ticks), x_name=x_name)]
+    parts += [_draw_series(each, frame) for each in series]
+    if mark is not None:
+        parts.append(frame.ring(mark[0], 100 * mark[1]))
+    for number, each in enumerate(series, start=1):
+        y = HEIGHT + LEGEND_LINE * number
+        key = element("path", class_="line", d=f"M{LEFT} {y - 4}h24")
+        parts.append(element("g", key, element("text", each.name, x=LEFT + 30, y=y), style=each.style))
+    return Chart(title, Markup("").join(parts), HEIGHT + LEGEND_LINE * len(series) + LEGEND_LINE // 2)
 
 
-def alone(title: str, chart: Chart) -> str:
-    """A chart as a file of its own."""
-    size = {"width": WIDTH, "height": chart.height, "double": 2 * WIDTH}
-    return _ALONE.format(**size, title=escape(title), css=CSS, content=chart.content)
-
-
-def _draw_growth(series: Series, frame: Frame) -> str:
+def _draw_series(series: Series, frame: Frame) -> Markup:
     if series.level:
-        left, y = frame.at(frame.x[0], 100 * series.points[0][1])
-        return f'<g {series.style}><path class="line" d="M{left:.1f} {y:.1f}H{WIDTH - RIGHT}"/></g>'
-    path, marks = "", ""
+        left, y = frame.position(frame.x[0], 100 * series.points[0][1])
+        return element(
+            "g", element("path", class_="line", d=f"M{left:.1f} {y:.1f}H{WIDTH - RIGHT}"), style=series.style
+        )
+    path, marks = "", []
     for x, f, spread in series.points:
-        at, y = frame.at(x, 100 * f)
-        _, low = frame.at(x, 100 * (f - spread))
-        _, high = frame.at(x, 100 * (f + spread))
-        path += f"{'L' if path else 'M'}{at:.1f} {y:.1f}"
-        hint = escape(f"{series.name}, {x:,.10g}: {100 * f:.2f}" + (f" ± {100 * spread:.2f}" if spread else ""))
-        marks += f'<path class="spread" d="M{at:.1f} {low:.1f}V{high:.1f}"/>' if spread else ""
-        marks += f'<circle class="point" cx="{at:.1f}" cy="{y:.1f}" r="3"><title>{hint}</title></circle>'
-    return f'<g {series.style}><path class="line" d="{path}"/>{marks}</g>'
+        left, y = frame.position(x, 100 * f)
+        _, low = frame.position(x, 100 * (f - spread))
+        _, high = frame.position(x, 100 * (f + spread))
+        path += f"{'L' if path else 'M'}{left:.1f} {y:.1f}"
+        if spread:
+            marks.append(element("path", class_="spread", d=f"M{left:.1f} {low:.1f}V{high:.1f}"))
+        value = f"{100 * f:.2f}" + (f" ± {100 * spread:.2f}" if spread else "")
+        tooltip = element("title", f"{series.name}, {x:,.10g}: {value}")
+        marks.append(element("circle", tooltip, class_="point", cx=left, cy=y, r=3))
+    return element("g", element("path", class_="line", d=path), *marks, style=series.style)
 
 
-def _key(series: Series, y: int) -> str:
-    return (
-        f'<g {series.style}><path class="line" d="M{LEFT} {y - 4}h24"/>'
-        f'<text x="{LEFT + 30}" y="{y}">{escape(series.name)}</text></g>'
-    )
+def scatter_chart(title: str, points: Sequence[tuple[float, float, str]], *, x_name: str) -> Chart:
+    """Draw numbered points, from 1 in the order in which they are given.
 
-
-MOST_BARS = 25
-# share of the sentences, the longest, that the last bar may sweep together
-TAIL = 0.01
-
-
-def histograms(lengths: Mapping[str, Counter[int]], *, unit: str) -> str:
-    """One chart for each split, all on the same axes, as HTML.
-
-    lengths: how many sentences have how many words, by split. unit: what they are, in the plural.
+    Args:
+        title: Plain text.
+        points: x, not below 0, y and tooltip of at least one point.
+        x_name: Name of the x axis.
     """
-    width, n = bar_sizes(sum(lengths.values(), Counter()))
-    shares = {name: in_bars(each, width=width, n=n) for name, each in lengths.items()}
-    y_ticks = nice_ticks(0, max(share for bars in shares.values() for share in bars), most=5)
-    frame = Frame((0, n * width), (0, y_ticks[-1]))
-    # none so near to the end that it would touch the last
-    x_ticks = [(tick, f"{tick:,.0f}") for tick in nice_ticks(0, n * width) if tick < 0.9 * n * width]
-    x_ticks.append((n * width, f"{n * width:,}"))
-    axes = frame.axes(x_ticks, [(tick, f"{tick:.10g}") for tick in y_ticks], x_name="words")
-    hints = [f"{i * width + 1:,} to {(i + 1) * width:,} words" for i in range(n - 1)]
-    hints.append(f"more than {(n - 1) * width:,} words")
+    x_ticks = nice_ticks(0, max(x for x, _, _ in points), max_ticks=5)
+    y_ticks = nice_ticks(min(y for _, y, _ in points), max(y for _, y, _ in points))
+    frame = Frame((0, x_ticks[-1]), (y_ticks[0], y_ticks[-1]))
+    parts = [frame.axes(_with_text(x_ticks), _with_text(y_ticks), x_name=x_name)]
+    for number, (x, y, tooltip) in enumerate(points, start=1):
+        left, top = frame.position(x, y)
+        dot = element("circle", class_="dot", cx=left, cy=top, r=3.5)
+        text = element("text", str(number), class_="number", x=left + 6, y=top - 5)
+        parts.append(element("g", element("title", tooltip), dot, text))
+    return Chart(title, Markup("").join(parts))
+
+
+def histograms(lengths: Mapping[str, Counter[int]], *, unit: str) -> list[Chart]:
+    """Draw the distribution of lengths, one chart for each split, all on the same axes.
+
+    Args:
+        lengths: How many sentences have how many words, by split.
+        unit: What is counted, in the plural.
+    """
+    width, n_bars = bar_sizes(sum(lengths.values(), Counter()))
+    end = n_bars * width
+    shares = {name: bar_percentages(each, width=width, n_bars=n_bars) for name, each in lengths.items()}
+    y_ticks = nice_ticks(0, max(share for bars in shares.values() for share in bars), max_ticks=5)
+    frame = Frame((0, end), (0, y_ticks[-1]))
+    # the last tick is the end; none comes so near that their texts would touch
+    x_ticks = [*(tick for tick in nice_ticks(0, end) if tick < 0.9 * end), end]
+    axes = frame.axes([(tick, f"{tick:,.0f}") for tick in x_ticks], _with_text(y_ticks), x_name="words")
+    names = [f"{i * width + 1:,} to {(i + 1) * width:,} words" for i in range(n_bars - 1)]
+    names.append(f"more than {(n_bars - 1) * width:,} words")
     charts = []
-    for name, bars in shares.items():
-        boxes = [
-            frame.box(i * width, (i + 1) * width, share, kind="fill", hint=f"{hints[i]}: {share:.1f}%")
+    for split, bars in shares.items():
+        drawn = [
+            frame.bar(i * width, (i + 1) * width, share, tooltip=f"{names[i]}: {share:.1f}%")
             for i, share in enumerate(bars)
             if share
         ]
-        charts.append(figure(f"{name}: {unit}, %, by length", axes + "".join(boxes)))
-    return f'<div class="charts">{"".join(charts)}</div>'
+        charts.append(Chart(f"{split}: {unit}, %, by length", axes + Markup("").join(drawn)))
+    return charts
 
 
 def bar_sizes(lengths: Counter[int]) -> tuple[int, int]:
-    """Width of a bar in words, and how many there are: `MOST_BARS` at most for all but the longest sentences."""
+    """Return the width of a histogram's bars in words and their number.
+
+    The bars, at most `MAX_BARS`, hold all sentences but the longest (`TAIL`), which the last bar holds too.
+    """
     left = (1 - TAIL) * lengths.total()
-    top = 1
+    longest = 1
     for length in sorted(lengths):
-        top = max(length, 1)
+        longest = max(length, 1)
         left -= lengths[length]
         if left <= 0:
             break
     widths = (factor * 10**power for power in count() for factor in (1, 2, 5))
-    width = next(width for width in widths if top <= width * MOST_BARS)
-    return width, -(-top // width)
+    width = next(width for width in widths if longest <= width * MAX_BARS)
+    return width, -(-longest // width)
 
 
-def in_bars(lengths: Counter[int], *, width: int, n: int) -> list[float]:
-    """Percentage of the sentences in each bar: i has i * width + 1 to (i + 1) * width words, the last all more."""
-    bars = [0] * n
+def bar_percentages(lengths: Counter[int], *, width: int, n_bars: int) -> list[float]:
+    """Return the percentage of the sentences in each bar.
+
+    Bar i has those of i * width + 1 to (i + 1) * width words, and the last all that are longer.
+    """
+    bars = [0] * n_bars
     for length, times in lengths.items():
-        bars[min(max(length - 1, 0) // width, n - 1)] += times
+        bars[min(max(length - 1, 0) // width, n_bars - 1)] += times
     return [100 * times / max(lengths.total(), 1) for times in bars]
 
 
-# evaluations, from which on the first ones may be cut off
-ENOUGH = 3
-_KEY = '<svg aria-hidden="true"><path class="line" d="M1 6H25"/></svg>'
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line. points: step and value, None where there is none, which leaves a gap; colour, dash: CSS."""
-
-    name: str
-    points: Sequence[tuple[int, float | None]]
-    colour: str
-    dash: str = "none"
-
-    @property
-    def style(self) -> str:
-        """Colour and dash for all that is drawn of the line."""
-        return f'style="--c: {self.colour}; --dash: {self.dash}"'
-
-
-def line_chart(title: str, lines: Sequence[Line], *, mark: tuple[int, float] | None = None) -> str:
-    """Lines with a legend, as HTML; those without any value are left out, and the chart with the last of them.
-
-    What a line has after the first quarter of its steps fills the chart, since the climb before it would flatten all
-    that follows; what lies beyond is cut off (`cuts_off`).
-    mark: a point to ring.
-    """
-    lines = [line for line in lines if any(value is not None for _, value in line.points)]
-    if not lines:
-        return ""
-    known = [[(step, value) for step, value in line.points if value is not None] for line in lines]
-    end = max(step for points in known for step, _ in points)
-    shown = [value for points in known for step, value in _later(points)] + ([] if mark is None else [mark[1]])
-    y_ticks = nice_ticks(min(shown), max(shown))
-    x_ticks = nice_ticks(0, end, most=5)
-    frame = Frame((0, x_ticks[-1]), (y_ticks[0], y_ticks[-1]))
-    axes = frame.axes(numbered(x_ticks), numbered(y_ticks), x_name="step")
-    drawn = "".join(f"<g {line.style}>{_draw(line, frame)}</g>" for line in lines)
-    ring = ""
-    if mark is not None:
-        x, y = frame.at(*mark)
-        ring = f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
-    keys = "".join(f"<li {line.style}>{_KEY}{escape(line.name)}</li>" for line in lines)
-    legend = f'<ul class="keys">{keys}</ul>' if len(lines) > 1 else ""
-    return figure(title, axes + frame.clip(drawn) + ring, below=legend)
-
-
-def cuts_off(steps: Iterable[int]) -> bool:
-    """Whether a chart is fitted to what a line of these steps has after their first quarter."""
-    return len(set(steps)) >= ENOUGH
-
-
-def _later(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """The points that a line has to show."""
-    steps = [step for step, _ in points]
-    early = max(steps) / 4 if cuts_off(steps) else 0
-    return [(step, value) for step, value in points if step >= early]
-
-
-def _draw(line: Line, frame: Frame) -> str:
-    path, hints, pen = "", "", "M"
-    for step, value in line.points:
-        if value is None:
-            pen = "M"
-            continue
-        x, y = frame.at(step, value)
-        # a move alone draws nothing, a line of no length a round dot
-        path += f"{pen}{x:.1f} {y:.1f}" + ("h0" if pen == "M" else "")
-        hint = escape(f"{line.name}, step {step:,}: {value:.4g}")
-        hints += f'<circle class="hint" cx="{x:.1f}" cy="{y:.1f}" r="6"><title>{hint}</title></circle>'
-        pen = "L"
-    return f'<path class="line" d="{path}"/>{hints}'
-
-
-BINS = 10
-HEADER = ("score", "entities", "mean score", "right, %")
-
-
-def reliability_section(examples: Sequence[Example], groups: Mapping[str, str]) -> Section:
-    """A diagram for each span group with scores, under the names of the components that write to it.
-
-    groups: span group with the scores by name of the component.
-    """
-    writers: dict[str, list[str]] = {}
-    for name, key in groups.items():
-        writers.setdefault(key, []).append(name)
-    told = (
-        f"Entities in {BINS} bins of equal width, by the score that the component gave them. In each bin the share "
-        "that is right should be the mean score: dots should lie on the dashed line. An entity is right if its "
-        "start, end and label are gold."
-    )
-    parts = [_group(", ".join(names), *scored_entities(examples, spans_key=key)) for key, names in writers.items()]
-    if not groups:
-        parts = [note("No component of this pipeline gives its entities scores.")]
-    return Section("reliability", "Reliability of the scores", note(told) + "".join(parts))
-
-
-def _group(names: str, scores: Sequence[float], right: Sequence[bool]) -> str:
-    heading = f"<h3>{escape(names)}</h3>"
-    if not scores:
-        return heading + note("No entity was predicted that can be judged.")
-    bins = calibration_bins(scores, right, bins=BINS)
-    shown = (
-        '<dl class="figures"><div class="main"><dt>Expected calibration error, %, 0 is best</dt>'
-        f"<dd>{percent(error_of_bins(bins))}</dd></div></dl>"
-    )
-    rows = [
-        (f"{row.low:.1f} to {row.high:.1f}", f"{row.count:,}", _score(row.confidence), percent(row.accuracy))
-        for row in bins
-    ]
-    return f'{heading}<div class="reliability">{shown}{_diagram(bins)}{table(HEADER, rows)}</div>'
-
-
-def _diagram(bins: Sequence[Bin]) -> str:
+def reliability_diagram(bins: Sequence[Bin]) -> Chart:
+    """Draw the accuracy of each bin as a bar, its mean score as a dot, and the dashed line where both are equal."""
     frame = Frame((0, 1), (0, 1))
     ticks = [i / 5 for i in range(6)]
-    content = frame.axes([(at, f"{at:.1f}") for at in ticks], [(at, f"{100 * at:.0f}") for at in ticks])
+    parts = [frame.axes([(tick, f"{tick:.1f}") for tick in ticks], [(tick, f"{100 * tick:.0f}") for tick in ticks])]
     for row in bins:
-        middle, bottom = frame.at((row.low + row.high) / 2, 0)
-        content += f'<text class="x count" x="{middle:.1f}" y="{bottom + 32:.1f}">{row.count:,}</text>'
+        middle, bottom = frame.position((row.low + row.high) / 2, 0)
+        parts.append(element("text", f"{row.count:,}", class_="x count", x=middle, y=bottom + 32))
         if row.confidence is not None and row.accuracy is not None:
-            hint = f"{row.count:,} entities, mean score {row.confidence:.3f}, right {100 * row.accuracy:.1f}%"
-            content += frame.box(row.low, row.high, row.accuracy, kind="fill", hint=hint)
-            x, y = frame.at(row.confidence, row.accuracy)
-            content += f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
-    (left, bottom), (end, top) = frame.at(0, 0), frame.at(1, 1)
-    content += f'<path class="ideal" d="M{left:.1f} {bottom:.1f}L{end:.1f} {top:.1f}"/>'
-    content += (
-        f'<text class="x" x="{(left + end) / 2:.1f}" y="{HEIGHT + 10}">score, and entities with such a score</text>'
+            tooltip = f"{row.count:,} entities, mean score {row.confidence:.3f}, right {100 * row.accuracy:.1f}%"
+            parts.append(frame.bar(row.low, row.high, row.accuracy, tooltip=tooltip))
+            x, y = frame.position(row.confidence, row.accuracy)
+            parts.append(element("circle", class_="dot", cx=x, cy=y, r=3.5))
+    (left, bottom), (right, top) = frame.position(0, 0), frame.position(1, 1)
+    parts.append(element("path", class_="ideal", d=f"M{left:.1f} {bottom:.1f}L{right:.1f} {top:.1f}"))
+    name = "score, and entities with such a score"
+    parts.append(element("text", name, class_="x", x=(left + right) / 2, y=HEIGHT + 10))
+    return Chart("Right, %, by score", Markup("").join(parts), HEIGHT + 18)
+
+
+def share_bar(*parts: tuple[float, str]) -> Markup:
+    """Draw a horizontal bar for a cell of a table.
+
+    Args:
+        *parts: Share of the full length (0 to 1) and CSS class of each part, from left to right.
+    """
+    drawn, start = [], 0.0
+    for share, css_class in parts:
+        size = {"x": f"{100 * start:.2f}%", "width": f"{100 * share:.2f}%", "height": "100%"}
+        drawn.append(element("rect", class_=css_class, **size))
+        start += share
+    return element("svg", *drawn, class_="bar", aria_hidden="true")
+
+
+def bar_chart(title: str, bars: Sequence[tuple[str, float, str]], *, value_format: str = ",.0f") -> Chart:
+    """Draw named horizontal bars, with their values at their ends.
+
+    Args:
+        title: Plain text.
+        bars: Name, value (not below 0) and CSS colour.
+        value_format: How values are written.
+    """
+    line, room_for_value = 30, 60
+    longest = max((value for _, value, _ in bars), default=0) or 1
+    parts = []
+    for number, (name, value, colour) in enumerate(bars):
+        top, width = line * number + 6, (WIDTH - room_for_value) * value / longest
+        parts.append(element("text", name, class_="name", x=1, y=top + 9))
+        parts.append(
+            element("rect", class_="coloured", x=1, y=top + 13, width=width, height=9, style=f"--c: {colour}")
+        )
+        parts.append(element("text", format(value, value_format), x=width + 6, y=top + 21.5))
+    return Chart(title, Markup("").join(parts), line * len(bars) + 10)
+
+
+def chart_file(title: str, charts: Sequence[Chart], *, columns: int = 1) -> str:
+    """Write charts as an SVG file of their own, which brings its colours along.
+
+    Args:
+        title: Title of the file, which is not drawn.
+        charts: One, which is drawn without its title, or more, each under its own.
+        columns: Number of charts side by side.
+    """
+    gap, heading = 24, 0 if len(charts) == 1 else 28
+    rows = [charts[start : start + columns] for start in range(0, len(charts), columns)]
+    parts, y = [], 0
+    for row in rows:
+        for column, chart in enumerate(row):
+            x = column * (WIDTH + gap)
+            if heading:
+                parts.append(element("text", chart.title, class_="title", x=x + 1, y=y + 18))
+            size = {"x": x, "y": y + heading, "width": WIDTH, "height": chart.height}
+            parts.append(element("svg", chart.content, viewBox=f"0 0 {WIDTH} {chart.height}", **size))
+        y += heading + max(chart.height for chart in row) + (gap if heading else 0)
+    height, width = y - (gap if heading else 0), columns * (WIDTH + gap) - gap
+    return element(
+        "svg",
+        element("title", title),
+        element("style", Markup(CSS_FILE.read_text(encoding="utf8"))),
+        element("rect", width=width, height=height, fill="#fff"),
+        *parts,
+        xmlns="http://www.w3.org/2000/svg",
+        class_="chart",
+        viewBox=f"0 0 {width} {height}",
+        # a page that shows the file may scale it as it likes
+        width=2 * width if columns == 1 else width,
+        role="img",
     )
-    return figure("Right, %, by score", content, height=HEIGHT + 18)
-
-
-def _score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

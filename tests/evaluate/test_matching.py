@@ -265,7 +265,7 @@ def test_no_entity_is_cut() -> None:
 def test_docs_without_sentences_stay_whole() -> None:
     example = make_example(NLP, "Call Ida. Now.", gold=[("Ida", "NAME")], predicted=[])
     (part,) = sentences(example, compare(example), number=7)
-    assert (part.gold, part.number, part.at) == ("Call Ida. Now.", 7, None)
+    assert (part.gold, part.number, part.sentence) == ("Call Ida. Now.", 7, None)
 
 
 def test_sides_with_different_texts_stay_whole() -> None:

@@ -12,7 +12,7 @@ from spacy_llama_ner.evaluate.corpus_stats import describe
 from spacy_llama_ner.evaluate.learning_curves import Point, SplitScores
 from spacy_llama_ner.evaluate.matching import Mention
 from spacy_llama_ner.evaluate.scorer import seqeval_score
-from spacy_llama_ner.report import render_corpora, render_report
+from spacy_llama_ner.report import render_corpus_report, render_pipeline_report
 from tests.evaluate.sample import make_example
 
 NLP = spacy.blank("en")
@@ -36,7 +36,7 @@ def report_of(
     others: dict[str, list[Point]] | None = None,
     mentions: set[Mention] | None = None,
 ) -> str:
-    return render_report(
+    return render_pipeline_report(
         examples,
         seqeval_score(examples),
         title=title,
@@ -73,7 +73,7 @@ def evil_report() -> str:
         NLP, text, gold=[(EVIL, EVIL)], predicted=[("Tell", QUOTE), (EVIL, "</mark>{label}")], scores=[0.5, 0.25]
     )
     evil.reference.user_data["title"] = EVIL
-    return render_report(
+    return render_pipeline_report(
         [RIGHT, WRONG, evil],
         seqeval_score([RIGHT, WRONG, evil]),
         title=EVIL,
@@ -96,4 +96,4 @@ def tagged(words: list[str], *, tag: str, ent: str, chunk: str) -> Doc:
 def evil_corpora() -> str:
     """The same of a corpus."""
     docs = [tagged([EVIL, "now"], tag=EVIL, ent=QUOTE, chunk=EVIL)]
-    return render_corpora({EVIL: describe(docs), QUOTE: describe(docs)}, title=EVIL)
+    return render_corpus_report({EVIL: describe(docs), QUOTE: describe(docs)}, title=EVIL)

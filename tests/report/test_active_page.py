@@ -1,4 +1,4 @@
-"""Pages and pictures of both experiments."""
+"""Pages and charts of both experiments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from xml.etree import ElementTree
 
 from spacy_llama_ner.active.budget import Costs, Mean, Row
 from spacy_llama_ner.report.active_page import write_budget, write_history
-from spacy_llama_ner.report.charts import Series, alone, f1_chart
 from tests.active.test_budget import COSTS
 
 
@@ -68,9 +67,3 @@ def test_the_picture_stands_alone(tmp_path: Path) -> None:
     # gold labels for all sentences are a level, to which the axis does not reach
     ticks = [node.text for node in root.iter() if node.attrib.get("class") == "x"]
     assert ticks[0] == "0" and ticks[-2] == "200"
-
-
-def test_one_point_alone_can_be_drawn() -> None:
-    chart = f1_chart([Series("a < b", [(0.0, 0.5, 0.0)], "red"), Series("none", [], "red")], x_name="words")
-    ElementTree.fromstring(alone("T & U", chart))
-    assert "a &lt; b" in chart.content and ">none<" not in chart.content

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from spacy_llama_ner.evaluate.corpus_stats import describe
-from spacy_llama_ner.report import render_corpora
+from spacy_llama_ner.report import render_corpus_report
 from tests.evaluate.reader import read
 from tests.evaluate.sample import gold_doc
 from tests.report.pages import EVIL, NLP, QUOTE, evil_corpora, tagged
@@ -19,7 +19,7 @@ PLAIN = [gold_doc(NLP, "Call Ida Holm.", [("Ida Holm", "NAME")])]
 
 
 def shown() -> str:
-    return read(render_corpora({"train": describe(TRAIN), "dev": describe(DEV)}, title="a corpus")).shown
+    return read(render_corpus_report({"train": describe(TRAIN), "dev": describe(DEV)}, title="a corpus")).shown
 
 
 def test_sizes_of_splits() -> None:
@@ -34,7 +34,7 @@ def test_labels_by_split() -> None:
 
 
 def test_bars_are_shares_of_a_split_on_one_scale() -> None:
-    page = render_corpora({"train": describe(TRAIN), "dev": describe(DEV)}, title="a corpus")
+    page = render_corpus_report({"train": describe(TRAIN), "dev": describe(DEV)}, title="a corpus")
     entities = page[page.index('id="entities"') : page.index('id="pos"')]
     # halves of train, all of dev
     assert re.findall(r'x="0.00%" width="([\d.]+)%"', entities) == ["50.00", "100.00", "50.00", "0.00"]
@@ -51,23 +51,23 @@ def test_entities_in_common() -> None:
 
 
 def test_only_what_docs_carry_has_a_section() -> None:
-    reader = read(render_corpora({"train": describe(PLAIN)}, title="a corpus"))
+    reader = read(render_corpus_report({"train": describe(PLAIN)}, title="a corpus"))
     assert reader.sections == ["splits", "entities", "lengths"]
     assert "Length of docs" in reader.shown
     assert "The docs have no sentence boundaries" in reader.shown
-    full = read(render_corpora({"train": describe(TRAIN), "plain": describe(PLAIN)}, title="a corpus"))
+    full = read(render_corpus_report({"train": describe(TRAIN), "plain": describe(PLAIN)}, title="a corpus"))
     assert full.sections == ["splits", "entities", "pos", "chunks", "lengths", "overlap"]
 
 
 def test_many_labels_are_cut_and_counted() -> None:
     docs = [tagged(["w"], tag=f"T{i}", ent="PER", chunk="NP") for i in range(70)]
-    assert "60 of 70 labels are shown" in read(render_corpora({"train": describe(docs)}, title="")).shown
+    assert "60 of 70 labels are shown" in read(render_corpus_report({"train": describe(docs)}, title="")).shown
 
 
 def test_empty_splits() -> None:
-    page = render_corpora({"train": describe([]), "dev": describe(PLAIN)}, title="a corpus")
+    page = render_corpus_report({"train": describe([]), "dev": describe(PLAIN)}, title="a corpus")
     assert "train 0 - 0 0 0 -" in read(page).shown
-    assert read(render_corpora({"train": describe([])}, title="a corpus")).sections == ["splits", "lengths"]
+    assert read(render_corpus_report({"train": describe([])}, title="a corpus")).sections == ["splits", "lengths"]
 
 
 def test_what_data_brings_is_never_markup() -> None:

@@ -10,8 +10,7 @@ from spacy.training import Example
 
 from spacy_llama_ner.evaluate.learning_curves import Point
 from spacy_llama_ner.evaluate.scorer import seqeval_score
-from spacy_llama_ner.report.charts import reliability_section
-from spacy_llama_ner.report.pipeline_page import render_page
+from spacy_llama_ner.report import render_pipeline_report, render_predictions
 from tests.evaluate.reader import read
 from tests.evaluate.sample import make_example
 from tests.report.pages import EVIL, IDA, MISSED, NOON, QUOTE, RIGHT, TOMAS, WRONG, curve, evil_report, report_of
@@ -92,8 +91,8 @@ def test_a_diagram_for_each_component_with_scores() -> None:
 
 def test_components_that_share_a_group_share_a_diagram() -> None:
     shared = {"people": "llama_ner", "places": "llama_ner"}
-    told = reliability_section([RIGHT], shared).body
-    assert told.count("<h3>") == 1 and "<h3>people, places</h3>" in told
+    page = render_pipeline_report([RIGHT], seqeval_score([RIGHT]), title="a model", limit=0, groups=shared)
+    assert re.findall("<h3>(.*)</h3>", page) == ["people, places"]
 
 
 def test_the_worst_sentences_come_first_and_the_others_are_counted() -> None:
@@ -210,7 +209,7 @@ NLP = spacy.blank("en")
 
 
 def page_of(*examples: Example, limit: int | None = None) -> str:
-    return render_page(examples, seqeval_score(examples), title="a model on a corpus", limit=limit)
+    return render_predictions(examples, seqeval_score(examples), title="a model on a corpus", limit=limit)
 
 
 RIGHT_ROW = make_example(NLP, "Call Ida Holm.", gold=[IDA], predicted=[IDA], scores=[0.875])
@@ -268,9 +267,11 @@ def test_probabilities_are_shown_where_there_are_any() -> None:
 
 
 def test_probabilities_come_from_the_groups_that_are_named() -> None:
-    page = render_page([RIGHT_ROW], seqeval_score([RIGHT_ROW]), title="a model", spans_keys=["other"])
+    page = render_predictions([RIGHT_ROW], seqeval_score([RIGHT_ROW]), title="a model", spans_keys=["other"])
     assert "<small>" not in page
-    own = render_page([RIGHT_ROW], seqeval_score([RIGHT_ROW]), title="a model", spans_keys=["other", "llama_ner"])
+    own = render_predictions(
+        [RIGHT_ROW], seqeval_score([RIGHT_ROW]), title="a model", spans_keys=["other", "llama_ner"]
+    )
     assert "<small>0.88</small>" in own
 
 
@@ -287,7 +288,7 @@ def test_texts_labels_and_titles_are_escaped() -> None:
         NLP, text, gold=[(EVIL, EVIL)], predicted=[("Tell", 'x" onclick="go()'), (EVIL, "</mark>{label}")]
     )
     example.reference.user_data["title"] = EVIL
-    page = render_page([example], seqeval_score([example]), title=EVIL)
+    page = render_predictions([example], seqeval_score([example]), title=EVIL)
     reader = read(page)
     assert not {"script", "a", "img"} & {tag for tag, _ in reader.tags}
     assert not any(name.startswith("on") for _, attrs in reader.tags for name in attrs)

@@ -1,4 +1,7 @@
-"""Scores that keep what they promise: a component's temperature, fitted on gold data."""
+"""Temperature scaling: make the scores of a component's entities say how often they are right.
+
+`calibration` measures what is improved here. Guo et al. (2017), On Calibration of Modern Neural Networks.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,13 @@ class CalibrationError(LlamaNERError):
 
 @dataclass(frozen=True)
 class Calibration:
-    """temperature: what the scores were set to.
+    """What the scaling of one component did.
 
-    before, after: expected calibration error of the entity scores on the data it was fitted on, 0 to 1.
-    n_entities: how many entities were found there.
+    Attributes:
+        temperature: What the scores are divided by from now on.
+        before: Expected calibration error (0 to 1) before, on the data that the temperature was fitted on.
+        after: The same afterwards.
+        n_entities: Number of entities that were found there.
     """
 
     temperature: float
@@ -38,14 +44,19 @@ class Calibration:
 
 
 def calibrate_component(nlp: Language, name: str, examples: Sequence[Example]) -> Calibration:
-    """Fit the temperature of the `llama_ner` called `name` on gold data that it was not trained on, and set it.
+    """Fit the temperature of a `llama_ner` on gold data that it was not trained on, and set it.
 
     The likelihood of the gold tags is maximized, not that of each entity being right or wrong: on data left out, this
-    came closer to the truth. The component reads the docs once; entities stay what they are, and only scores change.
-    Entities with labels that the component does not have count as not annotated in the fit. What `predicted` of the
-    examples says already plays no part.
+    came closer to the truth. The component reads the docs once. Entities stay what they are, and only scores change.
+    Entities with labels that the component does not have count as not annotated in the fit.
 
-    Raises CalibrationError where the component gives no scores, has not been trained, or finds no entity.
+    Args:
+        nlp: The pipeline.
+        name: Name of the component.
+        examples: Gold docs. What the predicted docs hold already plays no part.
+
+    Raises:
+        CalibrationError: If the component gives no scores, has not been trained, or finds no entity.
     """
     from ..head.inference import calibrate
 
@@ -58,14 +69,14 @@ def calibrate_component(nlp: Language, name: str, examples: Sequence[Example]) -
     later = nlp.pipe_names[nlp.pipe_names.index(name) :]
     docs = nlp.pipe([unlabelled(eg.predicted) for eg in examples], disable=later)
     ready = [Example(doc, eg.reference) for eg, doc in zip(examples, docs, strict=True) if len(doc)]
-    emissions = _emissions(ner, ready)
-    before, n_entities = _error(ner, key, ready, emissions)
+    emissions = _predict_emissions(ner, ready)
+    before, n_entities = _measure_error(ner, key, ready, emissions)
     temperature = calibrate(ner.model, emissions, [gold_tags(eg, ner.labels, strict=False) for eg in ready])
-    after, _ = _error(ner, key, ready, emissions)
+    after, _ = _measure_error(ner, key, ready, emissions)
     return Calibration(temperature, before, after, n_entities)
 
 
-def _emissions(ner: LlamaNER, examples: Sequence[Example]) -> list[Floats2d]:
+def _predict_emissions(ner: LlamaNER, examples: Sequence[Example]) -> list[Floats2d]:
     found: list[Floats2d] = []
     with tqdm(total=len(examples), desc="Reading", unit=" docs", delay=PATIENCE, leave=False) as bar:
         for docs in gather((eg.predicted for eg in examples), n_words=WORDS_PER_STEP):
@@ -74,7 +85,7 @@ def _emissions(ner: LlamaNER, examples: Sequence[Example]) -> list[Floats2d]:
     return found
 
 
-def _error(
+def _measure_error(
     ner: LlamaNER, spans_key: str, examples: Sequence[Example], emissions: list[Floats2d]
 ) -> tuple[float, int]:
     """Calibration error at the present temperature, and the number of entities it is taken over."""
@@ -85,8 +96,8 @@ def _error(
         # an earlier component may write to the same group; its scores are its own
         doc.spans.pop(spans_key, None)
     ner.set_annotations(docs, decode(ner.model, emissions))
-    pairs = [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
-    scores, right = scored_entities(pairs, spans_key=spans_key)
+    decoded = [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
+    scores, right = scored_entities(decoded, spans_key=spans_key)
     if not scores:
         raise CalibrationError(
             f"{ner.name!r} finds no entity in these {len(examples)} docs (or none that is not set already), "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations, pairwise, permutations
 
-from spacy_llama_ner.report.html import label_hues
+from spacy_llama_ner.report.rendering import label_hues
 
 
 def test_labels_of_one_corpus_have_colours_far_from_each_other() -> None:
