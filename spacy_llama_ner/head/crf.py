@@ -1,10 +1,14 @@
-"""A linear-chain CRF whose illegal transitions stay illegal (Lafferty et al. 2001)."""
+"""A linear-chain CRF (Lafferty et al. 2001) over BIO tags, whose illegal transitions stay illegal.
+
+From it are computed the best tags, the distribution over all tag sequences, and the probabilities of entities. Docs
+are computed in padded groups of similar length (`group_by_length`, `pad`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +21,14 @@ if TYPE_CHECKING:
 
 # No emission makes up for it. Every tag but I-x follows every tag, so no sum over paths is ever empty.
 IMPOSSIBLE = float("-inf")
+# padded words in one group
+WORDS_PER_GROUP = 8192
+# numbers that the CRF keeps for one group, n_tags ** 2 for a word: a full group with 16 labels
+NUMBERS_PER_GROUP = WORDS_PER_GROUP * 33**2
 
 
-class _Forbid(nn.Module):
-    """Replaces the scores at `illegal` on every read, whatever the parameter underneath says."""
+class _ForbidIllegal(nn.Module):
+    """Replaces the scores at `illegal` whenever they are read, whatever the parameter underneath is."""
 
     def __init__(self, illegal: Tensor) -> None:
         super().__init__()
@@ -32,33 +40,36 @@ class _Forbid(nn.Module):
 
 
 def make_crf(n_tags: int) -> CRF:
-    """pytorch-crf's CRF over BIO tags in the order of `head.scheme`, batch first.
+    """Make pytorch-crf's CRF over BIO tags, batch first.
 
     All legal transitions start at zero. I-x after anything but B-x or I-x, or at the start, scores `IMPOSSIBLE`.
+
+    Args:
+        n_tags: Number of tags, in the order of `head.bio`.
+
+    Returns:
+        The CRF.
     """
     from torchcrf import CRF
 
     crf = CRF(n_tags, batch_first=True)
     for parameter in crf.parameters():
         nn.init.zeros_(parameter)
-    illegal = torch.from_numpy(illegal_transitions(n_tags))
-    parametrize.register_parametrization(crf, "transitions", _Forbid(illegal))
-    parametrize.register_parametrization(crf, "start_transitions", _Forbid(torch.from_numpy(is_inside(n_tags))))
+    illegal, illegal_start = torch.from_numpy(illegal_transitions(n_tags)), torch.from_numpy(is_inside(n_tags))
+    parametrize.register_parametrization(crf, "transitions", _ForbidIllegal(illegal))
+    parametrize.register_parametrization(crf, "start_transitions", _ForbidIllegal(illegal_start))
     return crf
 
 
-# padded words in one group
-WORDS_PER_GROUP = 8192
-# that the CRF keeps for one group, n_tags ** 2 for a word: as many as the words of a group have with 16 labels
-NUMBERS_PER_GROUP = WORDS_PER_GROUP * 33**2
+def group_by_length(lengths: Sequence[int], *, n_tags: int) -> Iterator[list[int]]:
+    """Group docs of similar length.
 
-T = TypeVar("T")
+    Args:
+        lengths: Words of each doc.
+        n_tags: Number of tags; with many of them the groups are smaller, so that memory is bounded.
 
-
-def by_length(lengths: Sequence[int], *, n_tags: int) -> Iterator[list[int]]:
-    """Indices of the non-empty docs in groups of similar length, the longest first in each group.
-
-    n_tags: of the CRF; with many of them the groups are smaller, so that memory is bounded.
+    Yields:
+        Indices of docs with words, the longest first.
     """
     most = min(WORDS_PER_GROUP, NUMBERS_PER_GROUP // n_tags**2)
     order = sorted((i for i, n in enumerate(lengths) if n), key=lambda i: -lengths[i])
@@ -74,21 +85,34 @@ def by_length(lengths: Sequence[int], *, n_tags: int) -> Iterator[list[int]]:
 
 
 def pad(arrays: Sequence[Tensor], value: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Stack tensors [n_i, ...] to [n_docs, max n_i, ...], with their lengths, int64 [n_docs]."""
+    """Stack the tensors of docs.
+
+    Args:
+        arrays: Tensors [n_words, ...], one for each doc.
+        value: What stands behind shorter docs.
+
+    Returns:
+        The padded tensor [n_docs, n_words, ...], and the lengths of the docs, int64 [n_docs].
+    """
     lengths = torch.tensor([len(array) for array in arrays], device=arrays[0].device)
     return torch.nn.utils.rnn.pad_sequence(list(arrays), batch_first=True, padding_value=value), lengths
 
 
-def is_word(lengths: Tensor, n_words: int) -> Tensor:
-    """Bool [n_docs, n_words]: not behind the doc's end. lengths: int64 [n_docs]."""
+def word_mask(lengths: Tensor, n_words: int) -> Tensor:
+    """Mark the words of padded docs, bool [n_docs, n_words], given their lengths, int64 [n_docs]."""
     return torch.arange(n_words, device=lengths.device) < lengths[:, None]
 
 
 def viterbi(crf: CRF, emissions: Tensor, lengths: Tensor) -> Tensor:
-    """The most probable tags (Viterbi 1967), int64 [n_docs, n_words]; entries behind a doc's end mean nothing.
+    """Find the most probable tags (Viterbi 1967).
 
-    emissions: fp32 [n_docs, n_words, n_tags], padded on the right.
-    lengths: int64 [n_docs], each at least 1.
+    Args:
+        crf: The CRF.
+        emissions: Emissions fp32 [n_docs, n_words, n_tags], padded on the right.
+        lengths: Words of each doc, int64 [n_docs], each at least 1.
+
+    Returns:
+        Tags, int64 [n_docs, n_words]; entries behind a doc's end mean nothing.
     """
     transitions = crf.transitions
     score = crf.start_transitions + emissions[:, 0]
@@ -110,12 +134,15 @@ def viterbi(crf: CRF, emissions: Tensor, lengths: Tensor) -> Tensor:
 class Posterior:
     """The CRF's distribution over tag sequences as the Markov chain that it is.
 
-    marginals: [n_docs, n_words, n_tags], probability of each tag at each word.
-    transitions: [n_tags, n_tags], log-weight of a tag behind another.
-    ahead: [n_docs, n_words - 1, n_tags], log-weight of each tag of the next word, with all that may come behind it.
-    total: [n_docs, n_words - 1, n_tags], log-weight of all that may follow each tag of this word.
+    The chain's transition matrices, which would take gigabytes for a book, are computed from the last three where
+    they are needed.
 
-    A step's matrix, which of a book would take gigabytes, is made of the last three where it is needed.
+    Attributes:
+        marginals: Probability of each tag at each word, [n_docs, n_words, n_tags].
+        transitions: Log-weight of a tag behind another, [n_tags, n_tags].
+        ahead: Log-weight of each tag of the next word, with all that may come behind it, [n_docs, n_words - 1,
+            n_tags].
+        total: Log-weight of all that may follow each tag of this word, [n_docs, n_words - 1, n_tags].
     """
 
     marginals: Tensor
@@ -123,10 +150,15 @@ class Posterior:
     ahead: Tensor
     total: Tensor
 
-    def onward(self, tags: Tensor, following: Tensor) -> Tensor:
-        """Probability that the next word has a tag, given that of each word but the last: [n_docs, n_words - 1].
+    def transition_probability(self, tags: Tensor, following: Tensor) -> Tensor:
+        """Compute how probable the tag of the next word is, given that of a word.
 
-        tags, following: int64 [n_docs, n_words - 1], of the words and of those behind them.
+        Args:
+            tags: Tags of all words but the last, int64 [n_docs, n_words - 1].
+            following: Tags of the words behind them, int64 [n_docs, n_words - 1].
+
+        Returns:
+            Probabilities [n_docs, n_words - 1].
         """
         ahead = self.ahead.gather(2, following[:, :, None])[:, :, 0]
         total = self.total.gather(2, tags[:, :, None])[:, :, 0]
@@ -134,13 +166,21 @@ class Posterior:
 
 
 def posterior(crf: CRF, emissions: Tensor, lengths: Tensor, *, temperature: float = 1.0) -> Posterior:
-    """Forward-backward, written with conditional probabilities so that long docs lose no precision.
+    """Compute the distribution over tag sequences by forward-backward.
 
-    Arguments as of `viterbi`. Backwards, the log-weight of everything behind a word is collected (and shifted at
-    each word, which changes no ratio); forwards, the marginals follow the chain from word to word.
+    It is written with conditional probabilities, so that long docs lose no precision. Backwards, the log-weight of
+    everything behind a word is collected (and shifted at each word, which changes no ratio); forwards, the marginals
+    follow the chain from word to word.
 
-    temperature: what all scores are divided by, those of the transitions too. Above 1 the distribution is flatter,
-        below 1 sharper; the best sequence is the same at any.
+    Args:
+        crf: The CRF.
+        emissions: Emissions fp32 [n_docs, n_words, n_tags], padded on the right.
+        lengths: Words of each doc, int64 [n_docs], each at least 1.
+        temperature: What all scores are divided by, those of the transitions too. Above 1 the distribution is
+            flatter, below 1 sharper; the best sequence is the same at any.
+
+    Returns:
+        The distribution.
     """
     emissions, transitions = emissions / temperature, crf.transitions / temperature
     behind = (crf.end_transitions / temperature).expand(len(emissions), -1)
@@ -168,11 +208,18 @@ def posterior(crf: CRF, emissions: Tensor, lengths: Tensor, *, temperature: floa
 
 
 def span_scores(posterior: Posterior, tags: Tensor, lengths: Tensor) -> Tensor:
-    """How probable it is that the entity starting at a word is right as a whole: its start, end and label.
+    """Compute how probable it is that an entity is right as a whole: its start, end and label.
 
-    tags: int64 [n_docs, n_words], as `viterbi` gives them. Returns [n_docs, n_words]; entries at words where no
-    entity starts mean nothing. The score of an entity B I I is P(B) P(I|B) P(I|I) (1 - P(I|I)), without the last
-    factor at the end of the doc.
+    The score of an entity B I I is P(B) P(I|B) P(I|I) (1 - P(I|I)), without the last factor at the end of the doc.
+
+    Args:
+        posterior: The distribution over tag sequences.
+        tags: Tags with the entities, int64 [n_docs, n_words], as `viterbi` gives them.
+        lengths: Words of each doc, int64 [n_docs].
+
+    Returns:
+        The score of the entity that starts at each word, [n_docs, n_words]; entries at words where no entity starts
+        mean nothing.
     """
     n_docs, n_words = tags.shape
     begins = tags % 2 == 1
@@ -180,12 +227,12 @@ def span_scores(posterior: Posterior, tags: Tensor, lengths: Tensor) -> Tensor:
     here = posterior.marginals.gather(2, tags[:, :, None])[:, :, 0]
     if n_words == 1:
         return here
-    onward = posterior.onward(tags[:, :-1], inside_tag[:, :-1])  # P(the entity goes on)
+    onward = posterior.transition_probability(tags[:, :-1], inside_tag[:, :-1])  # P(the entity goes on)
     goes_on = (tags[:, 1:] > 0) & (tags[:, 1:] % 2 == 0)
     factor = safe_log(torch.where(goes_on, onward, 1 - onward))
-    factor = factor.masked_fill(~is_word(lengths, n_words)[:, 1:], 0.0)
-    # sum the log-factors from each word to the end of its entity
-    # in float64, since the sums of a long doc hide the terms; on the CPU, since Apple's GPUs have no float64
+    factor = factor.masked_fill(~word_mask(lengths, n_words)[:, 1:], 0.0)
+    # The log-factors from each word to the end of its entity are summed in float64, since the sums of a long doc hide
+    # the terms, and on the CPU, since Apple's GPUs have no float64.
     total = torch.cat([factor, factor.new_zeros(n_docs, 1)], dim=1).cpu().double()
     upto = total.cumsum(dim=1)
     last = torch.cat([~goes_on, goes_on.new_ones(n_docs, 1)], dim=1).cpu()
@@ -196,26 +243,39 @@ def span_scores(posterior: Posterior, tags: Tensor, lengths: Tensor) -> Tensor:
 
 
 def safe_log(probabilities: Tensor) -> Tensor:
-    """The logarithm, of 0 too: a large negative number."""
+    """Take the logarithm, that of 0 as a large negative number."""
     return probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny).log()
 
 
 def log_probability(posterior: Posterior, tags: Tensor, lengths: Tensor) -> Tensor:
-    """Log-probability of one tag sequence for each doc, [n_docs].
+    """Compute the log-probability of a tag sequence.
 
-    tags: int64 [n_docs, n_words]; entries behind a doc's end mean nothing.
+    Args:
+        posterior: The distribution over tag sequences.
+        tags: The sequence of each doc, int64 [n_docs, n_words]; entries behind a doc's end mean nothing.
+        lengths: Words of each doc, int64 [n_docs].
+
+    Returns:
+        Log-probabilities [n_docs].
     """
     first = safe_log(posterior.marginals[:, 0].gather(1, tags[:, :1])[:, 0])
-    onward = safe_log(posterior.onward(tags[:, :-1], tags[:, 1:]))
-    behind = ~is_word(lengths, tags.shape[1])[:, 1:]
+    onward = safe_log(posterior.transition_probability(tags[:, :-1], tags[:, 1:]))
+    behind = ~word_mask(lengths, tags.shape[1])[:, 1:]
     return first + onward.masked_fill(behind, 0.0).sum(dim=1)
 
 
-def lead(crf: CRF, emissions: Tensor, lengths: Tensor) -> Tensor:
-    """By how much the score of the best tag sequence exceeds that of the second best, [n_docs].
+def viterbi_margin(crf: CRF, emissions: Tensor, lengths: Tensor) -> Tensor:
+    """Compute by how much the score of the best tag sequence exceeds that of the second best.
 
-    Viterbi with the two best ways to each tag (Seshadri and Sundberg 1994, list Viterbi decoding). Arguments as of
-    `decode.viterbi`.
+    It is Viterbi with the two best ways to each tag (Seshadri and Sundberg 1994, list Viterbi decoding).
+
+    Args:
+        crf: The CRF.
+        emissions: Emissions fp32 [n_docs, n_words, n_tags], padded on the right.
+        lengths: Words of each doc, int64 [n_docs], each at least 1.
+
+    Returns:
+        Differences [n_docs].
     """
     best = crf.start_transitions + emissions[:, 0]
     # [n_docs, 2, n_tags]: a single word has one way to each tag
@@ -229,10 +289,10 @@ def lead(crf: CRF, emissions: Tensor, lengths: Tensor) -> Tensor:
 
 
 def entropy(probabilities: Tensor) -> Tensor:
-    """Entropy over the last dimension, in nats."""
+    """Compute the entropy over the last dimension, in nats."""
     return torch.special.entr(probabilities.clamp(min=0.0)).sum(dim=-1)
 
 
 def word_mean(values: Tensor, lengths: Tensor) -> Tensor:
-    """Mean over the words of each doc: [n_docs, n_words] to [n_docs]."""
-    return values.masked_fill(~is_word(lengths, values.shape[1]), 0.0).sum(dim=1) / lengths
+    """Take the mean over the words of each doc: [n_docs, n_words] to [n_docs]."""
+    return values.masked_fill(~word_mask(lengths, values.shape[1]), 0.0).sum(dim=1) / lengths

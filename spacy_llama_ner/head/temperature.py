@@ -1,7 +1,4 @@
-"""Temperature scaling: one number that makes a CRF as sure of itself as gold data warrant (Guo et al. 2017).
-
-https://arxiv.org/abs/1706.04599
-"""
+"""Temperature scaling (Guo et al. 2017, https://arxiv.org/abs/1706.04599): one number that calibrates a CRF."""
 
 from __future__ import annotations
 
@@ -13,48 +10,60 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .crf import by_length
+from .crf import group_by_length
 from .loss import crf_loss
 
 if TYPE_CHECKING:
     from torchcrf import CRF
 
-LOWEST, HIGHEST = 0.1, 10.0
-# The logarithm of the temperature is expected to be normal around 0 with this standard deviation. Thousands of words
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 10.0
+# The logarithm of the temperature has a normal prior around 0 with this standard deviation. Thousands of words
 # outvote it; a handful that are all right by chance do not make every score 1.
-SPREAD = 0.5
+PRIOR_STD = 0.5
 TOLERANCE = 1e-3
 
 
 def fit_temperature(crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor]) -> float:
-    """The temperature, between `LOWEST` and `HIGHEST`, at which the CRF finds the gold tags most probable.
+    """Find the temperature at which the CRF gives gold tags the highest probability.
 
-    emissions: fp32 [n_words, n_tags] for each doc. tags: int64 [n_words], below 0 where the tag is not known. Docs
-    without a known tag play no part. Neither `crf` nor its gradients are changed.
+    Docs without a known tag play no part. Neither the CRF nor its gradients are changed.
+
+    Args:
+        crf: The CRF.
+        emissions: Emissions fp32 [n_words, n_tags] of each doc.
+        tags: Gold tags int64 [n_words] of each doc, below 0 where the tag is not known.
+
+    Returns:
+        The temperature, between `MIN_TEMPERATURE` and `MAX_TEMPERATURE`.
     """
-    # scipy is slow to import, and only this needs it
+    # scipy is slow to import, and nothing else needs it
     from scipy.optimize import minimize_scalar
 
-    groups = list(by_length([len(gold) if (gold >= 0).any() else 0 for gold in tags], n_tags=crf.num_tags))
+    groups = list(
+        group_by_length([len(gold) if (gold >= 0).any() else 0 for gold in tags], n_tags=crf.num_tags),
+    )
 
     def cost(log_temperature: float) -> float:
-        surprise = log_temperature**2 / (2 * SPREAD**2)
+        surprise = log_temperature**2 / (2 * PRIOR_STD**2)
         temperature = exp(log_temperature)
-        flatter = _divided(crf, temperature)
+        scaled = _scaled_copy(crf, temperature)
         for group in groups:
             scores = [emissions[i] / temperature for i in group]
-            surprise += crf_loss(flatter, scores, [tags[i] for i in group], missing="split").item()
+            surprise += crf_loss(scaled, scores, [tags[i] for i in group], missing="split").item()
         return surprise
 
     with torch.no_grad():
         found = minimize_scalar(
-            cost, bounds=(log(LOWEST), log(HIGHEST)), method="bounded", options={"xatol": TOLERANCE}
+            cost,
+            bounds=(log(MIN_TEMPERATURE), log(MAX_TEMPERATURE)),
+            method="bounded",
+            options={"xatol": TOLERANCE},
         )
     return exp(found.x)
 
 
-def _divided(crf: CRF, temperature: float) -> CRF:
-    divided = copy.deepcopy(crf)
-    for parameter in divided.parameters():
+def _scaled_copy(crf: CRF, temperature: float) -> CRF:
+    scaled = copy.deepcopy(crf)
+    for parameter in scaled.parameters():
         parameter /= temperature
-    return divided
+    return scaled

@@ -15,8 +15,7 @@ from spacy.training import Example
 from thinc.api import Model, get_current_ops, set_dropout_rate
 
 from spacy_llama_ner.head import BiLSTMHead, CRFTagger, LinearHead, TaggingLoss
-from spacy_llama_ner.head.architectures import HeadModel, TaggerHead, extend_labels, get_loss_settings, set_labels
-from spacy_llama_ner.head.loss import LossSettings
+from spacy_llama_ner.head.architectures import HeadModel, TaggerHead, extend_labels, get_tagging_loss, set_labels
 from tests.conftest import build_tiny_encoder
 from tests.pipeline.samples import learn_by_heart
 
@@ -144,7 +143,7 @@ def test_the_loss_of_the_config_is_the_loss_of_the_model() -> None:
     nlp = spacy.blank("en")
     loss = {"crf": 0.5, "cross_entropy": 2.0, "label_weights": {"NAME": 3.0}}
     ner = nlp.add_pipe("llama_ner", config={"model": {"tok2vec": EMBED, "loss": loss}})
-    assert get_loss_settings(ner.model) == LossSettings(0.5, 2.0, 0.0, {"NAME": 3.0})
+    assert get_tagging_loss(ner.model) == TaggingLoss(0.5, 2.0, 0.0, {"NAME": 3.0})
 
 
 WIDTH = 6

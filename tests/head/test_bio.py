@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spacy_llama_ner.head.bio import count_tags, illegal_transitions, is_inside, spans, tag_names
+from spacy_llama_ner.head.bio import count_tags, illegal_transitions, is_inside, tag_names, tags_to_spans
 from tests.head.helpers import is_legal
 
 
@@ -45,4 +45,4 @@ def test_the_tables_say_what_the_names_say(n_labels: int) -> None:
     ],
 )
 def test_spans_of_a_tag_sequence(tags: list[int], expected: list[tuple[int, int, int]]) -> None:
-    assert list(spans(np.asarray(tags, dtype="int64"))) == expected
+    assert list(tags_to_spans(np.asarray(tags, dtype="int64"))) == expected

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchcrf import CRF
 
-from spacy_llama_ner.head.bio import illegal_transitions, is_inside, spans, tag_names
+from spacy_llama_ner.head.bio import illegal_transitions, is_inside, tag_names, tags_to_spans
 from spacy_llama_ner.head.crf import make_crf, posterior, span_scores, viterbi
 from tests.head.helpers import LABELS, BruteForce, is_legal, random_crf, random_emissions
 
@@ -121,7 +121,7 @@ def test_span_scores_count_the_sequences_with_that_entity(n_labels: int, lengths
             tags[row, : lengths[row]] = torch.tensor(doc.sequences[rng.integers(len(doc.sequences))])
         scores = span_scores(distribution, tags, sizes)
         for row, doc in enumerate(brute):
-            for start, end, label in spans(tags[row, : lengths[row]].numpy()):
+            for start, end, label in tags_to_spans(tags[row, : lengths[row]].numpy()):
                 expected = doc.span_probability((start, end, LABELS[label]))
                 assert scores[row, start].item() == pytest.approx(expected, rel=1e-3, abs=1e-7)
 
@@ -211,7 +211,7 @@ def test_a_long_entity_has_a_score_above_zero() -> None:
     emissions[0, 0, 1] = emissions[0, 1:, 2] = 20.0
     lengths = torch.tensor([3000])
     tags = viterbi(crf, emissions, lengths)
-    assert list(spans(tags[0].numpy())) == [(0, 3000, 0)]
+    assert list(tags_to_spans(tags[0].numpy())) == [(0, 3000, 0)]
     assert span_scores(posterior(crf, emissions, lengths), tags, lengths)[0, 0].item() == pytest.approx(1, abs=1e-3)
 
 

@@ -12,7 +12,7 @@ from thinc.types import Floats2d
 from spacy_llama_ner.head import CRFTagger, LinearHead, TaggingLoss
 from spacy_llama_ner.head.architectures import TaggerModel, set_labels
 from spacy_llama_ner.head.bio import MISSING
-from spacy_llama_ner.head.crf import WORDS_PER_GROUP, by_length, pad
+from spacy_llama_ner.head.crf import WORDS_PER_GROUP, group_by_length, pad
 from spacy_llama_ner.head.inference import calibrate, decode, get_loss
 from tests.head.helpers import LABELS, BruteForce, entities
 
@@ -126,7 +126,7 @@ def test_no_known_tag_gives_zero_loss_and_zero_gradients(tagger: TaggerModel) ->
 
 @pytest.mark.parametrize("lengths", [[], [0, 0], [3, 0, 1, 900, 2, 5, 4000, 0, 4000, 20000], [1] * 20000])
 def test_groups_hold_each_doc_once_within_the_budget(lengths: list[int]) -> None:
-    groups = list(by_length(lengths, n_tags=9))
+    groups = list(group_by_length(lengths, n_tags=9))
     assert sorted(i for group in groups for i in group) == [i for i, n in enumerate(lengths) if n]
     for group in groups:
         sizes = [lengths[i] for i in group]
@@ -136,10 +136,10 @@ def test_groups_hold_each_doc_once_within_the_budget(lengths: list[int]) -> None
 
 
 def test_with_many_tags_groups_are_smaller() -> None:
-    assert [len(group) for group in by_length([1] * 20000, n_tags=33)] == [8192, 8192, 3616]
-    assert len(next(by_length([1] * 20000, n_tags=66))) == 2048
+    assert [len(group) for group in group_by_length([1] * 20000, n_tags=33)] == [8192, 8192, 3616]
+    assert len(next(group_by_length([1] * 20000, n_tags=66))) == 2048
     # a doc is never cut
-    assert list(by_length([9, 9], n_tags=100_000)) == [[0], [1]]
+    assert list(group_by_length([9, 9], n_tags=100_000)) == [[0], [1]]
 
 
 def test_padding_stands_behind_shorter_docs() -> None:

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from spacy_llama_ner.head import TaggingLoss
-from spacy_llama_ner.head.bio import CLOSED, MISSING, is_inside
+from spacy_llama_ner.head.bio import MISSING, NOT_INSIDE, is_inside
 from spacy_llama_ner.head.crf import make_crf
 from spacy_llama_ner.head.loss import (
-    LossSettings,
     allowed_tags,
     crf_loss,
-    known_stretches,
+    known_ranges,
     log_partition,
     partial_loss,
 )
@@ -28,7 +27,7 @@ WORDS = [[1.0, 2.0, -1.0], [0.5, 0.0, 1.5], [-2.0, 3.0, 0.0]]
 GOLD = [1, 2, 0]
 
 
-def compute(loss: LossSettings, words: list[list[float]] = WORDS, gold: list[int] = GOLD) -> float:
+def compute(loss: TaggingLoss, words: list[list[float]] = WORDS, gold: list[int] = GOLD) -> float:
     """The loss of one doc under a CRF whose legal transitions all score 0."""
     return loss(make_crf(3), [torch.tensor(words)], [torch.tensor(gold)], ["NAME"]).item()
 
@@ -48,72 +47,72 @@ def likelihood(words: list[list[float]], gold: list[int]) -> float:
 
 
 def test_crf_term() -> None:
-    assert compute(LossSettings()) == pytest.approx(-likelihood(WORDS, GOLD) / 3)
+    assert compute(TaggingLoss()) == pytest.approx(-likelihood(WORDS, GOLD) / 3)
 
 
 def test_cross_entropy_term() -> None:
     expected = -sum(log_softmax(word)[tag] for word, tag in zip(WORDS, GOLD, strict=True)) / 3
-    assert compute(LossSettings(crf=0.0, cross_entropy=1.0)) == pytest.approx(expected)
+    assert compute(TaggingLoss(crf=0.0, cross_entropy=1.0)) == pytest.approx(expected)
 
 
 def test_label_smoothing_term() -> None:
     smoothing = -sum(sum(log_softmax(word)) / 3 for word in WORDS) / 3
-    without = compute(LossSettings(crf=0.0, cross_entropy=1.0))
-    assert compute(LossSettings(crf=0.0, cross_entropy=1.0, label_smoothing=0.1)) - without == pytest.approx(
+    without = compute(TaggingLoss(crf=0.0, cross_entropy=1.0))
+    assert compute(TaggingLoss(crf=0.0, cross_entropy=1.0, label_smoothing=0.1)) - without == pytest.approx(
         0.1 * smoothing
     )
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms() -> None:
-    crf, entropy = compute(LossSettings()), compute(LossSettings(crf=0.0, cross_entropy=1.0))
-    smoothing = compute(LossSettings(crf=1.0, label_smoothing=1.0)) - crf
-    mixed = compute(LossSettings(crf=0.5, cross_entropy=2.0, label_smoothing=0.3))
+    crf, entropy = compute(TaggingLoss()), compute(TaggingLoss(crf=0.0, cross_entropy=1.0))
+    smoothing = compute(TaggingLoss(crf=1.0, label_smoothing=1.0)) - crf
+    mixed = compute(TaggingLoss(crf=0.5, cross_entropy=2.0, label_smoothing=0.3))
     assert mixed == pytest.approx(0.5 * crf + 2.0 * entropy + 0.3 * smoothing, rel=1e-5)
 
 
 def test_label_weights_multiply_the_terms_of_their_words() -> None:
     surprise = [-log_softmax(word)[tag] for word, tag in zip(WORDS, GOLD, strict=True)]
-    loss = LossSettings(crf=0.0, cross_entropy=1.0, label_weights={"NAME": 3.0, "O": 0.25})
+    loss = TaggingLoss(crf=0.0, cross_entropy=1.0, label_weights={"NAME": 3.0, "O": 0.25})
     assert compute(loss) == pytest.approx((3 * surprise[0] + 3 * surprise[1] + 0.25 * surprise[2]) / 3)
 
 
 def test_label_weights_leave_the_crf_term_alone() -> None:
     smooth = {"label_smoothing": 1e-12}
-    assert compute(LossSettings(label_weights={"NAME": 3.0}, **smooth)) == pytest.approx(
-        compute(LossSettings(**smooth))
+    assert compute(TaggingLoss(label_weights={"NAME": 3.0}, **smooth)) == pytest.approx(
+        compute(TaggingLoss(**smooth))
     )
 
 
 def test_label_weights_without_a_term_to_multiply_are_refused() -> None:
     with pytest.raises(ValueError, match="change nothing here"):
-        LossSettings(label_weights={"NAME": 3.0})
+        TaggingLoss(label_weights={"NAME": 3.0})
 
 
 def test_labels_without_a_weight_count_one() -> None:
-    assert LossSettings(cross_entropy=1.0, label_weights={"DATE": 2.0}).tag_weights(["NAME", "DATE"]) == [
+    assert TaggingLoss(cross_entropy=1.0, label_weights={"DATE": 2.0}).tag_weights(["NAME", "DATE"]) == [
         1,
         1,
         1,
         2,
         2,
     ]
-    assert LossSettings(cross_entropy=1.0, label_weights={"O": 0.5}).tag_weights(["NAME"]) == [0.5, 1, 1]
+    assert TaggingLoss(cross_entropy=1.0, label_weights={"O": 0.5}).tag_weights(["NAME"]) == [0.5, 1, 1]
 
 
 def test_a_weight_for_an_unknown_label_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"\['PLACE'\], which are not labels .* \['NAME'\]"):
-        compute(LossSettings(cross_entropy=1.0, label_weights={"PLACE": 2.0}))
+        compute(TaggingLoss(cross_entropy=1.0, label_weights={"PLACE": 2.0}))
 
 
 def test_missing_tags_can_cut_a_doc_in_two() -> None:
     words = [*WORDS[:1], [7.0, -3.0, 2.0], *WORDS[1:]]
     gold = [1, MISSING, 0, 1]
     expected = -(likelihood(words[:1], gold[:1]) + likelihood(words[2:], gold[2:])) / 3
-    assert compute(LossSettings(missing="split"), words, gold) == pytest.approx(expected)
+    assert compute(TaggingLoss(missing="split"), words, gold) == pytest.approx(expected)
 
 
 def test_where_they_do_what_a_missing_word_scores_plays_no_part() -> None:
-    loss = LossSettings(cross_entropy=1.0, label_smoothing=0.1, missing="split")
+    loss = TaggingLoss(cross_entropy=1.0, label_smoothing=0.1, missing="split")
     gold = [1, MISSING, 0]
     assert compute(loss, WORDS, gold) == compute(loss, [WORDS[0], [9.0, 9.0, -9.0], WORDS[2]], gold)
 
@@ -129,11 +128,11 @@ def test_where_they_do_what_a_missing_word_scores_plays_no_part() -> None:
     ],
 )
 def test_known_stretches(tags: list[int], stretches: list[tuple[int, int]]) -> None:
-    assert known_stretches(torch.tensor(tags, dtype=torch.int64)) == stretches
+    assert known_ranges(torch.tensor(tags, dtype=torch.int64)) == stretches
 
 
 def test_docs_of_any_length_are_summed_and_divided_by_their_known_words() -> None:
-    crf, loss = random_crf(2, seed=1), LossSettings(cross_entropy=0.5)
+    crf, loss = random_crf(2, seed=1), TaggingLoss(cross_entropy=0.5)
     docs = [random_emissions(1, n, 5, seed=n)[0] for n in (3, 0, 1, 5)]
     golds = [torch.tensor(tags, dtype=torch.int64) for tags in ([1, 2, 0], [], [3], [0, MISSING, 1, 2, 3])]
     known = [3, 0, 1, 4]
@@ -145,7 +144,7 @@ def test_docs_of_any_length_are_summed_and_divided_by_their_known_words() -> Non
 @pytest.mark.parametrize("gold", [[[MISSING, MISSING]], [[], [MISSING]], [[]]])
 def test_no_known_tag_gives_zero_loss_and_zero_gradients(gold: list[list[int]]) -> None:
     docs = [random_emissions(1, len(tags), 3, seed=2)[0].requires_grad_() for tags in gold]
-    loss = LossSettings(cross_entropy=1.0, label_smoothing=0.1)
+    loss = TaggingLoss(cross_entropy=1.0, label_smoothing=0.1)
     value = loss(make_crf(3), docs, [torch.tensor(tags, dtype=torch.int64) for tags in gold], ["NAME"])
     value.backward()
     assert value.item() == 0.0
@@ -155,12 +154,12 @@ def test_no_known_tag_gives_zero_loss_and_zero_gradients(gold: list[list[int]]) 
 @pytest.mark.parametrize(
     "loss",
     [
-        LossSettings(),
-        LossSettings(crf=0.0, cross_entropy=1.0),
-        LossSettings(crf=0.7, cross_entropy=0.4, label_smoothing=0.1, label_weights={"A": 2.0, "O": 0.5}),
+        TaggingLoss(),
+        TaggingLoss(crf=0.0, cross_entropy=1.0),
+        TaggingLoss(crf=0.7, cross_entropy=0.4, label_smoothing=0.1, label_weights={"A": 2.0, "O": 0.5}),
     ],
 )
-def test_gradients_are_finite_differences(loss: LossSettings) -> None:
+def test_gradients_are_finite_differences(loss: TaggingLoss) -> None:
     crf = random_crf(2, seed=3).double()
     golds = [torch.tensor([1, 2, 0, MISSING, 3]), torch.tensor([0, 3, 4])]
 
@@ -205,7 +204,7 @@ def surprise(crf: torch.nn.Module, emissions: torch.Tensor, known: list[int]) ->
     return -float(np.log(sum(p for tags, p in pairs if agrees(tags, known))))
 
 
-@pytest.mark.parametrize("known", list(product([MISSING, CLOSED, 0, 1], repeat=3)))
+@pytest.mark.parametrize("known", list(product([MISSING, NOT_INSIDE, 0, 1], repeat=3)))
 def test_every_way_in_which_three_words_can_be_known(known: tuple[int, ...]) -> None:
     crf, emissions = random_crf(2, seed=4), random_emissions(1, 3, N_TAGS, seed=5)[0]
     loss = partial_loss(crf, [emissions], [torch.tensor(known)])
@@ -215,8 +214,8 @@ def test_every_way_in_which_three_words_can_be_known(known: tuple[int, ...]) -> 
 @pytest.mark.parametrize(
     "known",
     [
-        [1, 2, CLOSED, MISSING, 0, 3],
-        [MISSING, 3, CLOSED, 1, 2, 2],
+        [1, 2, NOT_INSIDE, MISSING, 0, 3],
+        [MISSING, 3, NOT_INSIDE, 1, 2, 2],
         [0, MISSING, MISSING, MISSING, 3, 4],
         [MISSING, 2, MISSING, 4, MISSING, MISSING],
     ],
@@ -230,7 +229,7 @@ def test_longer_docs(known: list[int]) -> None:
 def test_docs_of_any_length_are_summed() -> None:
     crf = random_crf(2, seed=8)
     docs = [random_emissions(1, n, N_TAGS, seed=n)[0] for n in (1, 4, 2)]
-    known = [[CLOSED], [MISSING, 1, 2, MISSING], [0, MISSING]]
+    known = [[NOT_INSIDE], [MISSING, 1, 2, MISSING], [0, MISSING]]
     loss = partial_loss(crf, docs, [torch.tensor(tags) for tags in known])
     alone = [surprise(crf, doc, tags) for doc, tags in zip(docs, known, strict=True)]
     assert loss.item() == pytest.approx(sum(alone), abs=1e-5)
@@ -252,13 +251,13 @@ def test_where_nothing_is_known_there_is_nothing_to_learn() -> None:
 
 def test_more_knowledge_is_never_more_probable() -> None:
     crf, doc = random_crf(2, seed=13), random_emissions(1, 4, N_TAGS, seed=14)[0]
-    steps = [[MISSING] * 4, [1, MISSING, MISSING, MISSING], [1, CLOSED, MISSING, MISSING], [1, 0, MISSING, 0]]
+    steps = [[MISSING] * 4, [1, MISSING, MISSING, MISSING], [1, NOT_INSIDE, MISSING, MISSING], [1, 0, MISSING, 0]]
     losses = [partial_loss(crf, [doc], [torch.tensor(tags)]).item() for tags in steps]
     assert losses == sorted(losses)
 
 
 def test_the_word_behind_an_entity_may_start_another_but_not_go_on() -> None:
-    allowed = allowed_tags(torch.tensor([1, CLOSED, MISSING]), N_TAGS).tolist()
+    allowed = allowed_tags(torch.tensor([1, NOT_INSIDE, MISSING]), N_TAGS).tolist()
     assert allowed[0] == [False, True, False, False, False]
     assert allowed[1] == [True, True, False, True, False]
     assert all(allowed[2])
@@ -277,7 +276,7 @@ def test_log_partition_is_the_sum_over_all_sequences() -> None:
 
 def test_gradients_are_finite_differences_and_finite() -> None:
     crf = random_crf(2, seed=17).double()
-    tags = [torch.tensor([1, CLOSED, MISSING, 0]), torch.tensor([MISSING, 3, 4])]
+    tags = [torch.tensor([1, NOT_INSIDE, MISSING, 0]), torch.tensor([MISSING, 3, 4])]
     docs = [random_emissions(1, n, N_TAGS, seed=n)[0].double().requires_grad_() for n in (4, 3)]
     assert torch.autograd.gradcheck(lambda *scores: partial_loss(crf, scores, tags), docs)
     long = random_emissions(1, 600, N_TAGS, seed=1)[0].requires_grad_()
@@ -291,7 +290,7 @@ def test_words_that_nobody_knows_take_part_where_they_are_summed_over_and_not_wh
     one, other = random_emissions(2, 3, 3, seed=19)
     other = torch.cat([one[:1], other[1:2], one[2:]])
     summed, split = (
-        [LossSettings(missing=missing)(crf, [doc], gold, ["A"]).item() for doc in (one, other)]
+        [TaggingLoss(missing=missing)(crf, [doc], gold, ["A"]).item() for doc in (one, other)]
         for missing in ("sum", "split")
     )
     assert split[0] == split[1]
@@ -303,7 +302,7 @@ def test_docs_that_are_known_as_a_whole_give_the_same_bits_as_the_likelihood_alo
     crf = random_crf(2, seed=20)
     golds = [torch.tensor(tags) for tags in ([1, 2, 0, 3], [0], [3, 4, 1])]
     gradients = []
-    for loss in (LossSettings(missing=missing), None):
+    for loss in (TaggingLoss(missing=missing), None):
         docs = [random_emissions(1, len(gold), N_TAGS, seed=len(gold))[0].requires_grad_() for gold in golds]
         crf.zero_grad()
         if loss is None:
@@ -320,4 +319,4 @@ def test_docs_that_are_known_as_a_whole_give_the_same_bits_as_the_likelihood_alo
 
 def test_another_way_with_missing_words_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"missing is 'guess'; expected one of sum, split\."):
-        LossSettings(missing="guess")
+        TaggingLoss(missing="guess")

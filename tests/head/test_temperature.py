@@ -12,7 +12,7 @@ from torchcrf import CRF
 
 from spacy_llama_ner.head.bio import MISSING
 from spacy_llama_ner.head.crf import posterior, viterbi
-from spacy_llama_ner.head.temperature import HIGHEST, LOWEST, SPREAD, TOLERANCE, fit_temperature
+from spacy_llama_ner.head.temperature import MAX_TEMPERATURE, MIN_TEMPERATURE, PRIOR_STD, TOLERANCE, fit_temperature
 from tests.head.helpers import BruteForce, random_crf, random_emissions
 
 
@@ -60,14 +60,14 @@ def test_no_temperature_near_it_makes_gold_more_probable() -> None:
     gold = [torch.tensor(tags) for tags in ([0, 1, 2, 0, 3], [1], [3, 4, 4, 0], [0, 0, 1])]
 
     def cost(temperature: float) -> float:
-        total = math.log(temperature) ** 2 / (2 * SPREAD**2)
+        total = math.log(temperature) ** 2 / (2 * PRIOR_STD**2)
         for emissions, tags in zip(docs, gold, strict=True):
             brute = BruteForce(divided(crf, temperature), emissions / temperature)
             total -= math.log(brute.probabilities[brute.sequences.index(tuple(tags.tolist()))])
         return total
 
     found = fit_temperature(crf, docs, gold)
-    assert LOWEST < found < HIGHEST
+    assert MIN_TEMPERATURE < found < MAX_TEMPERATURE
     for other in (0.5, 0.9, 0.98, 1.02, 1.1, 2.0):
         assert cost(found) < cost(found * other)
 

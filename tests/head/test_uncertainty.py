@@ -14,9 +14,9 @@ from spacy_llama_ner.head.uncertainty import (
     Measure,
     least_entity,
     margin,
-    measure,
     measure_disagreement,
-    sequence_surprise,
+    measure_uncertainty,
+    mnlp,
     token_entropy,
 )
 from tests.head.helpers import BruteForce, entities, random_crf, random_emissions
@@ -25,7 +25,7 @@ from tests.head.test_inference import WIDTH, make_emissions, tagger
 __all__ = ["tagger"]
 
 BATCHES = [(1, [6, 1, 4]), (2, [1, 5, 3, 2]), (2, [1, 1]), (3, [3, 2, 1]), (0, [3, 1])]
-MEASURES = [token_entropy, sequence_surprise, least_entity, margin]
+MEASURES = [token_entropy, mnlp, least_entity, margin]
 
 
 def divided(crf: CRF, temperature: float) -> CRF:
@@ -46,7 +46,7 @@ def expected(by: Measure, brute: BruteForce) -> float:
     ordered = np.sort(brute.probabilities)[::-1]
     if by is token_entropy:
         return float(entropy(brute.marginals()).mean())
-    if by is sequence_surprise:
+    if by is mnlp:
         return float(-np.log(ordered[0]) / len(brute.sequences[0]))
     if by is margin:
         return float(1 - (ordered[0] - (ordered[1] if len(ordered) > 1 else 0.0)))
@@ -104,8 +104,8 @@ def test_a_sure_model_has_nothing_to_learn_and_long_docs_lose_no_precision(by: M
 
 def test_docs_of_all_lengths_get_their_own_number(tagger: TaggerModel) -> None:
     emissions = make_emissions(4, 0, 6, 1, 5, 0)
-    together = measure(tagger, emissions, token_entropy)
-    alone = [measure(tagger, [doc], token_entropy)[0] for doc in emissions]
+    together = measure_uncertainty(tagger, emissions, token_entropy)
+    alone = [measure_uncertainty(tagger, [doc], token_entropy)[0] for doc in emissions]
     np.testing.assert_allclose(together, alone, atol=1e-6)
     assert together[1] == together[5] == 0.0
     assert min(together[i] for i in (0, 2, 3, 4)) > 0
@@ -113,9 +113,9 @@ def test_docs_of_all_lengths_get_their_own_number(tagger: TaggerModel) -> None:
 
 def test_the_temperature_of_the_head_counts(tagger: TaggerModel) -> None:
     emissions = make_emissions(5)
-    sharp = measure(tagger, emissions, token_entropy)
+    sharp = measure_uncertainty(tagger, emissions, token_entropy)
     tagger.get_ref("head").shims[0].module.temperature = 3.0
-    assert measure(tagger, emissions, token_entropy) > sharp
+    assert measure_uncertainty(tagger, emissions, token_entropy) > sharp
 
 
 def make_words(*lengths: int) -> list[np.ndarray]:
