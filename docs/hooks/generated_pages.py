@@ -2,7 +2,8 @@
 
 - `benchmarks/*.md` with their pictures, CHANGELOG.md and CONTRIBUTING.md, which lie outside of `docs/`;
 - the command-line reference, from the Typer app;
-- one page of the Python API for each package, which mkdocstrings fills from the docstrings.
+- one page of the Python API for each package, which mkdocstrings fills from the docstrings;
+- the registered functions of `reference/components.md`, from the entry points in setup.cfg.
 
 Links in Markdown files are right in the repository; where a file has another place in the site, they are rewritten.
 """
@@ -10,8 +11,11 @@ Links in Markdown files are right in the repository; where a file has another pl
 from __future__ import annotations
 
 import ast
+import configparser
 import posixpath
 import re
+from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +29,10 @@ ROOT = Path(__file__).parent.parent.parent
 PACKAGE = "spacy_llama_ner"
 MOVED = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md", "README.md": "index.md"}
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#|/)([^)\s#]+)")
-REMOTE = re.compile(r"<(?:script|img|iframe)[^>]+src=[\"']?(?:https?:)?//|<link[^>]+stylesheet[^>]+href=[\"']?(?:https?:)?//")
+REGISTERED = re.compile(r"<!-- registered: (\w+) -->")
+REMOTE = re.compile(
+    r"<(?:script|img|iframe)[^>]+src=[\"']?(?:https?:)?//|<link[^>]+stylesheet[^>]+href=[\"']?(?:https?:)?//"
+)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -49,9 +56,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
     def rewrite(match: re.Match[str]) -> str:
         target = posixpath.normpath(posixpath.join(here, match[1]))
+        if not (ROOT / target).exists():
+            return match[1]
         return posixpath.relpath(_site_path(target), posixpath.dirname(uri) or ".")
 
-    return LINK.sub(rewrite, markdown)
+    return REGISTERED.sub(lambda match: registered(match[1]), LINK.sub(rewrite, markdown))
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
@@ -92,10 +101,12 @@ def command_page(name: str, command: Any) -> list[str]:
     # Typer has click within it or beside it, depending on its version: what is asked of it is in both
     context = command.make_context(name, [], resilient_parsing=True)
     usage = " ".join([f"python -m spacy llama-ner {name}", *command.collect_usage_pieces(context)])
-    parts = [f"## {name}", f"```text\n{usage}\n```", _dedent(command.help or "")]
+    usage = re.sub(r"\{([^}]+)\}", lambda match: match[1].upper(), usage)
+    parts = [f"## {name}", f"```text\n{usage}\n```", *_paragraphs(command.help or "")]
     rows = [record for param in command.params if (record := param.get_help_record(context))]
     if rows:
-        table = [f"| {_cell(f'`{flags}`')} | {_cell(help)} |" for flags, help in rows]
+        # in backticks, the backslash of \\| would be seen
+        table = [f"| <code>{escape(flags).replace('|', '&#124;')}</code> | {_cell(help)} |" for flags, help in rows]
         parts.append("\n".join(["| argument or option | |", "| --- | --- |", *table]))
     if command.context_settings.get("ignore_unknown_options"):
         parts.append("Settings of the config can be given besides, as for `spacy train`: `--training.seed 1`.")
@@ -103,11 +114,31 @@ def command_page(name: str, command: Any) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    # brackets outside of code would be links
+    pieces = " ".join(text.split()).replace("|", "\\|").split("`")
+    return "`".join(piece if i % 2 else piece.replace("[", "\\[") for i, piece in enumerate(pieces))
 
 
-def _dedent(text: str) -> str:
-    return "\n".join(line.strip() for line in text.replace("\b", "").replace("\f", "").splitlines())
+def _paragraphs(help: str) -> Iterator[str]:
+    for paragraph in help.split("\n\n"):
+        text = "\n".join(line.strip() for line in paragraph.splitlines())
+        # as click has it, lines behind a \b stay as they are
+        kept = re.fullmatch(r"(?:\x08|\\b)\n(.*)", text, re.DOTALL)
+        yield f"```text\n{kept[1]}\n```" if kept else text
+
+
+def registered(group: str) -> str:
+    """The functions that setup.cfg registers in a group of entry points, documented under their registered names."""
+    setup = configparser.ConfigParser(delimiters="=")
+    setup.read(ROOT / "setup.cfg", encoding="utf8")
+    entries = dict(line.split(" = ") for line in setup["options.entry_points"].get(group, "").split("\n") if line)
+    blocks = []
+    for name, target in entries.items():
+        options = [f"heading: {name}", f"toc_label: {name.removeprefix(f'{PACKAGE}.')}", "heading_level: 3"]
+        options += ["members: false", "show_symbol_type_heading: false", "skip_local_inventory: true"]
+        lines = [f"::: {target.replace(':', '.')}", "    options:", *(f"      {option}" for option in options)]
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
 
 
 def api_pages() -> dict[str, str]:
@@ -120,7 +151,10 @@ def api_pages() -> dict[str, str]:
         about = _docstring(package / "__init__.py")
         # summary first, then module by module
         names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in modules]
-        table = [f"| [`{name.removeprefix(f'{PACKAGE}.')}`][{name}] | {_summary(path)} |" for name, path in zip(names, modules, strict=True)]
+        table = [
+            f"| [`{name.removeprefix(f'{PACKAGE}.')}`][{name}] | {_summary(path)} |"
+            for name, path in zip(names, modules, strict=True)
+        ]
         blocks = [f"::: {name}\n    options:\n      heading_level: 2" for name in names]
         text = [f"# {PACKAGE}.{package.name}", about, "\n".join(["| module | |", "| --- | --- |", *table]), *blocks]
         pages[f"reference/api/{package.name}.md"] = "\n\n".join(text) + "\n"
