@@ -1,4 +1,4 @@
-"""Who works through the parts of a job: this process, or Ray's model actors on one machine or a cluster."""
+"""Engines that run the parts of a job: this process, or Ray's actors on one machine or a cluster."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import spacy
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
+from spacy.util import import_file
 
 from .formats import ApplyError, InputPart
 from .job import ApplyJob, pipeline_digest, run_part
@@ -18,26 +19,62 @@ from .job import ApplyJob, pipeline_digest, run_part
 def run_local(
     job: ApplyJob, parts: list[InputPart], *, nlp: Language, folder: Path
 ) -> Iterator[tuple[InputPart, int]]:
-    """Run `parts` one after the other. Gives each part when it is done, with the number of its bad records."""
+    """Run parts one after the other in this process.
+
+    Args:
+        job: the job.
+        parts: those of its parts that are to be done.
+        nlp: the pipeline.
+        folder: gets the output.
+
+    Yields:
+        Each part when it is done, with the number of its bad records.
+    """
     for part in parts:
         yield part, run_part(job, part, nlp, folder)
 
 
 def run_ray(
-    job: ApplyJob, parts: list[InputPart], *, model: str, folder: Path, gpu_id: int, workers: int
+    job: ApplyJob,
+    parts: list[InputPart],
+    *,
+    model: str,
+    folder: Path,
+    gpu_id: int,
+    workers: int,
+    code: Path | None = None,
 ) -> Iterator[tuple[InputPart, int]]:
-    """The same on Ray Data: `workers` actors, each with the pipeline `model` in memory, take parts as they get free.
+    """Run parts on Ray Data, by actors that each load the pipeline and take a part whenever they are free.
 
-    Input, output folder and pipeline must have the same paths on all machines. On a GPU (`gpu_id` of 0 or more)
-    every actor gets one of its own.
+    Input, output folder, pipeline and code must have the same paths on all machines.
+
+    Args:
+        job: the job.
+        parts: those of its parts that are to be done.
+        model: folder or package name of the pipeline.
+        folder: gets the output.
+        gpu_id: 0 or more gives each actor a GPU of its own, -1 is for the CPU.
+        workers: number of actors.
+        code: Python file with registered functions of the pipeline, which each actor imports first.
+
+    Yields:
+        Each part when it is done, with the number of its bad records.
+
+    Raises:
+        ApplyError: when Ray is not installed, or the pipeline on a machine is another one.
     """
-    data = _import_ray_data()
+    try:
+        import ray.data
+    except ImportError as error:
+        raise ApplyError('--engine ray needs Ray: `pip install "spacy_llama_ner[ray]"`.') from error
     rows = [{**asdict(part), "path": str(part.path)} for part in parts]
-    done = data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+    # a folder is given by its absolute path, since actors have a working directory of their own
+    model = str(Path(model).resolve()) if Path(model).exists() else model
+    done = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         _Worker,
-        fn_constructor_args=(job, _absolute(model), folder.resolve(), 0 if gpu_id >= 0 else -1),
+        fn_constructor_args=(job, model, folder.resolve(), 0 if gpu_id >= 0 else -1, code and code.resolve()),
         batch_size=1,
-        compute=data.ActorPoolStrategy(size=workers),
+        compute=ray.data.ActorPoolStrategy(size=workers),
         num_gpus=1 if gpu_id >= 0 else 0,
     )
     by_number = {part.number: part for part in parts}
@@ -46,9 +83,11 @@ def run_ray(
 
 
 class _Worker:
-    """What an actor holds, and does with the rows it is given."""
+    """The work of an actor: holds the pipeline, and runs the parts in the rows that it gets."""
 
-    def __init__(self, job: ApplyJob, model: str, folder: Path, gpu_id: int) -> None:
+    def __init__(self, job: ApplyJob, model: str, folder: Path, gpu_id: int, code: Path | None) -> None:
+        if code is not None:
+            import_file("python_code", code)
         setup_gpu(gpu_id, silent=True)
         self._job, self._folder = job, folder
         self._nlp = spacy.load(model)
@@ -60,18 +99,7 @@ class _Worker:
     def __call__(self, rows: dict[str, Any]) -> dict[str, Any]:
         columns = zip(rows["number"], rows["path"], rows["first"], rows["size"], rows["offset"], strict=True)
         parts = [
-            InputPart(int(n), Path(str(path)), int(first), int(size), int(at)) for n, path, first, size, at in columns
+            InputPart(int(number), Path(str(path)), int(first), int(size), int(offset))
+            for number, path, first, size, offset in columns
         ]
         return {"number": rows["number"], "bad": [run_part(self._job, p, self._nlp, self._folder) for p in parts]}
-
-
-def _absolute(model: str) -> str:
-    return str(Path(model).resolve()) if Path(model).exists() else model
-
-
-def _import_ray_data() -> Any:
-    try:
-        import ray.data
-    except ImportError as error:
-        raise ApplyError('--engine ray needs Ray: `pip install "spacy_llama_ner[ray]"`.') from error
-    return ray.data

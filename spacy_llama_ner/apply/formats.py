@@ -1,4 +1,4 @@
-"""What a job reads and writes, whatever the file format."""
+"""The files that a job reads and writes: its records, and the formats JSONL, Parquet and DocBin."""
 
 from __future__ import annotations
 
@@ -14,18 +14,26 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from ..data.errors import LlamaNERError
-from ..data.files import finite
+from ..data.files import replace_non_finite
+
+# of a Parquet file
+ROWS_IN_MEMORY = 1024
+
+
+class ApplyError(LlamaNERError):
+    """An input, an output or an option that a job cannot work with; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class InputPart:
     """Some records of one input file.
 
-    number: place among the parts of the job.
-    path: the file.
-    first: number of its first record in the file, from 0.
-    size: how many records.
-    offset: where the first one starts, in bytes, in a file of lines; 0 in others.
+    Attributes:
+        number: place among the parts of the job.
+        path: the file.
+        first: number of its first record in the file, from 0.
+        size: how many records.
+        offset: where the first one starts, in bytes, in a file of lines; 0 in others.
     """
 
     number: int
@@ -42,44 +50,95 @@ class InputPart:
 
 @dataclass(frozen=True)
 class Record:
-    """One text, or one Doc, and the fields that came with it (among them `text_key`) and go out again."""
+    """One text with the fields that came with it and are written again.
+
+    Attributes:
+        text: the text, or a Doc.
+        fields: all fields of the record, the text included.
+        text_key: name of the field with the text.
+    """
 
     text: str | Doc
     fields: dict[str, Any] = field(default_factory=dict)
     text_key: str = "text"
 
     @property
-    def others(self) -> dict[str, Any]:
-        """The fields beside the text."""
+    def other_fields(self) -> dict[str, Any]:
+        """The fields without the text."""
         return {key: value for key, value in self.fields.items() if key != self.text_key}
 
 
 @dataclass(frozen=True)
 class BadRecord:
-    """A record that is not a text: its number in the file, from 0, and why."""
+    """A record that is not a text.
+
+    Attributes:
+        number: its number in the file, from 0.
+        reason: what is wrong with it.
+    """
 
     number: int
     reason: str
 
 
-Result = tuple[Record, Doc]
+AnnotatedRecord = tuple[Record, Doc]
 
 
 class RecordFormat(Protocol):
     """A file format that jobs read and write."""
 
-    def cut(self, path: Path, size: int) -> Iterator[tuple[int, int, int]]:
-        """First record, number of records and byte offset of each part of `path`, at most `size` records each."""
+    def split(self, path: Path, size: int) -> Iterator[tuple[int, int, int]]:
+        """Split a file into parts.
+
+        Args:
+            path: the file.
+            size: maximum number of records of a part.
+
+        Yields:
+            First record, number of records and byte offset of each part.
+
+        Raises:
+            ApplyError: when the file cannot be read.
+        """
 
     def read(self, part: InputPart, *, text_key: str, vocab: Vocab) -> Iterator[Record | BadRecord]:
-        """The records of `part`, in order."""
+        """Read the records of a part.
 
-    def write(self, results: Iterable[Result], path: Path) -> None:
-        """Write annotated docs and the fields of their records to a new file."""
+        Args:
+            part: the part.
+            text_key: field of a record that holds the text.
+            vocab: of the docs, where the file holds docs.
+
+        Yields:
+            The records, in order.
+
+        Raises:
+            ApplyError: when the file cannot be read.
+        """
+
+    def write(self, results: Iterable[AnnotatedRecord], path: Path) -> None:
+        """Write annotated docs and the fields of their records.
+
+        Args:
+            results: records with their docs.
+            path: a new file.
+
+        Raises:
+            OSError: when it cannot be written.
+        """
 
 
 def to_record(fields: Any, number: int, text_key: str) -> Record | BadRecord:
-    """A record from what a line or a row holds."""
+    """Make a record of what a line or a row holds.
+
+    Args:
+        fields: should be an object with a text.
+        number: of the record in the file, from 0.
+        text_key: field that holds the text.
+
+    Returns:
+        The record, or what is wrong with it.
+    """
     if not isinstance(fields, dict):
         return BadRecord(number, f"expected an object with a {text_key!r}, got {type(fields).__name__}")
     text = fields.get(text_key)
@@ -93,11 +152,15 @@ def to_record(fields: Any, number: int, text_key: str) -> Record | BadRecord:
     return Record(text, fields, text_key)
 
 
-def entities(doc: Doc) -> list[dict[str, Any]]:
-    """The entities of `doc`: start and end in characters, label, text, and score.
+def ent_records(doc: Doc) -> list[dict[str, Any]]:
+    """Return the entities of a doc as records.
 
-    The score is that of the same span in a span group with `attrs["scores"]`, as `llama_ner` makes one, rounded to
-    four digits; None where there is none.
+    Args:
+        doc: the doc.
+
+    Returns:
+        Start and end in characters, label, text, and score of each. The score is that of the same span in a span
+        group with `attrs["scores"]`, as `llama_ner` makes one, rounded to four digits; None where there is none.
     """
     scores = {
         (span.start, span.end, span.label): round(float(score), 4)
@@ -116,22 +179,18 @@ def entities(doc: Doc) -> list[dict[str, Any]]:
     ]
 
 
-class ApplyError(LlamaNERError):
-    """An input, an output or an option that a job cannot work with; the message says what to do."""
+class DocBinFormat:
+    """DocBins: docs keep their words and annotations but for their entities, which are found anew."""
 
-
-class DocBins:
-    """Docs keep their words, and what is annotated on them but for their entities, which are found anew."""
-
-    def cut(self, path: Path, size: int) -> Iterator[tuple[int, int, int]]:
-        """See `RecordFormat.cut`. Loads the file."""
-        total = len(_load(path))
+    def split(self, path: Path, size: int) -> Iterator[tuple[int, int, int]]:
+        """See `RecordFormat.split`. Loads the file."""
+        total = len(_load_docbin(path))
         for first in range(0, total, size):
             yield first, min(size, total - first), 0
 
     def read(self, part: InputPart, *, text_key: str, vocab: Vocab) -> Iterator[Record | BadRecord]:
-        """See `RecordFormat.read`. Docs have no fields; `text_key` means nothing."""
-        whole, chosen = _load(part.path), slice(part.first, part.first + part.size)
+        """See `RecordFormat.read`. Docs have no fields; `text_key` is ignored."""
+        whole, chosen = _load_docbin(part.path), slice(part.first, part.first + part.size)
         some = DocBin(attrs=whole.attrs, store_user_data=True)
         some.strings = whole.strings
         for name in ("tokens", "spaces", "cats", "user_data", "flags", "span_groups"):
@@ -140,7 +199,7 @@ class DocBins:
             doc.set_ents([], default="missing")
             yield Record(doc)
 
-    def write(self, results: Iterable[Result], path: Path) -> None:
+    def write(self, results: Iterable[AnnotatedRecord], path: Path) -> None:
         """See `RecordFormat.write`; fields go to `doc.user_data["fields"]`; half surrogate pairs become "?"."""
         docs = []
         for record, doc in results:
@@ -152,18 +211,18 @@ class DocBins:
 
 
 @lru_cache(maxsize=1)
-def _load(path: Path) -> DocBin:
+def _load_docbin(path: Path) -> DocBin:
     try:
         return DocBin(store_user_data=True).from_disk(path)
     except (OSError, ValueError, KeyError, zlib.error) as error:
         raise ApplyError(f"The corpus {path} cannot be read; is it whole? {error!r}") from error
 
 
-class Lines:
-    """Lines keep all their fields and get `ents`, in place of any that they had."""
+class JSONLFormat:
+    """Lines of JSON: they keep all their fields and get `ents`, in place of any that they had."""
 
-    def cut(self, path: Path, size: int) -> Iterator[tuple[int, int, int]]:
-        """See `RecordFormat.cut`. Reads the file once, looking for line ends only."""
+    def split(self, path: Path, size: int) -> Iterator[tuple[int, int, int]]:
+        """See `RecordFormat.split`. Reads the file once, looking for line ends only."""
         first, count, offset, position = 0, 0, 0, 0
         with path.open("rb") as lines:
             for line in lines:
@@ -176,7 +235,7 @@ class Lines:
             yield first, count, offset
 
     def read(self, part: InputPart, *, text_key: str, vocab: Vocab) -> Iterator[Record | BadRecord]:
-        """See `RecordFormat.read`. Empty lines are passed over."""
+        """See `RecordFormat.read`. Empty lines are skipped."""
         with part.path.open("rb") as lines:
             lines.seek(part.offset)
             for number, line in zip(range(part.first, part.first + part.size), lines, strict=False):
@@ -189,34 +248,31 @@ class Lines:
                 else:
                     yield to_record(fields, number, text_key)
 
-    def write(self, results: Iterable[Result], path: Path) -> None:
-        """See `RecordFormat.write`. Halves of surrogate pairs in fields, as cut texts end with, stay: in escapes."""
+    def write(self, results: Iterable[AnnotatedRecord], path: Path) -> None:
+        """See `RecordFormat.write`. Half surrogate pairs in fields, as at the end of cut texts, stay, as escapes."""
         with path.open("wb") as file:
             for record, doc in results:
-                fields = {**(record.fields or {"text": doc.text}), "ents": entities(doc)}
-                line = json.dumps(finite(fields), ensure_ascii=False, default=str)
+                fields = {**(record.fields or {"text": doc.text}), "ents": ent_records(doc)}
+                line = json.dumps(replace_non_finite(fields), ensure_ascii=False, default=str)
                 # which JSON reads as the same
                 file.write(line.encode("utf8", "backslashreplace") + b"\n")
 
 
-ROWS_IN_MEMORY = 1024
-
-
-class Parquet:
+class ParquetFormat:
     """Tables of `text`, `ents`, and the other fields of the record as one string of JSON in `fields`.
 
     So all parts have the same columns, whatever a record holds.
     """
 
-    def cut(self, path: Path, size: int) -> Iterator[tuple[int, int, int]]:
-        """See `RecordFormat.cut`. Reads the file's footer only."""
-        total = _open(path).metadata.num_rows
+    def split(self, path: Path, size: int) -> Iterator[tuple[int, int, int]]:
+        """See `RecordFormat.split`. Reads the file's footer only."""
+        total = _open_parquet(path).metadata.num_rows
         for first in range(0, total, size):
             yield first, min(size, total - first), 0
 
     def read(self, part: InputPart, *, text_key: str, vocab: Vocab) -> Iterator[Record | BadRecord]:
-        """See `RecordFormat.read`. Passes over the row groups before the part."""
-        file = _open(part.path)
+        """See `RecordFormat.read`. Skips the row groups before the part."""
+        file = _open_parquet(part.path)
         sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
         skip, group = part.first, 0
         while group < len(sizes) and skip >= sizes[group]:
@@ -231,9 +287,9 @@ class Parquet:
             if number == stop:
                 return
 
-    def write(self, results: Iterable[Result], path: Path) -> None:
+    def write(self, results: Iterable[AnnotatedRecord], path: Path) -> None:
         """See `RecordFormat.write`."""
-        pa, parquet = _pyarrow()
+        pa, parquet = _import_pyarrow()
         entity = pa.struct(
             [
                 ("start", pa.int64()),
@@ -244,22 +300,22 @@ class Parquet:
             ]
         )
         schema = pa.schema([("text", pa.string()), ("ents", pa.list_(entity)), ("fields", pa.string())])
-        rows = [
-            {"text": doc.text, "ents": entities(doc), "fields": json.dumps(finite(record.others), default=str)}
-            for record, doc in results
-        ]
+        rows = []
+        for record, doc in results:
+            fields = json.dumps(replace_non_finite(record.other_fields), default=str)
+            rows.append({"text": doc.text, "ents": ent_records(doc), "fields": fields})
         parquet.write_table(pa.Table.from_pylist(rows, schema=schema), path)
 
 
-def _open(path: Path) -> Any:
-    pa, parquet = _pyarrow()
+def _open_parquet(path: Path) -> Any:
+    pa, parquet = _import_pyarrow()
     try:
         return parquet.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         raise ApplyError(f"The Parquet file {path} cannot be read; is it whole? {error}") from error
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def _import_pyarrow() -> tuple[Any, Any]:
     try:
         import pyarrow
         import pyarrow.parquet

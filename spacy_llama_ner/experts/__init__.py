@@ -1,22 +1,30 @@
 """People who label: texts with suggestions go out to their tools, and checked annotations come back."""
 
-from .collect import CollectedAnnotations, Given, Rules, Texts, collect, open_tasks, write_tasks
-from .file_oracle import FileOracle, WaitingError
-from .formats import FORMATS, TaskFormat
-from .label_studio_oracle import LabelStudioOracle, LabelStudioOracleError
+from .collect import (
+    CollectedAnnotations,
+    Export,
+    ExportedTexts,
+    collect,
+    read_export,
+    write_export,
+)
+from .file_oracle import FileOracle
+from .formats import TASK_FORMATS, TaskFormat
+from .label_studio_oracle import LabelStudioError, LabelStudioOracle
+from .records import AnnotationRules, PendingAnnotationsError
 
 __all__ = [
-    "FORMATS",
+    "TASK_FORMATS",
+    "AnnotationRules",
     "CollectedAnnotations",
+    "Export",
+    "ExportedTexts",
     "FileOracle",
-    "Given",
+    "LabelStudioError",
     "LabelStudioOracle",
-    "LabelStudioOracleError",
-    "Rules",
+    "PendingAnnotationsError",
     "TaskFormat",
-    "Texts",
-    "WaitingError",
     "collect",
-    "open_tasks",
-    "write_tasks",
+    "read_export",
+    "write_export",
 ]

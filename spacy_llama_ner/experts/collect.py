@@ -1,350 +1,310 @@
-"""Finished files of any tool, put together: one doc for each text that somebody answered."""
+"""Export to and import from a tool: tasks go out with suggestions, finished files are checked and put together.
+
+The result is one doc for each text that somebody has annotated.
+"""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 import srsly
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, DocBin
 
 from ..data.docbin import write_docbin
-from ..data.docs import agreed, unlabelled
+from ..data.docs import merge_annotations, unlabelled
+from ..data.errors import LlamaNERError
 from ..data.files import atomic_write
 from ..data.problems import ProblemReport
-from ..data.records import read_records
+from ..data.records import BAD_RECORD, read_records
 from .formats import TaskFormat, guess_format
-from .records import BAD_RECORD, Answer, AnswerError, Mark, Verdict, as_object, make_tasks, show, task_key
+from .records import (
+    Annotation,
+    AnnotationError,
+    AnnotationRules,
+    AnnotationStatus,
+    apply_annotation,
+    as_object,
+    make_tasks,
+    task_key,
+)
 
-OTHER_TEXT = "text differs"
-UNKNOWN_LABEL = "label not allowed"
-BAD_OFFSETS = "wrong offsets"
-CUT_WORD = "cut word"
-OVERLAP = "overlap"
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What is asked of answers.
-
-    labels: those that are allowed; None allows all.
-    unknown: the label by which experts mark words that they cannot tell; None where they have none.
-    partial: words outside of marks are not known, in every answer.
-    """
-
-    labels: Collection[str] | None = None
-    unknown: str | None = None
-    partial: bool = False
-
-    @property
-    def shown(self) -> list[str]:
-        """What experts choose from."""
-        return [*(self.labels or ()), *([self.unknown] if self.unknown else [])]
-
-
-def apply_answer(doc: Doc, answer: Answer, rules: Rules) -> Doc:
-    """A copy of `doc` with the entities of an answer. Words that nobody spoke about are missing, as spaCy calls it.
-
-    An answer that was skipped leaves all words missing. Where offsets count UTF-16 units, as JavaScript does, and the
-    text of the mark tells so, they are put right; white space at the ends of a mark is left out.
-
-    Raises: AnswerError for another text, a label that is not allowed, offsets that do not hold the text they claim,
-    marks that cut words or overlap.
-    """
-    if answer.text != doc.text:
-        raise AnswerError(
-            OTHER_TEXT,
-            f"the text is {show(answer.text)}, and {show(doc.text)} was given out. Offsets mean nothing in another "
-            "text: mark this one again.",
-        )
-    found: dict[tuple[int, int, str], Span] = {}
-    for mark in answer.marks:
-        _check_label(mark, rules)
-        span = _on_words(doc, mark, *_characters(doc.text, mark))
-        found[span.start, span.end, span.label_] = span
-    spans = sorted(found.values(), key=lambda span: (span.start, span.end))
-    for one, other in pairwise(spans):
-        if other.start < one.end:
-            raise AnswerError(
-                OVERLAP,
-                f"{one.text!r} ({one.label_}) and {other.text!r} ({other.label_}) share words. Entities are flat: "
-                "keep one of the two.",
-            )
-    result = doc.copy()
-    if answer.verdict != "done":
-        result.set_ents([], default="missing")
-        return result
-    kept = [Span(result, span.start, span.end, label=span.label) for span in spans]
-    result.set_ents(
-        [span for span in kept if span.label_ != rules.unknown],
-        missing=[span for span in kept if span.label_ == rules.unknown],
-        default="missing" if rules.partial or answer.partial else "outside",
-    )
-    return result
-
-
-def _check_label(mark: Mark, rules: Rules) -> None:
-    if rules.labels is None or mark.label in rules.labels or mark.label == rules.unknown:
-        return
-    raise AnswerError(
-        UNKNOWN_LABEL,
-        f"{mark.label!r} (characters {mark.start} to {mark.end}) is none of the labels {', '.join(rules.labels)}. "
-        "Change the label of the mark, or allow it.",
-    )
-
-
-def _characters(text: str, mark: Mark) -> tuple[int, int]:
-    """Where the mark is, without white space at its ends."""
-    start, end = mark.start, mark.end
-    if mark.text is not None and not _same(text[max(0, start) : end], mark.text):
-        start, end = (_from_utf16(text, offset) for offset in (start, end))
-        if not _same(text[max(0, start) : end], mark.text):
-            start, end = mark.start, mark.end
-    if not 0 <= start < end <= len(text) or (mark.text is not None and not _same(text[start:end], mark.text)):
-        claimed = "" if mark.text is None else f" are said to hold {mark.text!r}, and"
-        raise AnswerError(
-            BAD_OFFSETS,
-            f"characters {mark.start} to {mark.end} ({mark.label}){claimed} hold {text[max(0, start) : end]!r} in a "
-            f"text of {len(text)} characters. Mark the entity again.",
-        )
-    piece = text[start:end]
-    start, end = start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip())
-    if start >= end:
-        raise AnswerError(
-            BAD_OFFSETS, f"characters {mark.start} to {mark.end} ({mark.label}) hold white space alone."
-        )
-    return start, end
-
-
-def _on_words(doc: Doc, mark: Mark, start: int, end: int) -> Span:
-    span = doc.char_span(start, end, label=mark.label)
-    if span is None:
-        whole = doc.char_span(start, end, alignment_mode="expand")
-        assert whole is not None  # "expand" always finds words
-        raise AnswerError(
-            CUT_WORD,
-            f"{doc.text[start:end]!r} ({mark.label}, characters {start} to {end}) begins or ends within a word; with "
-            f"whole words it is {whole.text!r}. Mark that, or nothing.",
-        )
-    return span
-
-
-def _same(found: str, claimed: str) -> bool:
-    """Whether two pieces are the same; tools write line breaks as they like, sometimes as a backslash and an n."""
-    return found == claimed or _spaced(found) == _spaced(claimed)
-
-
-def _spaced(text: str) -> str:
-    return re.sub(r"(\\r|\\n|\s)+", " ", text).strip()
-
-
-def _from_utf16(text: str, offset: int) -> int:
-    """The character at an offset that counts what lies outside of the Basic Multilingual Plane twice."""
-    encoded = text.encode("utf-16-le")[: 2 * max(0, offset)]
-    return len(encoded.decode("utf-16-le", errors="replace"))
-
-
-NOT_OURS = "text not given out"
+# problems of annotations
+NOT_EXPORTED = "text not given out"
 BAD_WORDS = "words differ"
-ANSWERED_AGAIN = "answered again"
+ANNOTATED_AGAIN = "answered again"
 DISAGREEMENT = "experts disagree"
+
+# files in the folder of an export: the texts and the labels
+TEXTS_FILE = "texts.spacy"
+EXPORT_FILE = "export.json"
+
+
+class ExportError(LlamaNERError):
+    """A folder that is no export, or a file that no tool has written."""
 
 
 @dataclass
-class Texts:
-    """The docs that were given out, by key and by text; without any, docs are made of what comes back."""
+class ExportedTexts:
+    """The docs that were exported; without any, docs are made of what comes back.
+
+    Attributes:
+        nlp: its tokenizer is used for texts that come back without words.
+        docs: by the key of their task.
+        key_by_text: the key of the first doc with a text.
+    """
 
     nlp: Language
     docs: dict[str, Doc] = field(default_factory=dict)
-    by_text: dict[str, str] = field(default_factory=dict)
+    key_by_text: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, docs: Iterable[Doc], nlp: Language) -> Texts:
-        """Texts that were given out."""
+    def from_docs(cls, docs: Iterable[Doc], nlp: Language) -> ExportedTexts:
+        """Index docs that were exported.
+
+        Args:
+            docs: the texts, without entities.
+            nlp: its tokenizer.
+
+        Returns:
+            The texts.
+        """
         texts = cls(nlp)
         for doc in docs:
             key = task_key(doc)
             texts.docs[key] = doc
-            texts.by_text.setdefault(doc.text, key)
+            texts.key_by_text.setdefault(doc.text, key)
         return texts
 
-    def find(self, answer: Answer) -> tuple[str, Doc]:
-        """Key and doc of the text of an answer. Raises AnswerError where it was not given out."""
+    def find(self, annotation: Annotation) -> tuple[str, Doc]:
+        """Find the doc that an annotation is about.
+
+        Args:
+            annotation: what came back.
+
+        Returns:
+            The key and the doc.
+
+        Raises:
+            AnnotationError: when the text was not exported, or its words do not make it.
+        """
         if not self.docs:
-            doc = self._make(answer)
+            doc = self._make_doc(annotation)
             return task_key(doc), doc
-        key = answer.key if answer.key in self.docs else self.by_text.get(answer.text)
+        key = annotation.key if annotation.key in self.docs else self.key_by_text.get(annotation.text)
         if key is None:
-            raise AnswerError(
-                NOT_OURS,
-                f"{answer.text[:80]!r} is none of the texts that were exported. Give the folder that it was exported "
-                "to, or none, where it comes from elsewhere.",
+            raise AnnotationError(
+                NOT_EXPORTED,
+                f"{annotation.text[:80]!r} is none of the texts that were exported. Give the folder that it was "
+                "exported to, or none, where it comes from elsewhere.",
             )
         return key, self.docs[key]
 
-    def _make(self, answer: Answer) -> Doc:
-        if answer.words is None:
-            return self.nlp.make_doc(answer.text)
-        doc = Doc(self.nlp.vocab, words=[w for w, _ in answer.words], spaces=[s for _, s in answer.words])
-        if doc.text != answer.text:
-            raise AnswerError(
+    def _make_doc(self, annotation: Annotation) -> Doc:
+        if annotation.words is None:
+            return self.nlp.make_doc(annotation.text)
+        words = [word for word, _ in annotation.words]
+        doc = Doc(self.nlp.vocab, words=words, spaces=[space for _, space in annotation.words])
+        if doc.text != annotation.text:
+            raise AnnotationError(
                 BAD_WORDS,
-                f"its tokens make {doc.text[:80]!r}, and its text is {answer.text[:80]!r}. Leave tokens out.",
+                f"its tokens make {doc.text[:80]!r}, and its text is {annotation.text[:80]!r}. Leave tokens out.",
             )
         return doc
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was exported.
+
+    Attributes:
+        labels: those to choose from.
+        texts: the docs.
+    """
+
+    labels: list[str]
+    texts: ExportedTexts
+
+
+def write_export(docs: Iterable[Doc], folder: Path, *, format: TaskFormat, labels: Sequence[str]) -> int:
+    """Write tasks for experts, with the entities of the docs as suggestions.
+
+    Args:
+        docs: the texts; of the same text, words included, there is one task.
+        folder: gets the files of the tool, and `texts.spacy` and `export.json`, from which `read_export` gets the
+            words and labels.
+        format: of the experts' tool.
+        labels: those to choose from.
+
+    Returns:
+        The number of tasks.
+
+    Raises:
+        ValueError: when no text is left.
+        OSError: when a file cannot be written.
+    """
+    unique = {task_key(doc): doc for doc in docs if doc.text.strip()}
+    tasks = list(make_tasks(unique.values(), labels))
+    write_docbin(map(unlabelled, unique.values()), folder / TEXTS_FILE)
+    format.write(tasks, labels, folder)
+    with atomic_write(folder / EXPORT_FILE) as partial:
+        srsly.write_json(partial, {"labels": list(labels)})
+    return len(tasks)
+
+
+def read_export(folder: Path, nlp: Language) -> Export:
+    """Read what `write_export` has written.
+
+    Args:
+        folder: of the export.
+        nlp: gives the vocab and the tokenizer.
+
+    Returns:
+        The labels and the texts.
+
+    Raises:
+        ExportError: when the folder is no export, or damaged.
+    """
+    try:
+        labels = list(srsly.read_json(folder / EXPORT_FILE)["labels"])
+        docs = DocBin().from_disk(folder / TEXTS_FILE).get_docs(nlp.vocab)
+        return Export(labels, ExportedTexts.from_docs(docs, nlp))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ExportError(
+            f"{folder} holds no whole export ({EXPORT_FILE} and {TEXTS_FILE}): {error!r}. Give the folder that "
+            "`llama-ner export` wrote."
+        ) from error
 
 
 @dataclass
 class CollectedAnnotations:
     """What came back.
 
-    docs: one for each text with an answer, in the order of the first answers. verdicts: how many answers were done,
-    skipped, or open. skipped: keys of texts that somebody would not label.
+    Attributes:
+        docs: one for each text with an annotation, in the order of the first annotations.
+        statuses: how many annotations were done, skipped, or open.
+        skipped: keys of texts that somebody would not label.
     """
 
     docs: list[Doc]
-    verdicts: Counter[Verdict]
+    statuses: Counter[AnnotationStatus]
     skipped: set[str]
 
 
-Heard = tuple[int, Answer, Doc]
+# number of the record, what it says, and the doc that this makes
+_Applied = tuple[int, Annotation, Doc]
 
 
 def collect(
     files: Sequence[Path],
-    texts: Texts,
-    rules: Rules,
+    texts: ExportedTexts,
+    rules: AnnotationRules,
     report: ProblemReport,
     *,
     format: TaskFormat | None = None,
     annotator: str | None = None,
     one_expert: bool = False,
 ) -> CollectedAnnotations:
-    """Read finished files, check every answer, and put those to the same text together.
+    """Read finished files, check every annotation, and merge those of the same text.
 
-    format: None goes by the look of the first record of each file.
-    annotator: whose answers count; None for all. Where the tool does not say whose an answer is, the name of the file
-        stands for it.
-    one_expert: there all files are one expert's instead, the later ones behind the earlier.
+    A later annotation of the same expert replaces an earlier one, unless both are partial; then both count. Words on
+    which experts disagree are unknown.
 
-    A later answer of the same expert takes the place of an earlier one, unless both are partial; then both count.
-    Where experts disagree, the words in question are not known. What does not fit goes into `report`, and the rest
-    is kept. Raises: ValueError where a file cannot be read at all, or the tool cannot be told.
+    Args:
+        files: what the tool has exported.
+        texts: what was exported to it.
+        rules: which annotations are allowed.
+        report: gets what does not fit; the rest is kept.
+        format: of the tool; None to guess it by the first record of each file.
+        annotator: whose annotations count; None for all. Where the tool does not say whose an annotation is, the name
+            of the file stands for it.
+        one_expert: whether all files without such names are one expert's, the later ones behind the earlier.
+
+    Returns:
+        The merged docs.
+
+    Raises:
+        ExportError: when it is not clear which tool a file comes from.
+        ValueError: when a file cannot be read.
+        OSError: likewise.
     """
-    verdicts: Counter[Verdict] = Counter()
+    statuses: Counter[AnnotationStatus] = Counter()
     skipped: set[str] = set()
-    given: dict[str, dict[str, list[Heard]]] = {}
+    by_text: dict[str, dict[str, list[_Applied]]] = {}
     for path in files:
-        where = f"{path.name}: " if len(files) > 1 else ""
-        for at, answer in _answers(path, report, format, where):
-            name = answer.annotator or ("" if one_expert else path.stem)
+        prefix = f"{path.name}: " if len(files) > 1 else ""
+        for at, annotation in _read_annotations(path, report, format, prefix):
+            name = annotation.annotator or ("" if one_expert else path.stem)
             if annotator is not None and name != annotator:
                 continue
-            verdicts[answer.verdict] += 1
-            if answer.verdict == "skipped":
-                with suppress(AnswerError):
-                    skipped.add(texts.find(answer)[0])
-            if answer.verdict != "done":
+            statuses[annotation.status] += 1
+            if annotation.status == "skipped":
+                with suppress(AnnotationError):
+                    skipped.add(texts.find(annotation)[0])
+            if annotation.status != "done":
                 continue
             try:
-                key, doc = texts.find(answer)
-                heard = (at, answer, apply_answer(doc, answer, rules))
-            except AnswerError as error:
-                report.rejected(at, error.problem, where + error.detail)
+                key, doc = texts.find(annotation)
+                applied = (at, annotation, apply_annotation(doc, annotation, rules))
+            except AnnotationError as error:
+                report.rejected(at, error.problem, prefix + error.detail)
                 continue
-            by_expert = given.setdefault(key, {})
-            by_expert[name] = _keep(by_expert.get(name, []), heard, report)
-    return CollectedAnnotations([_together(by_expert, report) for by_expert in given.values()], verdicts, skipped)
+            by_expert = by_text.setdefault(key, {})
+            by_expert[name] = _add_annotation(by_expert.get(name, []), applied, report)
+    docs = [_merge_experts(by_expert, report) for by_expert in by_text.values()]
+    return CollectedAnnotations(docs, statuses, skipped)
 
 
-def _answers(
-    path: Path, report: ProblemReport, format: TaskFormat | None, where: str
-) -> Iterator[tuple[int, Answer]]:
-    unclear = 0
+def _read_annotations(
+    path: Path, report: ProblemReport, format: TaskFormat | None, prefix: str
+) -> Iterator[tuple[int, Annotation]]:
+    first_unclear = 0
     for at, record in read_records(path, report):
         format = format or guess_format(record)
         if format is None:
-            unclear = unclear or at
-            report.rejected(at, BAD_RECORD, where + "it does not tell which tool it comes from.")
+            first_unclear = first_unclear or at
+            report.rejected(at, BAD_RECORD, prefix + "it is not clear which tool it comes from.")
             continue
         try:
-            answers = format.read(as_object(record, "the record"))
-        except AnswerError as error:
-            answers = [error]
-        for each in answers:
-            if isinstance(each, AnswerError):
-                report.rejected(at, each.problem, where + each.detail)
+            annotations = format.read(as_object(record, "the record"))
+        except AnnotationError as error:
+            annotations = [error]
+        for each in annotations:
+            if isinstance(each, AnnotationError):
+                report.rejected(at, each.problem, prefix + each.detail)
             else:
                 yield at, each
-    if format is None and unclear:
-        raise ValueError(
-            f"Record {unclear} of {path} does not tell which tool it comes from. Name the format, or give a file "
-            "that Label Studio (JSON, JSON-MIN), Prodigy (db-out) or doccano (JSONL) has exported."
+    if format is None and first_unclear:
+        raise ExportError(
+            f"It is not clear which tool record {first_unclear} of {path} comes from. Name the format, or give a "
+            "file that Label Studio (JSON, JSON-MIN), Prodigy (db-out) or doccano (JSONL) has exported."
         )
 
 
-def _keep(earlier: list[Heard], new: Heard, report: ProblemReport) -> list[Heard]:
-    at, answer, _ = new
-    if not earlier or (answer.partial and all(each.partial for _, each, _ in earlier)):
+def _add_annotation(earlier: list[_Applied], new: _Applied, report: ProblemReport) -> list[_Applied]:
+    """Add an annotation to those of the same expert: partial ones add up, otherwise the latest counts."""
+    at, annotation, _ = new
+    if not earlier or (annotation.partial and all(each.partial for _, each, _ in earlier)):
         return [*earlier, new]
-    report.repaired(at, ANSWERED_AGAIN, f"{answer.text[:60]!r} has two answers of one expert; the later one counts")
-    # of the same time, or none, the last one
-    return [max([new, *reversed(earlier)], key=lambda heard: heard[1].when)]
+    report.repaired(
+        at,
+        ANNOTATED_AGAIN,
+        f"{annotation.text[:60]!r} has two annotations of one expert; the later one counts",
+    )
+    # of those with the same timestamp, or none, the last one
+    return [max([new, *reversed(earlier)], key=lambda applied: applied[1].timestamp)]
 
 
-def _together(by_expert: dict[str, list[Heard]], report: ProblemReport) -> Doc:
-    docs = [agreed([doc for _, _, doc in answers]) for answers in by_expert.values()]
-    whole = agreed(docs)
-    lost = sum(any(doc[i].ent_iob for doc in docs) and not whole[i].ent_iob for i in range(len(whole)))
-    if lost:
-        at = max(at for answers in by_expert.values() for at, _, _ in answers)
-        report.repaired(
-            at, DISAGREEMENT, f"{', '.join(by_expert)} on {whole.text[:60]!r}: {lost} words are not known now"
-        )
-    return whole
-
-
-TEXTS = "texts.spacy"
-ABOUT = "export.json"
-
-
-@dataclass(frozen=True)
-class Given:
-    """What was given out: the labels to choose from, and the texts."""
-
-    labels: list[str]
-    texts: Texts
-
-
-def write_tasks(docs: Iterable[Doc], folder: Path, *, format: TaskFormat, labels: Sequence[str]) -> int:
-    """Write tasks for the texts of `docs`, with their entities as suggestions. Returns how many.
-
-    `folder` gets the files of the tool, and `texts.spacy` and `export.json`, by which `open_tasks` knows the words
-    and labels again. Of the same text, words included, there is one task. Raises: ValueError where no text is left.
-    """
-    unique = {task_key(doc): doc for doc in docs if doc.text.strip()}
-    tasks = list(make_tasks(unique.values(), labels))
-    write_docbin(map(unlabelled, unique.values()), folder / TEXTS)
-    format.write(tasks, labels, folder)
-    with atomic_write(folder / ABOUT) as partial:
-        srsly.write_json(partial, {"labels": list(labels)})
-    return len(tasks)
-
-
-def open_tasks(folder: Path, nlp: Language) -> Given:
-    """What `write_tasks` put into `folder`. Raises: ValueError where the folder is not one of its own, or damaged."""
-    try:
-        about = srsly.read_json(folder / ABOUT)
-        docs = DocBin().from_disk(folder / TEXTS).get_docs(nlp.vocab)
-        return Given(list(about["labels"]), Texts.of(docs, nlp))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{folder} holds no whole export ({ABOUT} and {TEXTS}): {error!r}. Give the folder that "
-            "`llama-ner export` wrote."
-        ) from error
+def _merge_experts(by_expert: dict[str, list[_Applied]], report: ProblemReport) -> Doc:
+    docs = [merge_annotations([doc for _, _, doc in annotations]) for annotations in by_expert.values()]
+    merged = merge_annotations(docs)
+    n_lost = sum(any(doc[i].ent_iob for doc in docs) and not merged[i].ent_iob for i in range(len(merged)))
+    if n_lost:
+        at = max(at for annotations in by_expert.values() for at, _, _ in annotations)
+        experts = ", ".join(by_expert)
+        report.repaired(at, DISAGREEMENT, f"{experts} on {merged.text[:60]!r}: {n_lost} words are unknown now")
+    return merged

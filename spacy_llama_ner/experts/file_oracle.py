@@ -1,4 +1,4 @@
-"""An oracle that asks people by files, whatever tool they work in."""
+"""An oracle that asks people by files, whichever tool they work in."""
 
 from __future__ import annotations
 
@@ -11,30 +11,23 @@ from spacy.tokens import Doc
 from wasabi import msg
 
 from ..data.docs import unlabelled
-from ..data.errors import LlamaNERError
 from ..data.problems import ProblemReport
-from .collect import ABOUT, Rules, Texts, apply_answer, collect, write_tasks
-from .formats import FORMATS
-from .records import Answer, task_key
+from .collect import EXPORT_FILE, ExportedTexts, collect, write_export
+from .formats import TASK_FORMATS
+from .records import Annotation, AnnotationRules, PendingAnnotationsError, apply_annotation, task_key
 
-DONE = "done"
-DIGITS = 8
-
-
-class WaitingError(LlamaNERError):
-    """Texts that have no answer yet; the message says where they are and how to go on."""
+DONE_FOLDER = "done"
+# hexadecimal digits in the name of a folder
+HASH_LENGTH = 8
 
 
 class FileOracle:
     """`spacy_llama_ner.FileOracle.v1`: texts go into folders as `llama-ner export` writes them, for experts to label.
 
-    folder: gets a folder for each call of `ask`, named after its texts.
-    format: of the experts' tool: "label-studio", "prodigy" or "doccano".
-    labels: of the entities.
-    unknown: a label for what experts cannot tell; null for none. partial: whether words that they leave unmarked are
-        open instead of outside (see `check.Rules`).
-
-    Raises: ValueError for a tool that is not known.
+    Attributes:
+        folder: has a folder for each call of `ask`, named after its texts.
+        format: of the experts' tool.
+        rules: which annotations are allowed.
     """
 
     def __init__(
@@ -46,56 +39,76 @@ class FileOracle:
         unknown: str | None = None,
         partial: bool = False,
     ) -> None:
-        if format not in FORMATS:
-            raise ValueError(f"The format {format!r} is not known. Expected is one of {', '.join(FORMATS)}.")
+        """Set up the oracle; nothing is written yet.
+
+        Args:
+            folder: gets a folder for each call of `ask`.
+            format: of the experts' tool: "label-studio", "prodigy" or "doccano".
+            labels: of the entities.
+            unknown: a label for what experts cannot tell; null for none.
+            partial: whether words that they leave unmarked are missing instead of outside.
+
+        Raises:
+            ValueError: when the tool is not known.
+        """
+        if format not in TASK_FORMATS:
+            raise ValueError(f"The format {format!r} is not known. Expected is one of {', '.join(TASK_FORMATS)}.")
         self.folder = Path(folder)
-        self.format = FORMATS[format]
-        self.rules = Rules(labels=list(labels), unknown=unknown, partial=partial)
+        self.format = TASK_FORMATS[format]
+        self.rules = AnnotationRules(labels=list(labels), unknown=unknown, partial=partial)
 
     def ask(self, docs: Sequence[Doc]) -> list[Doc]:
-        """Copies of `docs` with the entities that experts marked, once their finished files are there.
+        """Return docs with the entities that experts marked, once their finished files are there.
 
-        The entities of `docs`, and their scores, are shown as suggestions. Of a text that was skipped, and of white
-        space alone, nothing is known.
+        Args:
+            docs: the texts. Their entities, with scores, are shown as suggestions.
 
-        Raises: WaitingError where texts have no answer yet, ValueError or OSError where a file cannot be used at all.
+        Returns:
+            Copies of `docs`. All words are missing in a text that was skipped, or has white space alone.
+
+        Raises:
+            PendingAnnotationsError: when texts have no annotation yet.
+            ValueError: when a file cannot be used at all.
+            OSError: likewise.
         """
-        questions = {task_key(doc): doc for doc in docs}
-        asked = {key: doc for key, doc in questions.items() if doc.text.strip()}
-        answers = {key: _open(doc) for key, doc in questions.items() if key not in asked}
+        by_key = {task_key(doc): doc for doc in docs}
+        asked = {key: doc for key, doc in by_key.items() if doc.text.strip()}
+        answers = {key: _all_missing(doc) for key, doc in by_key.items() if key not in asked}
         if asked:
-            answers |= self._answers(asked)
+            answers |= self._collect(asked)
         return [answers[task_key(doc)].copy() for doc in docs]
 
-    def _answers(self, asked: Mapping[str, Doc]) -> dict[str, Doc]:
-        folder = self.folder / f"texts-{hashlib.sha256(' '.join(sorted(asked)).encode()).hexdigest()[:DIGITS]}"
-        # this file is the last to be written
-        if not (folder / ABOUT).exists():
-            write_tasks(asked.values(), folder, format=self.format, labels=self.rules.shown)
-        done = folder / DONE
+    def _collect(self, asked: Mapping[str, Doc]) -> dict[str, Doc]:
+        """Export texts if need be, and collect the annotations of all of them, by the key of their task."""
+        folder = self.folder / f"texts-{hashlib.sha256(' '.join(sorted(asked)).encode()).hexdigest()[:HASH_LENGTH]}"
+        # this file is the last one that is written
+        if not (folder / EXPORT_FILE).exists():
+            write_export(asked.values(), folder, format=self.format, labels=self.rules.choices)
+        done = folder / DONE_FOLDER
         done.mkdir(exist_ok=True)
         files = [file for file in sorted(done.iterdir()) if file.is_file() and not file.name.startswith(".")]
-        how = f"put the finished file into {done}, and give the same command again."
+        next_step = f"put the finished file into {done}, and give the same command again."
         if not files:
-            raise WaitingError(
-                f"{len(asked):,} texts are waiting in {folder / self.format.file}. {self.format.advice} Then {how}"
+            raise PendingAnnotationsError(
+                f"{len(asked):,} texts are waiting in {folder / self.format.filename}. {self.format.instructions} "
+                f"Then {next_step}"
             )
         report = ProblemReport(str(done))
-        texts = Texts.of(map(unlabelled, asked.values()), spacy.blank("xx"))
-        found = collect(files, texts, self.rules, report, format=self.format, one_expert=True)
-        answers = {key: _open(asked[key]) for key in found.skipped}
-        answers |= {task_key(doc): doc for doc in found.docs}
+        texts = ExportedTexts.from_docs(map(unlabelled, asked.values()), spacy.blank("xx"))
+        collected = collect(files, texts, self.rules, report, format=self.format, one_expert=True)
+        answers = {key: _all_missing(asked[key]) for key in collected.skipped}
+        answers |= {task_key(doc): doc for doc in collected.docs}
         problems = [f"Record {each.at}: {each.detail}" for each in report.problems]
         if missing := [doc for key, doc in asked.items() if key not in answers]:
-            raise WaitingError(
-                f"{len(missing):,} of {len(asked):,} texts have no usable answer in {done}, the first of them "
-                f"{missing[0].text[:60]!r}: label them, {how} Nothing that is labelled has to be labelled again."
-                + "".join(f"\n{problem}" for problem in problems)
+            raise PendingAnnotationsError(
+                f"{len(missing):,} of {len(asked):,} texts have no usable annotation in {done}, the first of them "
+                f"{missing[0].text[:60]!r}: label them, {next_step} Nothing that is labelled has to be "
+                "labelled again." + "".join(f"\n{problem}" for problem in problems)
             )
         for problem in problems:
             msg.warn(problem)
         return answers
 
 
-def _open(doc: Doc) -> Doc:
-    return apply_answer(unlabelled(doc), Answer(doc.text, verdict="skipped"), Rules())
+def _all_missing(doc: Doc) -> Doc:
+    return apply_annotation(unlabelled(doc), Annotation(doc.text, status="skipped"), AnnotationRules())

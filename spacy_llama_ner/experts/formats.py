@@ -6,36 +6,60 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from .doccano import Doccano
-from .label_studio import LabelStudio
-from .prodigy import Prodigy
-from .records import Answer, AnswerError, Task
+from .doccano import DoccanoFormat
+from .label_studio import LabelStudioFormat
+from .prodigy import ProdigyFormat
+from .records import Annotation, AnnotationError, Task
 
 
 class TaskFormat(Protocol):
     """What a tool reads and writes.
 
-    file: name of the file of tasks. advice: what to do with it, in one or two sentences.
+    Attributes:
+        name: of the tool, as the option `--format` has it.
+        filename: of the tasks.
+        instructions: what to do with that file, in one or two sentences.
     """
 
     name: str
-    file: str
-    advice: str
+    filename: str
+    instructions: str
 
     def write(self, tasks: Iterable[Task], labels: Sequence[str], folder: Path) -> None:
-        """Write the tasks, and whatever the tool needs besides, to `folder`."""
+        """Write tasks, and whatever the tool needs besides.
 
-    def fits(self, record: dict[str, Any]) -> bool:
-        """Whether a record looks like one that the tool exports."""
+        Args:
+            tasks: to be written.
+            labels: those that experts choose from.
+            folder: gets the files.
 
-    def read(self, record: dict[str, Any]) -> list[Answer | AnswerError]:
-        """What experts said in one record. Raises AnswerError where it cannot be used as a whole."""
+        Raises:
+            OSError: when a file cannot be written.
+        """
+
+    def matches(self, record: dict[str, Any]) -> bool:
+        """Return whether a record looks like one that the tool exports."""
+
+    def read(self, record: dict[str, Any]) -> list[Annotation | AnnotationError]:
+        """Read a record that the tool has exported.
+
+        Args:
+            record: JSON.
+
+        Returns:
+            The annotations in it; errors in place of those that cannot be used.
+
+        Raises:
+            AnnotationError: when the record as a whole cannot be used.
+        """
 
 
-FORMATS: dict[str, TaskFormat] = {each.name: each for each in (LabelStudio(), Prodigy(), Doccano())}
+TASK_FORMATS: dict[str, TaskFormat] = {
+    each.name: each for each in (LabelStudioFormat(), ProdigyFormat(), DoccanoFormat())
+}
 
 
 def guess_format(record: object) -> TaskFormat | None:
-    """The tool that a record comes from; None where it looks like none or like several."""
-    fitting = [each for each in FORMATS.values() if isinstance(record, dict) and each.fits(record)]
-    return fitting[0] if len(fitting) == 1 else None
+    """Return the tool that a record comes from; None where it looks like none or like several."""
+    matching = [each for each in TASK_FORMATS.values() if isinstance(record, dict) and each.matches(record)]
+    return matching[0] if len(matching) == 1 else None

@@ -13,11 +13,22 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from ..data.files import atomic_write
-from .records import BAD_RECORD, Answer, AnswerError, Mark, Task, as_list, as_mark, as_object, as_text, show
+from ..data.records import BAD_RECORD
+from .records import (
+    Annotation,
+    AnnotationError,
+    SpanAnnotation,
+    Task,
+    as_list,
+    as_object,
+    as_span,
+    as_text,
+    shorten,
+)
 
-# names of the parts of the labelling interface
+# names of the control tag and the object tag of the labelling interface
 CONTROL, OBJECT = "label", "text"
-SOURCE = "spacy_llama_ner"
+MODEL_VERSION = "spacy_llama_ner"
 COLOURS = (
     "#d4380d",
     "#389e0d",
@@ -32,12 +43,12 @@ COLOURS = (
 )
 
 
-class LabelStudio:
-    """The format; see `formats.Format`."""
+class LabelStudioFormat:
+    """See `formats.TaskFormat`."""
 
     name = "label-studio"
-    file = "tasks.json"
-    advice = (
+    filename = "tasks.json"
+    instructions = (
         "In Label Studio, make a project with labels.xml as its labelling interface (Settings, Labeling Interface, "
         "Code), import tasks.json, and export as JSON (JSON-MIN leaves out what was skipped)."
     )
@@ -45,33 +56,33 @@ class LabelStudio:
     def write(self, tasks: Iterable[Task], labels: Sequence[str], folder: Path) -> None:
         """Write `tasks.json` and the labelling interface, `labels.xml`."""
         with atomic_write(folder / "labels.xml") as partial:
-            partial.write_text(interface(labels), encoding="utf8")
-        with atomic_write(folder / self.file) as partial:
-            text = json.dumps([to_json(task) for task in tasks], ensure_ascii=False, indent=1)
+            partial.write_text(labelling_interface(labels), encoding="utf8")
+        with atomic_write(folder / self.filename) as partial:
+            text = json.dumps([task_to_json(task) for task in tasks], ensure_ascii=False, indent=1)
             partial.write_text(text + "\n", encoding="utf8")
 
-    def fits(self, record: dict[str, Any]) -> bool:
-        """Whether a record looks like one of this tool."""
+    def matches(self, record: dict[str, Any]) -> bool:
+        """See `TaskFormat.matches`."""
         return isinstance(record.get("data"), dict) or "annotation_id" in record
 
-    def read(self, record: dict[str, Any]) -> list[Answer | AnswerError]:
-        """One answer for each annotation of a task (JSON), or the one that a record is (JSON-MIN)."""
+    def read(self, record: dict[str, Any]) -> list[Annotation | AnnotationError]:
+        """Read all annotations of a task (JSON), or the one that a record is (JSON-MIN)."""
         if "data" not in record:
-            return [_minimal(record)]
+            return [_read_json_min(record)]
         data = as_object(record["data"], "data")
-        text, key = as_text(data.get("text"), "data.text"), _key(data)
-        annotations = as_list(record.get("annotations", record.get("completions", [])), "annotations")
-        answers: list[Answer | AnswerError] = []
-        for each in annotations:
+        text, key = as_text(data.get("text"), "data.text"), _read_key(data)
+        annotations: list[Annotation | AnnotationError] = []
+        # it was "completions" before version 1
+        for each in as_list(record.get("annotations", record.get("completions", [])), "annotations"):
             try:
-                answers.append(_annotation(as_object(each, "an annotation"), text, key))
-            except AnswerError as error:
-                answers.append(error)
-        return answers or [Answer(text, verdict="open", key=key)]
+                annotations.append(_read_annotation(as_object(each, "an annotation"), text, key))
+            except AnnotationError as error:
+                annotations.append(error)
+        return annotations or [Annotation(text, status="open", key=key)]
 
 
-def interface(labels: Sequence[str]) -> str:
-    """The labelling interface of a project for these labels, XML."""
+def labelling_interface(labels: Sequence[str]) -> str:
+    """Return the labelling interface, XML, of a project with these labels."""
     lines = [
         f"    <Label value={quoteattr(label)} background={quoteattr(COLOURS[i % len(COLOURS)])}/>"
         for i, label in enumerate(labels)
@@ -81,8 +92,8 @@ def interface(labels: Sequence[str]) -> str:
     return "\n".join(["<View>", control, *lines, "  </Labels>", text, "</View>"]) + "\n"
 
 
-def to_json(task: Task) -> dict[str, Any]:
-    """A task to be imported; its suggestions are a prediction, even where there are none."""
+def task_to_json(task: Task) -> dict[str, Any]:
+    """Return a task to be imported; its suggestions are a prediction, even where there are none."""
     result = [
         {
             "id": f"s{number}",
@@ -94,60 +105,60 @@ def to_json(task: Task) -> dict[str, Any]:
         }
         for number, each in enumerate(task.suggestions)
     ]
-    prediction = {"model_version": SOURCE, "result": result, **({} if task.score is None else {"score": task.score})}
+    score = {} if task.score is None else {"score": task.score}
+    prediction = {"model_version": MODEL_VERSION, "result": result, **score}
     return {"data": {"text": task.text, "key": task.key}, "predictions": [prediction]}
 
 
-def _annotation(annotation: dict[str, Any], text: str, key: str | None) -> Answer:
-    who = annotation.get("completed_by")
-    if isinstance(who, dict):
-        who = who.get("email") or who.get("id")
+def _read_annotation(annotation: dict[str, Any], text: str, key: str | None) -> Annotation:
+    annotator = annotation.get("completed_by")
+    if isinstance(annotator, dict):
+        annotator = annotator.get("email") or annotator.get("id")
     skipped = bool(annotation.get("was_cancelled") or annotation.get("skipped"))
     results = as_list(annotation.get("result"), "result")
-    return Answer(
+    spans = []
+    for each in () if skipped else results:
+        result = as_object(each, "a result")
+        # other types answer other questions about the same text
+        if result.get("type") == "labels":
+            spans.append(_read_span(as_object(result.get("value"), "value")))
+    return Annotation(
         text,
-        marks=() if skipped else tuple(mark for each in results for mark in _mark(as_object(each, "a result"))),
-        verdict="skipped" if skipped else "done",
+        spans=tuple(spans),
+        status="skipped" if skipped else "done",
         key=key,
-        annotator=None if who is None else str(who),
-        when=str(annotation.get("updated_at") or annotation.get("created_at") or ""),
+        annotator=None if annotator is None else str(annotator),
+        timestamp=str(annotation.get("updated_at") or annotation.get("created_at") or ""),
     )
 
 
-def _mark(result: dict[str, Any]) -> list[Mark]:
-    if result.get("type") != "labels":
-        # answers to other questions about the same text
-        return []
-    return [_from_value(as_object(result.get("value"), "value"))]
+def _read_json_min(record: dict[str, Any]) -> Annotation:
+    """Read a record of JSON-MIN; where nothing was marked, it has no list of regions at all."""
 
+    def is_region(value: object) -> bool:
+        return isinstance(value, dict) and "start" in value and "end" in value
 
-def _from_value(value: dict[str, Any]) -> Mark:
-    labels = as_list(value.get("labels"), "labels")
-    if len(labels) != 1:
-        raise AnswerError(
-            BAD_RECORD,
-            f"a mark has the labels {show(labels)}; expected one. Give the region one label and export again.",
-        )
-    return as_mark(start=value.get("start"), end=value.get("end"), label=labels[0], text=value.get("text"))
-
-
-def _minimal(record: dict[str, Any]) -> Answer:
-    """A record of JSON-MIN; where nothing was marked, it has no list of marks at all."""
-    lists = [each for each in record.values() if isinstance(each, list) and any(map(_is_region, each))]
-    who = record.get("annotator")
-    return Answer(
+    lists = [each for each in record.values() if isinstance(each, list) and any(map(is_region, each))]
+    annotator = record.get("annotator")
+    return Annotation(
         as_text(record.get("text"), "text"),
-        marks=tuple(_from_value(region) for regions in lists for region in regions),
-        key=_key(record),
-        annotator=None if who is None else str(who),
-        when=str(record.get("updated_at") or record.get("created_at") or ""),
+        spans=tuple(_read_span(region) for regions in lists for region in regions),
+        key=_read_key(record),
+        annotator=None if annotator is None else str(annotator),
+        timestamp=str(record.get("updated_at") or record.get("created_at") or ""),
     )
 
 
-def _is_region(value: object) -> bool:
-    return isinstance(value, dict) and "start" in value and "end" in value
+def _read_span(region: dict[str, Any]) -> SpanAnnotation:
+    labels = as_list(region.get("labels"), "labels")
+    if len(labels) != 1:
+        raise AnnotationError(
+            BAD_RECORD,
+            f"a region has the labels {shorten(labels)}; expected one. Give the region one label and export again.",
+        )
+    return as_span(start=region.get("start"), end=region.get("end"), label=labels[0], text=region.get("text"))
 
 
-def _key(data: dict[str, Any]) -> str | None:
+def _read_key(data: dict[str, Any]) -> str | None:
     key = data.get("key")
     return key if isinstance(key, str) else None

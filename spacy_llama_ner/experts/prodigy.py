@@ -12,71 +12,75 @@ from typing import Any
 import srsly
 
 from ..data.files import atomic_write
+from ..data.records import BAD_RECORD
 from .records import (
-    BAD_RECORD,
-    Answer,
-    AnswerError,
-    Mark,
+    Annotation,
+    AnnotationError,
+    AnnotationStatus,
+    SpanAnnotation,
     Task,
-    Verdict,
     as_list,
-    as_mark,
     as_object,
+    as_span,
     as_string,
     as_text,
-    show,
+    shorten,
 )
 
-VERDICTS: dict[str, Verdict] = {"accept": "done", "reject": "skipped", "ignore": "skipped"}
-BINARY = ("ner", "spans")
+# by Prodigy's answers
+STATUSES: dict[str, AnnotationStatus] = {"accept": "done", "reject": "skipped", "ignore": "skipped"}
+# interfaces that ask yes or no about spans
+BINARY_VIEWS = ("ner", "spans")
 
 
-class Prodigy:
-    """The format; see `formats.Format`."""
+class ProdigyFormat:
+    """See `formats.TaskFormat`."""
 
     name = "prodigy"
-    file = "tasks.jsonl"
-    advice = (
+    filename = "tasks.jsonl"
+    instructions = (
         "Start `prodigy ner.manual DATASET blank:en tasks.jsonl --label LABELS`; the suggestions are there to be put "
         "right. Export with `prodigy db-out DATASET > done.jsonl`."
     )
 
     def write(self, tasks: Iterable[Task], labels: Sequence[str], folder: Path) -> None:
         """Write `tasks.jsonl`."""
-        with atomic_write(folder / self.file) as partial:
-            srsly.write_jsonl(partial, (to_json(task) for task in tasks))
+        with atomic_write(folder / self.filename) as partial:
+            srsly.write_jsonl(partial, (task_to_json(task) for task in tasks))
 
-    def fits(self, record: dict[str, Any]) -> bool:
-        """Whether a record looks like one of this tool."""
+    def matches(self, record: dict[str, Any]) -> bool:
+        """See `TaskFormat.matches`."""
         return "answer" in record or "_task_hash" in record
 
-    def read(self, record: dict[str, Any]) -> list[Answer | AnswerError]:
-        """The one answer of a record.
+    def read(self, record: dict[str, Any]) -> list[Annotation | AnnotationError]:
+        """Read the one annotation of a record.
 
-        A record that asked yes or no about its spans (`ner.teach`) says nothing of the other words.
+        A record that asked yes or no about its spans (`ner.teach`) says nothing about the other words.
         """
-        verdict = record.get("answer")
-        if not isinstance(verdict, str) or verdict not in VERDICTS:
-            raise AnswerError(BAD_RECORD, f"answer is {show(verdict)}; expected one of {', '.join(VERDICTS)}.")
+        answer = record.get("answer")
+        if not isinstance(answer, str) or answer not in STATUSES:
+            raise AnnotationError(BAD_RECORD, f"answer is {shorten(answer)}; expected one of {', '.join(STATUSES)}.")
         meta = record.get("meta")
         key = meta.get("key") if isinstance(meta, dict) else None
-        who = record.get("_annotator_id") or record.get("_session_id")
+        annotator = record.get("_annotator_id") or record.get("_session_id")
+        timestamp = record.get("_timestamp")
         return [
-            Answer(
+            Annotation(
                 as_text(record.get("text"), "text"),
-                marks=tuple(_marks(record)),
-                verdict=VERDICTS[verdict],
+                spans=tuple(_read_spans(record)),
+                status=STATUSES[answer],
                 key=key if isinstance(key, str) else None,
-                annotator=None if who is None else str(who),
-                when=_time(record.get("_timestamp")),
-                partial=bool(record.get("_is_binary", record.get("_view_id") in BINARY)),
-                words=_words(record),
+                annotator=None if annotator is None else str(annotator),
+                # digits that sort as text
+                timestamp=f"{timestamp:020.3f}" if isinstance(timestamp, int | float) else "",
+                partial=bool(record.get("_is_binary", record.get("_view_id") in BINARY_VIEWS)),
+                words=_read_words(record),
             )
         ]
 
 
-def to_json(task: Task) -> dict[str, Any]:
-    """A task with its words, so that Prodigy cuts the text as we do, and with suggestions."""
+def task_to_json(task: Task) -> dict[str, Any]:
+    """Return a task for Prodigy: with its words, so that Prodigy tokenises the text in the same way."""
     starts = {start: number for number, (start, _, _) in enumerate(task.words)}
     ends = {start + len(word): number for number, (start, word, _) in enumerate(task.words)}
     tokens = [
@@ -90,28 +94,22 @@ def to_json(task: Task) -> dict[str, Any]:
     return {"text": task.text, "tokens": tokens, "spans": spans, "meta": meta}
 
 
-def _marks(record: dict[str, Any]) -> Iterator[Mark]:
+def _read_spans(record: dict[str, Any]) -> Iterator[SpanAnnotation]:
     for each in as_list(record.get("spans", []), "spans"):
         span = as_object(each, "a span")
         if span.get("answer", "accept") == "accept":
-            yield as_mark(
+            yield as_span(
                 start=span.get("start"), end=span.get("end"), label=span.get("label"), text=span.get("text")
             )
 
 
-def _words(record: dict[str, Any]) -> tuple[tuple[str, bool], ...] | None:
-    """The words. Prodigy of before 1.10 did not say whether a space follows; then the text does."""
-    tokens = [as_object(each, "a token") for each in as_list(record.get("tokens", []), "tokens")]
+def _read_words(record: dict[str, Any]) -> tuple[tuple[str, bool], ...] | None:
+    """Read the words. Before 1.10, Prodigy did not say whether a space follows; then the text does."""
     text = record["text"]
     words = []
-    for token in tokens:
-        mark = as_mark(start=token.get("start"), end=token.get("end"), label="a token")
-        words.append(
-            (as_string(token.get("text"), "a token"), bool(token.get("ws", text[mark.end : mark.end + 1] == " ")))
-        )
+    for each in as_list(record.get("tokens", []), "tokens"):
+        token = as_object(each, "a token")
+        span = as_span(start=token.get("start"), end=token.get("end"), label="a token")
+        space = bool(token.get("ws", text[span.end : span.end + 1] == " "))
+        words.append((as_string(token.get("text"), "a token"), space))
     return tuple(words) or None
-
-
-def _time(stamp: object) -> str:
-    """Seconds as digits that sort as text."""
-    return f"{stamp:020.3f}" if isinstance(stamp, int | float) else ""

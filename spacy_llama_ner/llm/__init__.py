@@ -1,5 +1,23 @@
-"""Data made by language models: texts labelled by one, or written by one together with their labels."""
+"""Training data from language models: texts that a model labels, and labelled texts that it writes."""
 
-from .backends.base import Backend, Message, NoAnswer, Question, Refused, Reject, Reply, TryAgain
+from .backends.base import (
+    Backend,
+    BackendRefusedError,
+    ChatRequest,
+    Message,
+    NoReplyError,
+    RejectedReplyError,
+    Reply,
+    RetryableError,
+)
 
-__all__ = ["Backend", "Message", "NoAnswer", "Question", "Refused", "Reject", "Reply", "TryAgain"]
+__all__ = [
+    "Backend",
+    "BackendRefusedError",
+    "ChatRequest",
+    "Message",
+    "NoReplyError",
+    "RejectedReplyError",
+    "Reply",
+    "RetryableError",
+]

@@ -1,9 +1,9 @@
-"""What is asked of each model."""
+"""Comparison of prompts, choices of examples and models: each variant labels the same sample of gold texts."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,43 +11,71 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..data.docs import unlabelled
+from ..data.errors import LlamaNERError
 from ..evaluate.matching import Tally
 from ..evaluate.predict import percent
 from ..evaluate.scorer import seqeval_score
 from ..evaluate.significance import f1_interval, tally_sentences
 from ..training.corpus import draw
-from .examples import choose_examples, with_labels
-from .labelling import ExamplesFor, Labelled, Labeller
-from .pricing import Expert, PriceList
-from .prompts import Prompt
-from .runner import Outcome, Runner
+from .examples import filter_labels, make_selector
+from .labelling import Labeller, SelectExamples
+from .pricing import PriceList
+from .prompts import LabellingPrompt
+from .runner import Runner
 
-NONE = "none"
+ZERO_SHOT = "none"
+HEADER = ["model", "prompt", "examples", "P", "R", "F1", "95% interval", "unusable, %", "lost", "s a text"]
+HEADER += ["tokens in", "tokens out"]
+# how many of these are names, the others are numbers
+N_NAMES = 3
+TYPE_HEADER = ("type", "variant", "P", "R", "F1")
+
+
+class ComparisonError(LlamaNERError):
+    """Gold data without an entity that could be found."""
 
 
 @dataclass(frozen=True)
 class Variant:
     """One way to get labels.
 
-    prompt: name or path. examples: how they are chosen, "none" without any. model: as the log names it.
+    Attributes:
+        prompt: name or path.
+        examples: how they are selected; "none" for zero-shot.
+        model: its name in the log of replies.
     """
 
     prompt: str
     examples: str
     model: str
 
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """Prompt, examples and model as they are shown."""
+        return self.prompt, "zero-shot" if self.examples == ZERO_SHOT else self.examples, self.model
+
 
 @dataclass(frozen=True)
 class VariantResult:
-    """What came out of asking about all texts of a sample.
+    """How a variant has labelled the sample.
 
-    p, r, f: strict scores of whole entities, 0 to 1. low, high: the 95% interval of `f`.
-    per_type: p, r and f by label.
-    texts, lost: all texts, and those without a usable reply, which count as texts without entities.
-    unanswered: of the lost ones, those without any reply, by the reason.
-    replies, rejected: all replies, and by reason those that could not be used.
-    seconds: of all requests that brought a reply; requests under way at the same time all count.
-    cost: of all tokens; None without prices.
+    Attributes:
+        variant: the variant.
+        p: precision of whole entities, 0 to 1.
+        r: recall.
+        f: F1.
+        low: lower end of the 95% interval of `f`.
+        high: its upper end.
+        per_type: p, r and f by label.
+        texts: how many texts the sample has.
+        lost: those without a usable reply, which count as texts without entities.
+        replies: how many replies there were, those that could not be used among them.
+        rejected: replies that could not be used, by reason.
+        seconds: of all requests that got a reply, summed up even where they were under way at the same time.
+        input_tokens: of all requests.
+        output_tokens: of all replies.
+        cost: of all tokens; None without prices.
+        unanswered: of the lost texts, those without any reply, by reason.
     """
 
     variant: Variant
@@ -74,39 +102,50 @@ class VariantResult:
 
     @property
     def tokens(self) -> int:
-        """Of input and output."""
+        """Tokens of input and output."""
         return self.input_tokens + self.output_tokens
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain types; the parse-failure rate is `unusable`."""
+        """Return the result as plain types, with the share `unusable`."""
         fields = asdict(self)
         return {**fields.pop("variant"), **fields, "unusable": self.unusable}
 
 
-def short_names(variants: Sequence[Variant]) -> list[str]:
-    """A name for each, of the parts in which they differ."""
-    rows = [(each.prompt, "zero-shot" if each.examples == NONE else each.examples, each.model) for each in variants]
-    differ = [len(set(column)) > 1 for column in zip(*rows, strict=True)]
-    if not any(differ):
-        return [row[0] for row in rows]
-    return [", ".join(part for part, tells in zip(row, differ, strict=True) if tells) for row in rows]
+def evaluate_variant(variant: Variant, gold: Sequence[Doc], *, labeller: Labeller, runner: Runner) -> VariantResult:
+    """Label each text and score the replies.
 
+    Args:
+        variant: what is evaluated.
+        gold: docs with their entities, which they keep. Scores count their words as they are.
+        labeller: makes the requests of the variant.
+        runner: sends them; its prices give the cost.
 
-def measure(variant: Variant, gold: Sequence[Doc], *, labeller: Labeller, run: Runner) -> VariantResult:
-    """Ask about each text of `gold`, which keeps its entities, and score the replies.
+    Returns:
+        Scores, tokens and cost.
 
-    Words are scored as they are in `gold`. A text without a usable reply counts as one without entities. The cost is
-    by the prices of the run.
-
-    Raises: as `Runner.answers`.
+    Raises:
+        BackendRefusedError: see `Runner.run`.
+        OSError: likewise.
     """
-    outcomes = list(run.answers(labeller.job(_bare(doc), at) for at, doc in enumerate(gold, start=1)))
-    examples = list(_examples(gold, outcomes))
+
+    def without_ents(doc: Doc) -> Doc:
+        copy = unlabelled(doc)
+        copy.ents = []
+        return copy
+
+    outcomes = list(runner.run(labeller.make_job(without_ents(doc), at) for at, doc in enumerate(gold, start=1)))
+    examples = [
+        Example(without_ents(doc) if outcome.value is None else outcome.value.doc, doc)
+        for doc, outcome in zip(gold, outcomes, strict=True)
+    ]
     scores = seqeval_score(examples)
-    prices = run.progress.prices
     low, high = f1_interval([part.get(None, Tally()) for example in examples for part in tally_sentences(example)])
     replies = [reply for outcome in outcomes for reply in outcome.replies]
-    n_in, n_out = sum(reply.input_tokens for reply in replies), sum(reply.output_tokens for reply in replies)
+    input_tokens = sum(reply.input_tokens for reply in replies)
+    output_tokens = sum(reply.output_tokens for reply in replies)
+    prices = runner.progress.prices
+    rejections = Counter(error.reason for outcome in outcomes for error in outcome.rejections)
+    unanswered = Counter(str(each.failure) for each in outcomes if each.failure and not each.replies)
     return VariantResult(
         variant=variant,
         p=scores["ents_p"],
@@ -118,61 +157,65 @@ def measure(variant: Variant, gold: Sequence[Doc], *, labeller: Labeller, run: R
         texts=len(gold),
         lost=sum(outcome.value is None for outcome in outcomes),
         replies=len(replies),
-        rejected=dict(Counter(reject.reason for outcome in outcomes for reject in outcome.rejects).most_common()),
+        rejected=dict(rejections.most_common()),
         seconds=round(sum(reply.seconds for reply in replies), 3),
-        input_tokens=n_in,
-        output_tokens=n_out,
-        cost=None if prices is None else prices.cost(n_in, n_out),
-        unanswered=dict(Counter(str(each.failure) for each in outcomes if each.failure and not each.replies)),
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cost=None if prices is None else prices.cost(input_tokens, output_tokens),
+        unanswered=dict(unanswered),
     )
-
-
-def _examples(gold: Iterable[Doc], outcomes: Iterable[Outcome[Labelled]]) -> Iterator[Example]:
-    for doc, outcome in zip(gold, outcomes, strict=True):
-        yield Example(_bare(doc) if outcome.value is None else outcome.value.doc, doc)
-
-
-def _bare(doc: Doc) -> Doc:
-    bare = unlabelled(doc)
-    bare.ents = []
-    return bare
 
 
 @dataclass(frozen=True)
 class ComparisonPlan:
-    """Prompts and choices of examples, each of which is tried on the same sample.
+    """Prompts and ways to select examples, each of which is tried on the same sample.
 
-    sample: gold docs, with entities of `labels` alone.
-    labels: descriptions, which may be empty, by label.
-    examples: by how they are chosen; None stands for zero-shot.
-    max_tokens: see `Labeller`.
+    Attributes:
+        sample: gold docs, with entities of `labels` alone.
+        labels: descriptions by label, which may be empty.
+        prompts: to be tried.
+        examples: selectors of examples by their name; None for zero-shot.
+        max_tokens: maximum length of a reply, see `Labeller`.
     """
 
     sample: Sequence[Doc]
     labels: Mapping[str, str]
-    prompts: Sequence[Prompt]
-    examples: Mapping[str, ExamplesFor | None]
+    prompts: Sequence[LabellingPrompt]
+    examples: Mapping[str, SelectExamples | None]
     max_tokens: int | None
 
     @property
-    def questions(self) -> int:
-        """How many each model is asked."""
+    def n_requests(self) -> int:
+        """How many requests each model gets, retries not counted."""
         return len(self.prompts) * len(self.examples) * len(self.sample)
 
     @property
-    def words(self) -> int:
-        """Of the sample."""
+    def n_words(self) -> int:
+        """How many words the sample has."""
         return sum(len(doc) for doc in self.sample)
 
-    def results(self, model: str, run: Runner) -> Iterator[VariantResult]:
-        """One for each prompt and choice of examples. model: its name in the log. Raises: as `Runner.answers`."""
+    def evaluate(self, model: str, runner: Runner) -> Iterator[VariantResult]:
+        """Evaluate each prompt with each way to select examples.
+
+        Args:
+            model: name of the model in the log of replies.
+            runner: asks it.
+
+        Yields:
+            One result for each variant.
+
+        Raises:
+            BackendRefusedError: see `Runner.run`.
+            OSError: likewise.
+        """
         for prompt in self.prompts:
-            for by, examples_for in self.examples.items():
-                labeller = Labeller(prompt, self.labels, examples_for=examples_for, max_tokens=self.max_tokens)
-                yield measure(Variant(prompt.name, by, model), self.sample, labeller=labeller, run=run)
+            for by, select in self.examples.items():
+                labeller = Labeller(prompt, self.labels, select_examples=select, max_tokens=self.max_tokens)
+                variant = Variant(prompt.name, by, model)
+                yield evaluate_variant(variant, self.sample, labeller=labeller, runner=runner)
 
 
-def make_plan(
+def plan_comparison(
     gold: Sequence[Doc],
     *,
     labels: Mapping[str, str],
@@ -183,121 +226,159 @@ def make_plan(
     limit: int,
     max_tokens: int | None = None,
 ) -> ComparisonPlan:
-    """Read the prompts, draw a stratified sample of at most `limit` docs, and find examples for it in `pool`.
+    """Load the prompts, draw a stratified sample, and select examples for it.
 
-    choices: as for `choose_examples`, and "none".
-    Raises: ValueError where a prompt or a choice is not there, the sample has no entity, or the pool none.
+    Args:
+        gold: docs with entities.
+        labels: descriptions by label, which may be empty; other entities are left out.
+        prompts: names or paths.
+        choices: how examples are selected, as `by` of `make_selector`, and "none" for zero-shot.
+        pool: gold docs that examples are selected from.
+        shots: how many examples for a text.
+        limit: maximum size of the sample.
+        max_tokens: maximum length of a reply, see `Labeller`.
+
+    Returns:
+        The plan.
+
+    Raises:
+        ComparisonError: when the sample has no entity.
+        PromptError: when a prompt cannot be used.
+        ExamplesError: when the pool has no entity, or a way to select examples is unknown.
     """
-    loaded = [Prompt(prompt) for prompt in dict.fromkeys(prompts)]
-    sample = take_sample([with_labels(doc, labels) for doc in gold], limit)
+    loaded = [LabellingPrompt(prompt) for prompt in dict.fromkeys(prompts)]
+    sample = sample_docs([filter_labels(doc, labels) for doc in gold], limit)
     if not any(doc.ents for doc in sample):
-        raise ValueError(
+        raise ComparisonError(
             f"The gold data ({len(gold):,} docs) has no entity with one of the labels {', '.join(labels)}. Give docs "
             "with `ents`, and labels that they have."
         )
-    examples: dict[str, ExamplesFor | None] = {}
+    examples: dict[str, SelectExamples | None] = {}
     for by in dict.fromkeys(choices):
-        if by == NONE:
+        if by == ZERO_SHOT:
             examples[by] = None
             continue
-        found = dict(choose_examples(pool, shots=shots, by=by, labels=labels).with_examples(sample))
-        examples[by] = _of_text({doc.text: shown for doc, shown in found.items()})
+        selected = make_selector(pool, shots=shots, by=by, labels=labels).select_all(sample)
+        by_text = {doc.text: shown for doc, shown in selected}
+        examples[by] = lambda doc, by_text=by_text: by_text[doc.text]  # type: ignore[misc]
     return ComparisonPlan(sample, labels, loaded, examples, max_tokens)
 
 
-def take_sample(docs: Sequence[Doc], limit: int) -> list[Doc]:
-    """At most `limit` docs with the mixture of entity types that all have: the same ones each time."""
+def sample_docs(docs: Sequence[Doc], limit: int) -> list[Doc]:
+    """Draw at most `limit` docs with the same mixture of entity types as all: the same ones each time."""
     if len(docs) <= limit:
         return list(docs)
     strata = [tuple(sorted({ent.label_ for ent in doc.ents})) for doc in docs]
     return [docs[i] for i in draw(strata, limit / len(docs), seed=0)]
 
 
-def _of_text(examples: Mapping[str, Sequence[Doc]]) -> ExamplesFor:
-    return lambda doc: examples[doc.text]
-
-
 @dataclass(frozen=True)
-class Best:
-    """The best two ways, which may be one.
+class BestVariants:
+    """The best two results, which may be the same.
 
-    by_f1: the highest F1; among equals the cheapest.
-    for_cost: the cheapest of those whose F1 is not below the 95% interval of the highest. Without prices, and where
-        all cost the same, that with the fewest tokens.
+    Attributes:
+        by_f1: the highest F1; among equals the cheapest.
+        for_cost: the cheapest of those whose F1 is not below the 95% interval of the highest. Without prices, and
+            where all cost the same, that with the fewest tokens.
     """
 
     by_f1: VariantResult
     for_cost: VariantResult
 
 
-def find_best(results: Sequence[VariantResult]) -> Best | None:
-    """The best of `results`; None where nothing right was found at all."""
-    best = max(results, key=lambda result: (result.f, *(-price for price in _price(result))), default=None)
+def find_best(results: Sequence[VariantResult]) -> BestVariants | None:
+    """Find the best of `results`; None where no variant found a single right entity."""
+
+    def price(result: VariantResult) -> tuple[float, float]:
+        return result.cost or 0.0, result.tokens
+
+    best = max(results, key=lambda result: (result.f, *(-amount for amount in price(result))), default=None)
     if best is None or not best.f:
         return None
     near = [result for result in results if result.f >= best.low]
-    return Best(best, min(near, key=lambda result: (*_price(result), -result.f)))
-
-
-def _price(result: VariantResult) -> tuple[float, float]:
-    return result.cost or 0.0, result.tokens
+    return BestVariants(best, min(near, key=lambda result: (*price(result), -result.f)))
 
 
 @dataclass(frozen=True)
-class Money:
-    """Says what results cost: in the currency of the price list, or without one in tokens."""
+class CostFormatter:
+    """Shows what results cost: in the currency of a price list, or in tokens.
+
+    Attributes:
+        prices: the price list; None for tokens.
+    """
 
     prices: PriceList | None
 
     @property
-    def name(self) -> str:
+    def unit(self) -> str:
         """What amounts are called."""
         return "tokens" if self.prices is None else f"cost, {self.prices.currency}"
 
     def amount(self, result: VariantResult) -> float:
-        """The cost as a number."""
+        """Return the cost of a result as a number."""
         return result.tokens if result.cost is None else result.cost
 
-    def of(self, result: VariantResult) -> str:
-        """The cost of a result, without the currency."""
-        return f"{result.tokens:,}" if result.cost is None else show_cost(result.cost)
+    def format(self, result: VariantResult) -> str:
+        """Return the cost of a result as text, without the currency."""
+        return f"{result.tokens:,}" if result.cost is None else format_cost(result.cost)
 
-    def beside_expert(self, result: VariantResult, *, words: int) -> str | None:
-        """What the sample costs from a model, and from an expert; None where a price is missing."""
+    def compare_with_expert(self, result: VariantResult, *, words: int) -> str | None:
+        """Compare what the sample costs from a model with what it costs from an expert.
+
+        Args:
+            result: of the model.
+            words: of the sample.
+
+        Returns:
+            A sentence; None where a price is missing.
+        """
         if self.prices is None or self.prices.expert is None or result.cost is None:
             return None
-        expert: Expert = self.prices.expert
-        cost, currency = expert.cost(words), self.prices.currency
+        expert, currency = self.prices.expert, self.prices.currency
+        expert_cost = expert.cost(words)
         minutes = words / expert.words_per_minute
-        told = (
+        sentence = (
             f"For these {result.texts:,} texts ({words:,} words) {result.variant.model} took {currency} "
-            f"{show_cost(result.cost)} (F1 {100 * result.f:.1f}); an expert takes {currency} {show_cost(cost)} "
-            f"({minutes:,.0f} minutes)"
+            f"{format_cost(result.cost)} (F1 {100 * result.f:.1f}); an expert takes {currency} "
+            f"{format_cost(expert_cost)} ({minutes:,.0f} minutes)"
         )
-        if not result.cost or not cost:
-            return f"{told}."
-        times = cost / result.cost
-        return f"{told}, {times:,.1f} times as much." if times >= 1 else f"{told}, {1 / times:,.1f} times less."
+        if not result.cost or not expert_cost:
+            return f"{sentence}."
+        times = expert_cost / result.cost
+        return (
+            f"{sentence}, {times:,.1f} times as much." if times >= 1 else f"{sentence}, {1 / times:,.1f} times less."
+        )
 
 
-def show_cost(cost: float) -> str:
-    """An amount with two decimals, or two digits where it is small."""
+def format_cost(cost: float) -> str:
+    """Return an amount with two decimals, or two digits where it is small."""
     return f"{cost:,.2f}" if cost >= 1 or not cost else f"{cost:.2g}"
 
 
-HEADER = ["model", "prompt", "examples", "P", "R", "F1", "95% interval", "unusable, %", "lost", "s a text"]
-HEADER += ["tokens in", "tokens out"]
-N_NAMES = 3
-TYPE_HEADER = ("type", "variant", "P", "R", "F1")
+def short_names(variants: Sequence[Variant]) -> list[str]:
+    """Name each variant by the parts in which they differ."""
+    rows = [variant.parts for variant in variants]
+    differ = [len(set(column)) > 1 for column in zip(*rows, strict=True)]
+    if not any(differ):
+        return [row[0] for row in rows]
+    return [", ".join(part for part, differs in zip(row, differ, strict=True) if differs) for row in rows]
 
 
-def result_rows(results: Sequence[VariantResult], money: Money) -> list[tuple[str, ...]]:
-    """A row for each result under `HEADER`, and its cost where there are prices."""
-    return [(*_cells(each), *([] if money.prices is None else [money.of(each)])) for each in results]
+def result_rows(results: Sequence[VariantResult], costs: CostFormatter) -> list[tuple[str, ...]]:
+    """Return a row for each result under `HEADER`, and its cost where there are prices."""
+    rows = []
+    for result in results:
+        prompt, examples, model = result.variant.parts
+        scores = [percent(share) for share in (result.p, result.r, result.f)]
+        replies = [percent(result.unusable), f"{result.lost:,}", f"{result.seconds / result.texts:,.2f}"]
+        tokens = [f"{result.input_tokens:,}", f"{result.output_tokens:,}"]
+        cost = [] if costs.prices is None else [costs.format(result)]
+        rows.append((model, prompt, examples, *scores, format_interval(result), *replies, *tokens, *cost))
+    return rows
 
 
 def type_rows(results: Sequence[VariantResult]) -> list[tuple[str, ...]]:
-    """A row for each label and result under `TYPE_HEADER`."""
+    """Return a row for each label and result under `TYPE_HEADER`."""
     labels = sorted({label for each in results for label in each.per_type})
     names = short_names([each.variant for each in results])
     return [
@@ -307,21 +388,6 @@ def type_rows(results: Sequence[VariantResult]) -> list[tuple[str, ...]]:
     ]
 
 
-def show_interval(result: VariantResult) -> str:
-    """Where the F1 of all texts of this kind lies."""
+def format_interval(result: VariantResult) -> str:
+    """Return the 95% interval of the F1."""
     return f"{percent(result.low)} to {percent(result.high)}"
-
-
-def _cells(result: VariantResult) -> tuple[str, ...]:
-    return (
-        result.variant.model,
-        result.variant.prompt,
-        "zero-shot" if result.variant.examples == NONE else result.variant.examples,
-        *(percent(share) for share in (result.p, result.r, result.f)),
-        show_interval(result),
-        percent(result.unusable),
-        f"{result.lost:,}",
-        f"{result.seconds / result.texts:,.2f}",
-        f"{result.input_tokens:,}",
-        f"{result.output_tokens:,}",
-    )

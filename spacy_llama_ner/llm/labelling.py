@@ -1,4 +1,4 @@
-"""From a text to the question about its entities, and from the reply to a Doc that has them."""
+"""Texts labelled by a model: from a text to the request for its entities, and from the reply to a Doc with them."""
 
 from __future__ import annotations
 
@@ -13,110 +13,66 @@ from confection import Config, ConfigValidationError
 from spacy.tokens import Doc
 
 from ..data.bio_tags import split_tag
-from ..data.docbin import Summary
+from ..data.docbin import CorpusSummary
 from ..data.errors import LlamaNERError
 from ..data.problems import Problem, ProblemReport
-from ..data.records import Piece
-from ..data.span_alignment import put_pieces
-from .backends.base import Question, Reject, Reply
+from ..data.records import BAD_RECORD, TaggedPiece
+from ..data.span_alignment import align_pieces
+from .backends.base import ChatRequest, RejectedReplyError, Reply
 from .formats.base import CUT_OFF, OTHER_WORDS
-from .prompts import Prompt
+from .prompts import LabellingPrompt
 from .runner import PromptJob, Runner
 
+LABELS_SECTION = "labels"
+CONFIG_SUFFIX = ".cfg"
+# white space, commas, quotes and brackets would be read as part of a tag or an inline mark
+LABEL_NAME = re.compile(r"[^\s,\[\]()\"`]{1,60}")
+
+# problems of texts and replies
 LABEL_SPELLING = "label spelled otherwise"
+NO_USABLE_REPLY = "no usable reply"
 
-ExamplesFor = Callable[[Doc], Sequence[Doc]]
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """A Doc with its entities, and what was wrong with the reply they come from."""
-
-    doc: Doc
-    problems: list[Problem]
-
-
-class Labeller:
-    """Asks for the entities of texts with one prompt.
-
-    labels: descriptions, which may be empty, by label.
-    examples_for: the solved examples that go with a text; none by default.
-    max_tokens: how long a reply may get; by default what a text of its length could ever need, and no less than 512.
-    """
-
-    def __init__(
-        self,
-        prompt: Prompt,
-        labels: Mapping[str, str],
-        *,
-        examples_for: ExamplesFor | None = None,
-        max_tokens: int | None = None,
-    ) -> None:
-        self.prompt = prompt
-        self.labels = labels
-        self._examples_for = examples_for
-        self._max_tokens = max_tokens
-        self._schema = prompt.format.schema(labels)
-        self._spellings = {label.casefold(): label for label in labels}
-
-    def job(self, doc: Doc, at: int = 1) -> PromptJob[Labelled]:
-        """The question about `doc`; its reply is put into `doc` itself. `at`: number of the text, for problems."""
-        examples = self._examples_for(doc) if self._examples_for else ()
-        question = Question(
-            messages=self.prompt.messages(doc, self.labels, examples),
-            schema=self._schema,
-            max_tokens=self._max_tokens or max(512, 24 * len(doc)),
-            text=doc.text,
-        )
-        return PromptJob(question, lambda reply: self.read(reply, doc, at))
-
-    def read(self, reply: Reply, doc: Doc, at: int = 1) -> Labelled:
-        """Set the entities of `doc`, replacing others, to what the reply says. Raises: Reject."""
-        report = ProblemReport("")
-
-        def note(problem: str, detail: str) -> None:
-            report.repaired(at, problem, detail)
-            if reply.cut and problem == OTHER_WORDS:
-                raise Reject(CUT_OFF, f"after {reply.output_tokens} tokens")
-
-        pieces = self.prompt.format.parse(reply.text, doc, labels=self.labels, note=note)
-        put_pieces(doc, [self._spelled(p, note) for p in pieces], at=at, report=report, labels=self.labels)
-        return Labelled(doc, report.problems)
-
-    def _spelled(self, piece: Piece, note: Callable[[str, str], None]) -> Piece:
-        # what cannot be written to a file is no label
-        piece = replace(piece, tag=piece.tag.encode("utf8", "replace").decode())
-        parts = split_tag(piece.tag)
-        known = self._spellings.get(parts[1].casefold()) if parts else None
-        if parts is None or known is None or known == parts[1]:
-            return piece
-        note(LABEL_SPELLING, f"{parts[1]!r} taken as {known!r}")
-        return replace(piece, tag=f"{parts[0]}-{known}")
-
-
-SECTION = "labels"
-SUFFIX = ".cfg"
-# what could not be told from the marks around it, or from a tag
-NAME = re.compile(r"[^\s,\[\]()\"`]{1,60}")
+SelectExamples = Callable[[Doc], Sequence[Doc]]
 
 
 class LabelError(LlamaNERError):
-    """Labels that cannot be worked with."""
+    """Labels, or a config with them, that cannot be used."""
+
+
+class NothingLabelledError(LlamaNERError):
+    """A run in which not one text got a usable reply."""
 
 
 def read_labels(given: str) -> dict[str, str]:
-    """Descriptions by label; empty ones where there are none.
+    """Read the labels that a command is given.
 
-    given: names with commas between, or a `.cfg` file with a section `[labels]`, where each name has a description.
-    Raises: LabelError.
+    Args:
+        given: names with commas between, or a `.cfg` file with a section `[labels]`, where each name has a
+            description.
+
+    Returns:
+        Descriptions by label; empty ones where there are none.
+
+    Raises:
+        LabelError: when there are no labels, or some that cannot be used.
     """
-    if not given.strip().endswith(SUFFIX):
+    if not given.strip().endswith(CONFIG_SUFFIX):
         return check_labels({name.strip(): "" for name in given.split(",") if name.strip()})
-    return labels_of(read_config(Path(given.strip())))
+    return labels_from_config(read_config(Path(given.strip())))
 
 
 def read_config(path: Path) -> Mapping[str, Any]:
-    """The sections of a config file. Raises: LabelError."""
+    """Read a config file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its sections.
+
+    Raises:
+        LabelError: when it cannot be read.
+    """
     try:
         return Config().from_str(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -127,12 +83,22 @@ def read_config(path: Path) -> Mapping[str, Any]:
         ) from error
 
 
-def labels_of(config: Mapping[str, Any]) -> dict[str, str]:
-    """The section `[labels]` of a config. Raises: LabelError."""
-    section = config.get(SECTION)
+def labels_from_config(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the section `[labels]` of a config.
+
+    Args:
+        config: see `read_config`.
+
+    Returns:
+        Descriptions by label; empty ones where the config has null.
+
+    Raises:
+        LabelError: when there is no such section, or something in it does not fit.
+    """
+    section = config.get(LABELS_SECTION)
     if not isinstance(section, Mapping):
         raise LabelError(
-            f'The config has no section [{SECTION}]. Give one, with a line NAME = "description" for each.'
+            f'The config has no section [{LABELS_SECTION}]. Give one, with a line NAME = "description" for each.'
         )
     wrong = [name for name, description in section.items() if not isinstance(description, str | None)]
     if wrong:
@@ -141,11 +107,21 @@ def labels_of(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def check_labels(labels: dict[str, str]) -> dict[str, str]:
-    """`labels` as they are. Raises: LabelError for none, or one that looks like a mark or like another."""
+    """Return `labels` as they are.
+
+    Args:
+        labels: descriptions by label.
+
+    Returns:
+        The same.
+
+    Raises:
+        LabelError: when there are none, or one that could be read as a mark or taken for another.
+    """
     if not labels:
         raise LabelError("There are no labels. Give their names, as in PERSON,PLACE.")
     for name in labels:
-        if not NAME.fullmatch(name):
+        if not LABEL_NAME.fullmatch(name):
             raise LabelError(
                 f"{name!r} cannot be a label: it has white space, commas, quotes or brackets, or is too long."
             )
@@ -159,66 +135,176 @@ def check_labels(labels: dict[str, str]) -> dict[str, str]:
     return labels
 
 
-NO_TEXT = "unusable record"
-FAILED = "no usable reply"
+@dataclass(frozen=True)
+class LabelledDoc:
+    """A text that a model has labelled.
+
+    Attributes:
+        doc: the text with its entities.
+        problems: what was wrong with the reply they come from.
+    """
+
+    doc: Doc
+    problems: list[Problem]
 
 
-class NothingLabelledError(LlamaNERError):
-    """Not one text got a usable reply."""
+class Labeller:
+    """Makes the requests for the entities of texts, and reads the replies.
+
+    Attributes:
+        prompt: the prompt.
+        labels: descriptions by label, which may be empty.
+    """
+
+    def __init__(
+        self,
+        prompt: LabellingPrompt,
+        labels: Mapping[str, str],
+        *,
+        select_examples: SelectExamples | None = None,
+        max_tokens: int | None = None,
+    ) -> None:
+        """Prepare the requests.
+
+        Args:
+            prompt: the prompt.
+            labels: descriptions by label, which may be empty.
+            select_examples: returns the labelled examples that are shown with a text; none by default.
+            max_tokens: maximum length of a reply; by default what a text of its length could ever need, and no less
+                than 512.
+        """
+        self.prompt = prompt
+        self.labels = labels
+        self._select_examples = select_examples
+        self._max_tokens = max_tokens
+        self._schema = prompt.format.schema(labels)
+        self._spellings = {label.casefold(): label for label in labels}
+
+    def make_job(self, doc: Doc, at: int = 1) -> PromptJob[LabelledDoc]:
+        """Make the job that labels one text.
+
+        Args:
+            doc: the text, which gets the entities.
+            at: number of the text, for problems.
+
+        Returns:
+            The request for its entities, with the parser of the reply.
+        """
+        examples = self._select_examples(doc) if self._select_examples else ()
+        request = ChatRequest(
+            messages=self.prompt.messages(doc, self.labels, examples),
+            schema=self._schema,
+            max_tokens=self._max_tokens or max(512, 24 * len(doc)),
+            text=doc.text,
+        )
+        return PromptJob(request, lambda reply: self.parse(reply, doc, at))
+
+    def parse(self, reply: Reply, doc: Doc, at: int = 1) -> LabelledDoc:
+        """Set the entities of a text to what a reply says, in place of any that it had.
+
+        Args:
+            reply: of the model.
+            doc: the text.
+            at: number of the text, for problems.
+
+        Returns:
+            `doc` and the problems of the reply.
+
+        Raises:
+            RejectedReplyError: when the reply cannot be used.
+        """
+        report = ProblemReport("")
+
+        def on_repair(problem: str, detail: str) -> None:
+            report.repaired(at, problem, detail)
+            if reply.cut and problem == OTHER_WORDS:
+                raise RejectedReplyError(CUT_OFF, f"after {reply.output_tokens} tokens")
+
+        pieces = self.prompt.format.parse(reply.text, doc, labels=self.labels, on_repair=on_repair)
+        pieces = [self._fix_spelling(piece, on_repair) for piece in pieces]
+        align_pieces(doc, pieces, at=at, report=report, labels=self.labels)
+        return LabelledDoc(doc, report.problems)
+
+    def _fix_spelling(self, piece: TaggedPiece, on_repair: Callable[[str, str], None]) -> TaggedPiece:
+        """Replace a label that differs in case by the one that was asked for."""
+        # half a surrogate pair cannot be written to a file
+        piece = replace(piece, tag=piece.tag.encode("utf8", "replace").decode())
+        parts = split_tag(piece.tag)
+        known = self._spellings.get(parts[1].casefold()) if parts else None
+        if parts is None or known is None or known == parts[1]:
+            return piece
+        on_repair(LABEL_SPELLING, f"{parts[1]!r} taken as {known!r}")
+        return replace(piece, tag=f"{parts[0]}-{known}")
 
 
 def label_texts(
-    texts: Iterable[tuple[int, Doc | str]], labeller: Labeller, run: Runner, report: ProblemReport
+    texts: Iterable[tuple[int, Doc | str]], labeller: Labeller, runner: Runner, report: ProblemReport
 ) -> Iterator[Doc]:
-    """The docs among `texts`, in their order, with the entities that the model found.
+    """Label texts.
 
-    texts: number and Doc; or, in place of the Doc, why there is none.
-    report: gets what was wrong with texts and replies, in the order of the texts once all are read. Texts without
-        a usable reply are left out, and stand there as rejected.
+    Args:
+        texts: number and Doc of each; in place of the Doc, the reason why there is none.
+        labeller: makes the requests.
+        runner: sends them.
+        report: gets what was wrong with texts and replies, in the order of the texts once all are read. Texts without
+            a usable reply are left out, and listed there as rejected.
 
-    Raises: NothingLabelledError where all that were asked about are such; as `Runner.answers`.
+    Yields:
+        The docs among `texts`, in their order, with the entities that the model found.
+
+    Raises:
+        NothingLabelledError: when not one text got a usable reply.
+        BackendRefusedError: see `Runner.run`.
+        OSError: likewise.
     """
     numbers: deque[int] = deque()
 
-    def jobs() -> Iterator[PromptJob[Labelled]]:
+    def jobs() -> Iterator[PromptJob[LabelledDoc]]:
         for at, text in texts:
             if isinstance(text, str):
-                report.rejected(at, NO_TEXT, text)
+                report.rejected(at, BAD_RECORD, text)
             else:
                 numbers.append(at)
-                yield labeller.job(text, at)
+                yield labeller.make_job(text, at)
 
-    for outcome in run.answers(jobs()):
+    for outcome in runner.run(jobs()):
         at = numbers.popleft()
         if outcome.value is None:
-            report.rejected(at, FAILED, str(outcome.failure))
+            report.rejected(at, NO_USABLE_REPLY, str(outcome.failure))
         else:
             report.problems += outcome.value.problems
             yield outcome.value.doc
     report.problems.sort(key=lambda problem: problem.at)
-    failures = [problem.detail for problem in report.problems if problem.problem == FAILED]
-    if failures and len(failures) == run.progress.tally.settled:
+    failures = [problem.detail for problem in report.problems if problem.problem == NO_USABLE_REPLY]
+    if failures and len(failures) == runner.progress.stats.finished:
         raise NothingLabelledError(f"None of {len(failures)} texts got a usable reply. The first: {failures[0]}")
 
 
-def account(run: Runner, report: ProblemReport, summary: Summary | None = None) -> dict[str, Any]:
-    """What came out, for a file: the same for the same replies, however often the run was interrupted.
+def summarize_run(runner: Runner, report: ProblemReport, summary: CorpusSummary | None = None) -> dict[str, Any]:
+    """Summarize a run, for a file: the same for the same replies, however often the run was interrupted.
 
-    Counts of texts and replies, tokens and cost of all replies, problems by kind, and words and entities written.
+    Args:
+        runner: the run.
+        report: the problems of texts and replies.
+        summary: of the corpus that was written, if any.
+
+    Returns:
+        Counts of texts and replies, tokens and cost of all replies, problems by kind, and the words and entities of
+        the corpus.
     """
-    tally = run.progress.tally
+    stats = runner.progress.stats
     written: Mapping[str, Any] = {}
     if summary is not None:
         entities = dict(sorted(summary.entities.items()))
         written = {"docs": summary.docs, "words": summary.tokens, "entities": entities}
     return {
-        "questions": tally.settled,
-        "failed": tally.failed,
-        "replies": tally.asked + tally.logged,
-        "rejected_replies": dict(sorted(tally.rejected.items())),
-        "input_tokens": tally.input_tokens,
-        "output_tokens": tally.output_tokens,
-        "cost": run.progress.cost,
+        "questions": stats.finished,
+        "failed": stats.failed,
+        "replies": stats.new_replies + stats.logged_replies,
+        "rejected_replies": dict(sorted(stats.rejections.items())),
+        "input_tokens": stats.input_tokens,
+        "output_tokens": stats.output_tokens,
+        "cost": runner.progress.cost,
         **written,
         "problems": {f"{what} ({action})": n for (what, action), n in sorted(report.counts().items())},
     }

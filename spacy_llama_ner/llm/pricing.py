@@ -1,4 +1,4 @@
-"""What labels cost: a model's by its tokens, an expert's by the minute."""
+"""Price lists: what labels cost, a model's by its tokens and an expert's by the minute."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import srsly
 
 from ..data.errors import LlamaNERError
 from ..data.files import read_utf8
-from .backends.local import LOCAL
+from .backends.local import LOCAL_PREFIX
 
 MILLION = 1_000_000
 EXAMPLE = """\
@@ -23,54 +23,74 @@ EXAMPLE = """\
 
 
 class PriceError(LlamaNERError):
-    """A price that is not there or makes no sense."""
+    """A price list, or a price in it, that is missing or makes no sense."""
 
 
 @dataclass(frozen=True)
 class ModelPrice:
-    """What a model takes for a million tokens that it reads, and for a million that it writes."""
+    """The price of a model.
+
+    Attributes:
+        input: of a million tokens that it reads.
+        output: of a million tokens that it writes.
+    """
 
     input: float
     output: float
 
     def cost(self, input_tokens: int, output_tokens: int) -> float:
-        """The price of so many tokens."""
+        """Return the price of so many tokens."""
         return (input_tokens * self.input + output_tokens * self.output) / MILLION
 
 
 @dataclass(frozen=True)
-class Expert:
-    """What a person takes for a minute, and how many words of text they label in it."""
+class ExpertPrice:
+    """The price of a person who labels.
+
+    Attributes:
+        minute: of a minute of work.
+        words_per_minute: how many words of text are labelled in a minute.
+    """
 
     minute: float
     words_per_minute: float
 
     def cost(self, words: int) -> float:
-        """The price of labels for a text of so many words."""
+        """Return the price of the labels for a text of so many words."""
         return words / self.words_per_minute * self.minute
 
 
 @dataclass(frozen=True)
 class PriceList:
-    """Prices in one currency, as `read_prices` reads them.
+    """Prices in one currency.
 
-    path: where they come from.
-    expert: None where the list has none.
+    Attributes:
+        path: the file that they come from.
+        currency: its name, any word.
+        models: prices by the name of the model.
+        expert: the price of an expert; None where the list has none.
     """
 
     path: Path
     currency: str
     models: Mapping[str, ModelPrice]
-    expert: Expert | None
+    expert: ExpertPrice | None
 
-    def of(self, model: str) -> ModelPrice:
-        """The price of a model. One that answers in process costs nothing, unless it is listed.
+    def model_price(self, model: str) -> ModelPrice:
+        """Look up the price of a model. One that runs in process costs nothing, unless it is listed.
 
-        Raises: PriceError where it is not listed.
+        Args:
+            model: its name, as `Backend.model`.
+
+        Returns:
+            The price.
+
+        Raises:
+            PriceError: when it is not listed.
         """
         if model in self.models:
             return self.models[model]
-        if model.startswith(LOCAL):
+        if model.startswith(LOCAL_PREFIX):
             return ModelPrice(0.0, 0.0)
         listed = ", ".join(self.models) or "no model at all"
         raise PriceError(
@@ -80,12 +100,17 @@ class PriceList:
 
 
 def read_prices(path: Path) -> PriceList:
-    """A price list: YAML with `currency`, `models` and, if you like, `expert`.
+    """Read a price list, see assets/prices.yml.
 
-    `models` gives for each name the price of a million tokens of input and of output; `expert` the price of a minute,
-    and how many words of text are labelled in it. `currency` is any word. See assets/prices.yml.
+    Args:
+        path: YAML with `currency`, any word; `models`, which has for each name the price of a million tokens of
+            `input` and of `output`; and, optionally, `expert` with the price of a `minute` and `words_per_minute`.
 
-    Raises: PriceError where the file is not there or says anything else.
+    Returns:
+        The prices.
+
+    Raises:
+        PriceError: when there is no such file, or it holds anything else.
     """
     if not path.is_file():
         raise PriceError(f"There is no price list {path}. Make one:\n{EXAMPLE}")
@@ -93,14 +118,18 @@ def read_prices(path: Path) -> PriceList:
         data = srsly.yaml_loads(read_utf8(path))
     except ValueError as error:
         raise PriceError(f"The price list {path} cannot be read: {error}") from error
-    fields = _section(path, "the list", data, ("currency", "models"), ("expert",))
+    fields = _section(path, "the list", data, ("currency", "models"), optional=("expert",))
     models = fields["models"]
     if not isinstance(models, dict):
-        raise _wrong(path, f"`models` is {models!r}, not prices by name")
+        raise _error(path, f"`models` is {models!r}, not prices by name")
     currency = fields["currency"]
     if not isinstance(currency, str) or not currency.strip():
-        raise _wrong(path, f"`currency` is {currency!r}, not a word")
-    expert = fields.get("expert")
+        raise _error(path, f"`currency` is {currency!r}, not a word")
+    expert = None
+    if fields.get("expert") is not None:
+        expert = ExpertPrice(**_numbers(path, "`expert`", fields["expert"], ("minute", "words_per_minute")))
+        if not expert.words_per_minute:
+            raise _error(path, "`expert` labels 0 words per minute")
     return PriceList(
         path=path,
         currency=currency.strip(),
@@ -108,36 +137,29 @@ def read_prices(path: Path) -> PriceList:
             str(name): ModelPrice(**_numbers(path, f"`models` {name!r}", price, ("input", "output")))
             for name, price in models.items()
         },
-        expert=None if expert is None else _expert(path, expert),
+        expert=expert,
     )
-
-
-def _expert(path: Path, given: object) -> Expert:
-    expert = Expert(**_numbers(path, "`expert`", given, ("minute", "words_per_minute")))
-    if not expert.words_per_minute:
-        raise _wrong(path, "`expert` labels 0 words per minute")
-    return expert
 
 
 def _numbers(path: Path, where: str, given: object, names: tuple[str, ...]) -> dict[str, float]:
     numbers = _section(path, where, given, names)
     for name, number in numbers.items():
         if not isinstance(number, int | float) or isinstance(number, bool) or number < 0 or not isfinite(number):
-            raise _wrong(path, f"{where} has {name} = {number!r}, not a number from 0 on")
+            raise _error(path, f"{where} has {name} = {number!r}, not a number from 0 on")
     return {name: float(number) for name, number in numbers.items()}
 
 
 def _section(
-    path: Path, where: str, given: object, needed: tuple[str, ...], may: tuple[str, ...] = ()
+    path: Path, where: str, given: object, required: tuple[str, ...], *, optional: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     if not isinstance(given, dict):
-        raise _wrong(path, f"{where} is {given!r}, not {', '.join(needed)} with a colon and a value each")
-    if missing := [name for name in needed if name not in given]:
-        raise _wrong(path, f"{where} lacks {', '.join(missing)}")
-    if unknown := [str(name) for name in given if name not in (*needed, *may)]:
-        raise _wrong(path, f"{where} has {', '.join(unknown)}, which means nothing here")
+        raise _error(path, f"{where} is {given!r}, not {', '.join(required)} with a colon and a value each")
+    if missing := [name for name in required if name not in given]:
+        raise _error(path, f"{where} lacks {', '.join(missing)}")
+    if unknown := [str(name) for name in given if name not in (*required, *optional)]:
+        raise _error(path, f"{where} has {', '.join(unknown)}, which is not known")
     return given
 
 
-def _wrong(path: Path, what: str) -> PriceError:
+def _error(path: Path, what: str) -> PriceError:
     return PriceError(f"The price list {path} makes no sense: {what}. Expected is something like\n{EXAMPLE}")

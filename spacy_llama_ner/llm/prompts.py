@@ -1,7 +1,7 @@
-"""Prompts: Jinja templates, found by name or path.
+"""Prompts: Jinja templates, found by name or path, and the chats that are made of them.
 
 A template is a file `NAME.jinja` with blocks. `system` and `user` are the turns of a chat; `format` names the format
-of the reply, in prompts that ask for labels. Those of this package lie in `templates`, beside this file.
+of the reply, in prompts that ask for labels. Those of this package are in the folder `templates` beside this file.
 """
 
 from __future__ import annotations
@@ -16,36 +16,43 @@ from spacy.tokens import Doc
 
 from ..data.errors import LlamaNERError
 from .backends.base import Message
-from .formats import FORMATS, PromptFormat
+from .formats import PROMPT_FORMATS, PromptFormat
 
-FOLDER = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 SUFFIX = ".jinja"
 
 
 class PromptError(LlamaNERError):
-    """A prompt that is not there or cannot be used."""
+    """A prompt that does not exist or cannot be used."""
 
 
 def prompt_names() -> list[str]:
-    """Names of the prompts that ask for labels and come with this package."""
-    paths = sorted(FOLDER.glob(f"*{SUFFIX}"))
+    """Return the names of the prompts of this package that ask for labels."""
+    paths = sorted(TEMPLATES.glob(f"*{SUFFIX}"))
     return [path.stem for path in paths if "{% block format %}" in path.read_text(encoding="utf8")]
 
 
 def load_template(name: str) -> Template:
-    """A template by its name in this package, or by the path of a file.
+    """Load a template.
 
-    It may include others from its own folder and from this package. Nothing of Python can be reached from it (see
-    https://jinja.palletsprojects.com/en/stable/sandbox/).
+    It may include others from its own folder and from this package. It is sandboxed, so that it cannot reach Python
+    (see https://jinja.palletsprojects.com/en/stable/sandbox/).
 
-    Raises: PromptError.
+    Args:
+        name: name of a template of this package, or path of a file.
+
+    Returns:
+        The template.
+
+    Raises:
+        PromptError: when there is none of this name, or it cannot be read.
     """
-    path = FOLDER / f"{name}{SUFFIX}" if (FOLDER / f"{name}{SUFFIX}").is_file() else Path(name)
+    path = TEMPLATES / f"{name}{SUFFIX}" if (TEMPLATES / f"{name}{SUFFIX}").is_file() else Path(name)
     if not path.is_file():
         raise PromptError(
             f"There is no prompt {name!r}. Give one of {', '.join(prompt_names())}, or a {SUFFIX} file."
         )
-    loader = FileSystemLoader([path.parent, FOLDER])
+    loader = FileSystemLoader([path.parent, TEMPLATES])
     environment = SandboxedEnvironment(
         loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     )
@@ -55,53 +62,93 @@ def load_template(name: str) -> Template:
         raise PromptError(f"The prompt {path} cannot be read: {error}") from error
 
 
-def render(template: Template, block: str, **values: Any) -> str:
-    """The text of a block, without white space around it. Raises: PromptError."""
+def render_block(template: Template, block: str, **values: Any) -> str:
+    """Render one block of a template.
+
+    Args:
+        template: see `load_template`.
+        block: name of the block.
+        values: the variables of the template.
+
+    Returns:
+        The text, without white space around it.
+
+    Raises:
+        PromptError: when the block is missing, uses an unknown variable or fails.
+    """
     if block not in template.blocks:
         raise PromptError(f"The prompt {template.filename} has no block {block!r}.")
     try:
         return "".join(template.blocks[block](template.new_context(values))).strip()
     except UndefinedError as error:
-        raise PromptError(f"The prompt {template.filename} names what is not there: {error}") from error
+        raise PromptError(f"The prompt {template.filename} uses an unknown variable: {error}") from error
     except TemplateError as error:
         raise PromptError(f"The prompt {template.filename} cannot be filled in: {error}") from error
 
 
-def messages(template: Template, **values: Any) -> tuple[Message, ...]:
-    """The turns of a template with blocks `system`, which may be missing, and `user`. Raises: PromptError."""
-    turns = [Message("user", render(template, "user", **values))]
+def render_messages(template: Template, **values: Any) -> tuple[Message, ...]:
+    """Render the turns of a template.
+
+    Args:
+        template: has a block `user`, and may have a block `system`.
+        values: the variables of the template.
+
+    Returns:
+        The messages, that of the system first.
+
+    Raises:
+        PromptError: see `render_block`.
+    """
+    messages = [Message("user", render_block(template, "user", **values))]
     if "system" in template.blocks:
-        turns.insert(0, Message("system", render(template, "system", **values)))
-    return tuple(turns)
+        messages.insert(0, Message("system", render_block(template, "system", **values)))
+    return tuple(messages)
 
 
-class Prompt:
-    """A prompt that asks for the labels in a text. It may use `labels`, descriptions by label, and `text`.
+class LabellingPrompt:
+    """A prompt that asks for the labels in a text. Its variables are `labels`, descriptions by label, and `text`.
 
-    name: as it was given.
-    format: how texts are shown, and what replies look like.
-
-    Raises: PromptError.
+    Attributes:
+        name: name or path of the template, as it was given.
+        format: how texts are shown, and what replies look like.
     """
 
     def __init__(self, name: str) -> None:
+        """Load the template.
+
+        Args:
+            name: name of a template of this package, or path of a file.
+
+        Raises:
+            PromptError: when it cannot be loaded, or names no known format.
+        """
         self.name = name
         self._template = load_template(name)
-        wanted = render(self._template, "format")
-        if wanted not in FORMATS:
-            raise PromptError(f"The prompt {name!r} wants the format {wanted!r}; there are {', '.join(FORMATS)}.")
-        self.format: PromptFormat = FORMATS[wanted]
+        wanted = render_block(self._template, "format")
+        if wanted not in PROMPT_FORMATS:
+            raise PromptError(
+                f"The prompt {name!r} wants the format {wanted!r}; there are {', '.join(PROMPT_FORMATS)}."
+            )
+        self.format: PromptFormat = PROMPT_FORMATS[wanted]
 
     def messages(self, doc: Doc, labels: Mapping[str, str], examples: Sequence[Doc] = ()) -> tuple[Message, ...]:
-        """The chat that asks for the entities of `doc`.
+        """Make the chat that asks for the entities of a text.
 
-        labels: descriptions, which may be empty, by label.
-        examples: docs with their entities; each becomes a turn of the user and the right reply to it.
+        Args:
+            doc: the text.
+            labels: descriptions by label, which may be empty.
+            examples: docs with their entities; each becomes a turn of the user and the right reply to it.
+
+        Returns:
+            The messages; the last one has the text.
+
+        Raises:
+            PromptError: see `render_block`.
         """
-        *system, user = messages(self._template, labels=labels, text=self.format.show(doc))
-        turns = [turn for example in examples for turn in self._turns(example, labels)]
-        return (*system, *turns, user)
-
-    def _turns(self, example: Doc, labels: Mapping[str, str]) -> tuple[Message, Message]:
-        asked = render(self._template, "user", labels=labels, text=self.format.show(example))
-        return Message("user", asked), Message("assistant", self.format.render(example))
+        *system, user = render_messages(self._template, labels=labels, text=self.format.format_text(doc))
+        shots: list[Message] = []
+        for example in examples:
+            text = self.format.format_text(example)
+            shots.append(Message("user", render_block(self._template, "user", labels=labels, text=text)))
+            shots.append(Message("assistant", self.format.format_reply(example)))
+        return (*system, *shots, user)

@@ -1,9 +1,9 @@
 """The log of replies: each is on the disk before anything is done with it, since it was paid for.
 
-A file of JSON lines that only grows, one reply a line, under the key of its question (`Question.key`). A question
+A file of JSON lines that only grows, one reply a line, under the key of its request (`ChatRequest.key`). A request
 whose replies could not be used has several lines, in the order in which they came. A process that is killed leaves
-at most a torn last line; that, and any other line that is not whole, is dropped when the log is opened the next
-time, so that only its question is asked again.
+at most a torn last line; that, and any other line that is damaged, is dropped when the log is opened the next time,
+so that only its request is sent again.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ..data.errors import LlamaNERError
 from .backends.base import Reply
 
-START = b'{"key": "'
+LINE_START = b'{"key": "'
 FIELDS: dict[str, Any] = {
     "text": str,
     "input_tokens": int,
@@ -28,20 +29,26 @@ FIELDS: dict[str, Any] = {
 }
 
 
+class ReplyLogError(LlamaNERError):
+    """A log that another process holds, or a file that is no log."""
+
+
 class ReplyLog:
-    """The log at `path`, which is made if it is not there. A context manager; one process at a time may hold it.
+    """The log at `path`, which is created if it does not exist.
 
-    dropped: how many lines were not whole.
-    Memory: some 200 bytes a question; the replies stay on the disk.
+    A context manager; one process at a time may hold it. Entering raises `ReplyLogError` when another process holds
+    the log or `path` is another kind of file, and OSError when it cannot be written. It takes some 200 bytes of
+    memory a request; the replies stay on the disk.
 
-    Raises, on entering: ValueError where another process holds the log or `path` is something else, OSError where
-    it cannot be written.
+    Attributes:
+        path: the file.
+        dropped: how many lines were damaged.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.dropped = 0
-        self._places: dict[bytes, tuple[int, ...]] = {}
+        self._offsets: dict[bytes, tuple[int, ...]] = {}
         self._waiting: list[tuple[str, bytes, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -53,11 +60,11 @@ class ReplyLog:
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
-            raise ValueError(
+            raise ReplyLogError(
                 f"Another process is writing to {self.path}. Wait for it to end, or give another log."
             ) from None
         try:
-            self._end = self._find_lines()
+            self._end = self._index_lines()
             self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
             # one thread reads while another writes
             self._reader = self.path.open("rb")
@@ -74,13 +81,20 @@ class ReplyLog:
         self._lock.release()
 
     def replies(self, key: str) -> list[Reply]:
-        """All replies to the question with this key, in the order in which they came."""
-        return [self._read(place) for place in self._places.get(bytes.fromhex(key), ())]
+        """Return all replies to the request with this key, in the order in which they came."""
+        return [self._read(offset) for offset in self._offsets.get(bytes.fromhex(key), ())]
 
     async def add(self, key: str, reply: Reply) -> None:
-        """Append a reply. It is on the disk when this returns.
+        """Append a reply; it is on the disk when this returns.
 
         Replies that arrive while the disk is busy are written together, with one wait for the disk.
+
+        Args:
+            key: of the request, see `ChatRequest.key`.
+            reply: to be logged.
+
+        Raises:
+            OSError: when the log cannot be written.
         """
         line = json.dumps({"key": key, **{name: getattr(reply, name) for name in FIELDS}}) + "\n"
         written = asyncio.get_running_loop().create_future()
@@ -100,7 +114,7 @@ class ReplyLog:
                         written.set_exception(error)
                 continue
             for key, line, written in batch:
-                self._note(key, self._end)
+                self._add_offset(key, self._end)
                 self._end += len(line)
                 if not written.done():
                     written.set_result(None)
@@ -111,26 +125,26 @@ class ReplyLog:
                 data = data[os.write(self._file, data) :]
             os.fsync(self._file)
         except OSError:
-            # half a line must not be in front of the next
+            # the next line must not be glued to half a line
             with suppress(OSError):
                 os.ftruncate(self._file, self._end)
             raise
 
-    def _note(self, key: str, place: int) -> None:
-        known = self._places.get(bytes.fromhex(key), ())
-        self._places[bytes.fromhex(key)] = (*known, place)
+    def _add_offset(self, key: str, offset: int) -> None:
+        known = self._offsets.get(bytes.fromhex(key), ())
+        self._offsets[bytes.fromhex(key)] = (*known, offset)
 
-    def _read(self, place: int) -> Reply:
-        self._reader.seek(place)
-        return _reply(json.loads(self._reader.readline()))
+    def _read(self, offset: int) -> Reply:
+        self._reader.seek(offset)
+        return _to_reply(json.loads(self._reader.readline()))
 
-    def _find_lines(self) -> int:
-        """Note where the lines are, cut a torn one off the end, and give the length of the file."""
+    def _index_lines(self) -> int:
+        """Note where the lines are, cut off a torn last one, and return the length of the file."""
         end = 0
         with self.path.open("a+b") as lines:
             lines.seek(0)
-            if not START.startswith(lines.read(len(START))):
-                raise ValueError(f"{self.path} does not begin like a log of replies. Give another file.")
+            if not LINE_START.startswith(lines.read(len(LINE_START))):
+                raise ReplyLogError(f"{self.path} does not begin like a log of replies. Give another file.")
             lines.seek(0)
             for line in lines:
                 if not line.endswith(b"\n"):
@@ -138,8 +152,8 @@ class ReplyLog:
                     break
                 try:
                     row = json.loads(line)
-                    _reply(row)
-                    self._note(row["key"], end)
+                    _to_reply(row)
+                    self._add_offset(row["key"], end)
                 except (ValueError, TypeError, KeyError):
                     self.dropped += 1
                 end += len(line)
@@ -147,7 +161,7 @@ class ReplyLog:
         return end
 
 
-def _reply(row: dict[str, Any]) -> Reply:
+def _to_reply(row: dict[str, Any]) -> Reply:
     fields = {name: row[name] for name in FIELDS}
     if not all(isinstance(fields[name], kind) for name, kind in FIELDS.items()):
         raise TypeError(f"not a reply: {fields}")

@@ -1,4 +1,4 @@
-"""Asking many questions: some at a time, again where need be, and none that was answered before."""
+"""Sends many requests to a backend: concurrently, with retries, and never again what the log has a reply to."""
 
 from __future__ import annotations
 
@@ -13,41 +13,54 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
-from .backends.base import Backend, NoAnswer, Question, Refused, Reject, Reply, TryAgain
+from .backends.base import (
+    Backend,
+    BackendRefusedError,
+    ChatRequest,
+    NoReplyError,
+    RejectedReplyError,
+    Reply,
+    RetryableError,
+)
 from .reply_log import ReplyLog
 
 T = TypeVar("T")
 
-EMPTY = "empty reply"
+EMPTY_REPLY = "empty reply"
+# temperature after a reply that could not be used: at 0 the same would come once more
+RETRY_TEMPERATURE = 0.7
+# seconds, the longest pause that a server may ask for
+MAX_RETRY_AFTER = 600.0
 
 
 @dataclass(frozen=True)
 class PromptJob(Generic[T]):
-    """A question, and what makes something of its reply; `read` raises Reject where it cannot."""
+    """A request, and how to read the reply to it.
 
-    question: Question
-    read: Callable[[Reply], T]
+    Attributes:
+        request: what to ask.
+        parse: makes a value of a reply, or raises RejectedReplyError.
+    """
 
-    def take(self, reply: Reply) -> T:
-        """What `read` makes of a reply. Raises Reject where it cannot, or there is nothing to read."""
-        if not reply.text.strip():
-            raise Reject(EMPTY)
-        return self.read(reply)
+    request: ChatRequest
+    parse: Callable[[Reply], T]
 
 
 @dataclass(frozen=True)
 class Outcome(Generic[T]):
-    """What became of a job.
+    """The result of a job.
 
-    value: what `read` made of the last reply; None where no reply could be used.
-    replies: all replies to the question, in order, those of earlier runs among them.
-    rejects: why replies could not be used; in a failure those of all, otherwise of all but the last.
-    failure: why there is no value; None where there is one.
+    Attributes:
+        value: what `PromptJob.parse` made of the last reply; None where no reply could be used.
+        replies: all replies to the request, in order, those of earlier runs among them.
+        rejections: why replies could not be used. Where there is no value these are all replies, otherwise all but
+            the last.
+        failure: why there is no value; None where there is one.
     """
 
     value: T | None
     replies: tuple[Reply, ...]
-    rejects: tuple[Reject, ...]
+    rejections: tuple[RejectedReplyError, ...]
     failure: str | None = None
 
 
@@ -55,62 +68,80 @@ class Outcome(Generic[T]):
 class RetryPolicy:
     """How often to try, and how long to wait in between.
 
-    attempts: replies that a question may cost before it is given up.
-    retries: how often a request that brought no reply is made again, with waits that double from `first` to `longest`
-        seconds, less up to half of it by chance. A server that says how long to wait is obeyed, up to 10 minutes.
-    seed: of the chance; None for another one each time.
+    Attributes:
+        max_attempts: how many replies a job may use up before it fails.
+        max_retries: how often a request that got no reply is sent again. The waits in between double from
+            `initial_wait` to `max_wait`, less up to half of it at random. When a server says how long to wait, all
+            requests wait as long, up to 10 minutes.
+        initial_wait: seconds before the first retry.
+        max_wait: seconds, the longest wait.
+        seed: of the random part; None for another one each time.
     """
 
-    attempts: int = 3
-    retries: int = 6
-    first: float = 1.0
-    longest: float = 60.0
+    max_attempts: int = 3
+    max_retries: int = 6
+    initial_wait: float = 1.0
+    max_wait: float = 60.0
     seed: int | None = None
 
 
-class Prices(Protocol):
-    """What a model takes for its tokens."""
+class TokenPricing(Protocol):
+    """What a model's tokens cost."""
 
     def cost(self, input_tokens: int, output_tokens: int) -> float:
-        """The price of so many tokens, in whatever money the prices are."""
+        """Return the price of so many tokens, in the currency of the prices."""
 
 
 @dataclass
-class Tally:
+class RunStats:
     """Counts of a run.
 
-    settled, failed: questions that are done, and those of them that got no usable reply.
-    asked, logged: replies that this run got, and replies that it found in its log.
-    rejected: replies that could not be used, by reason.
-    trouble: requests that brought no reply, by reason.
-    input_tokens, output_tokens: of all replies, logged ones included, each counted once.
+    Attributes:
+        finished: jobs that are done.
+        failed: those of them without a usable reply.
+        new_replies: replies that this run got.
+        logged_replies: replies that it found in its log.
+        rejections: replies that could not be used, by reason.
+        request_errors: requests that got no reply, by reason.
+        input_tokens: of all replies, logged ones included, each counted once.
+        output_tokens: likewise.
     """
 
-    settled: int = 0
+    finished: int = 0
     failed: int = 0
-    asked: int = 0
-    logged: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    trouble: Counter[str] = field(default_factory=Counter)
+    new_replies: int = 0
+    logged_replies: int = 0
+    rejections: Counter[str] = field(default_factory=Counter)
+    request_errors: Counter[str] = field(default_factory=Counter)
     input_tokens: int = 0
     output_tokens: int = 0
 
 
 class Progress:
-    """A tally and, where `unit` names what is counted, a progress bar with rate, tokens and cost so far.
+    """Counts what happens in a run and, where asked to, shows a progress bar with rate, tokens and cost so far.
 
-    total: how many questions there will be, if known.
-    prices: without them, no cost is shown.
+    Attributes:
+        stats: the counts.
+        prices: of the model's tokens; None where they are not known.
     """
 
-    def __init__(self, *, total: int | None = None, unit: str | None = None, prices: Prices | None = None) -> None:
-        self.tally = Tally()
+    def __init__(
+        self, *, total: int | None = None, unit: str | None = None, prices: TokenPricing | None = None
+    ) -> None:
+        """Start with all counts at 0.
+
+        Args:
+            total: how many jobs there will be, if known.
+            unit: what a job is called in the progress bar; None for no bar.
+            prices: of the model's tokens; without them no cost is shown.
+        """
+        self.stats = RunStats()
         self.prices = prices
         self._total, self._unit = total, unit
         self._bar: Any = None
 
     def start(self) -> None:
-        """Show the bar, where there is to be one."""
+        """Show the bar, if there is to be one."""
         if self._unit is not None:
             from tqdm import tqdm
 
@@ -119,100 +150,101 @@ class Progress:
     @property
     def cost(self) -> float | None:
         """The price of all tokens so far; None without prices."""
-        tally = self.tally
-        return None if self.prices is None else self.prices.cost(tally.input_tokens, tally.output_tokens)
+        stats = self.stats
+        return None if self.prices is None else self.prices.cost(stats.input_tokens, stats.output_tokens)
 
-    def expect(self, more: int) -> None:
-        """`more` questions are to come."""
+    def add_total(self, jobs: int) -> None:
+        """Make the bar longer by this many jobs."""
         if self._bar is not None:
-            self._bar.total = (self._bar.total or 0) + more
+            self._bar.total = (self._bar.total or 0) + jobs
             self._bar.refresh()
 
-    def got(self, reply: Reply, *, logged: bool) -> None:
-        """Count a reply and its tokens."""
-        self.tally.logged += logged
-        self.tally.asked += not logged
-        self.tally.input_tokens += reply.input_tokens
-        self.tally.output_tokens += reply.output_tokens
+    def add_reply(self, reply: Reply, *, logged: bool) -> None:
+        """Count a reply and its tokens; `logged` if an earlier run got it."""
+        self.stats.logged_replies += logged
+        self.stats.new_replies += not logged
+        self.stats.input_tokens += reply.input_tokens
+        self.stats.output_tokens += reply.output_tokens
 
-    def rejected(self, reject: Reject) -> None:
+    def add_rejection(self, rejection: RejectedReplyError) -> None:
         """Count a reply that could not be used."""
-        self.tally.rejected[reject.reason] += 1
+        self.stats.rejections[rejection.reason] += 1
 
-    def troubled(self, reason: str) -> None:
-        """Count a request without a reply."""
-        self.tally.trouble[reason] += 1
+    def add_request_error(self, reason: str) -> None:
+        """Count a request that got no reply."""
+        self.stats.request_errors[reason] += 1
 
-    def settled(self, *, failed: bool) -> None:
-        """Count a question that is done, and move the bar."""
-        self.tally.settled += 1
-        self.tally.failed += failed
+    def finish(self, *, failed: bool) -> None:
+        """Count a job that is done, and move the bar."""
+        self.stats.finished += 1
+        self.stats.failed += failed
         if self._bar is not None:
-            self._bar.set_postfix_str(self._so_far(), refresh=False)
+            self._bar.set_postfix_str(self._postfix(), refresh=False)
             self._bar.update()
 
-    def say(self, text: str) -> None:
-        """Print a line, above the bar where there is one."""
+    def write(self, line: str) -> None:
+        """Print a line above the bar, if there is one."""
         if self._bar is not None:
-            self._bar.write(text, file=sys.stderr)
+            self._bar.write(line, file=sys.stderr)
 
     def close(self) -> None:
-        """Leave the bar as it is, and go on below."""
+        """Leave the bar as it is; what is printed next goes below it."""
         if self._bar is not None:
             self._bar.close()
 
-    def _so_far(self) -> str:
-        tally = self.tally
-        parts = [f"{tally.input_tokens:,}+{tally.output_tokens:,} tokens"]
+    def _postfix(self) -> str:
+        stats = self.stats
+        parts = [f"{stats.input_tokens:,}+{stats.output_tokens:,} tokens"]
         if self.cost is not None:
             parts.append(f"cost {self.cost:.2f}")
-        if tally.failed:
-            parts.append(f"{tally.failed:,} failed")
-        if sum(tally.trouble.values()):
-            parts.append(f"{sum(tally.trouble.values()):,} tried again")
+        if stats.failed:
+            parts.append(f"{stats.failed:,} failed")
+        if sum(stats.request_errors.values()):
+            parts.append(f"{sum(stats.request_errors.values()):,} tried again")
         return ", ".join(parts)
 
 
 class CircuitBreaker:
-    """Counts questions without any reply; single ones that cannot be answered are no reason to give up.
+    """Ends a run that gets no replies any more, and lets single requests fail.
 
-    most: so many in a row are too many.
+    Attributes:
+        failures: requests in a row that got no reply.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._unanswered = 0
-        self._works = False
+    def __init__(self, max_failures: int) -> None:
+        """Start with a closed circuit; it opens after `max_failures` failures in a row."""
+        self.failures = 0
+        self._max_failures = max_failures
+        self._has_worked = False
 
-    def broken(self) -> None:
-        """A question was answered, now or in an earlier run."""
-        self._works, self._unanswered = True, 0
+    def record_success(self) -> None:
+        """Note a reply, of this run or an earlier one."""
+        self._has_worked, self.failures = True, 0
 
-    def goes_on(self, *, by_question: bool) -> bool:
-        """One more has no reply; whether it is one too many. by_question: the question itself is at fault.
+    def record_failure(self, *, request_at_fault: bool) -> bool:
+        """Note a request that got no reply.
 
-        Where other questions are answered, those that are at fault themselves do not count.
+        Args:
+            request_at_fault: whether the request itself is the reason. As soon as another request has got a reply,
+                such failures do not count.
+
+        Returns:
+            Whether the circuit is open, so that the run has to end.
         """
-        if by_question and self._works:
+        if request_at_fault and self._has_worked:
             return False
-        self._unanswered += 1
-        return self._unanswered >= self._most
-
-    def __len__(self) -> int:
-        """How many questions in a row had no reply."""
-        return self._unanswered
-
-
-# temperature for a question whose reply could not be used: at 0 the same would come once more
-AGAIN = 0.7
-LONGEST_HOLD = 600.0
+        self.failures += 1
+        return self.failures >= self._max_failures
 
 
 class Runner:
-    """Asks a backend, with up to `concurrency` requests under way. A context manager that closes the backend.
+    """Sends the requests of jobs to a backend. A context manager that closes the backend.
 
-    Questions with the same key are asked once, be it one after the other, at the same time, or in an earlier run
-    with the same log. Memory does not grow with the number of jobs, but for some 300 bytes each.
+    Requests with the same key are sent once: one after the other, at the same time, or in an earlier run with the
+    same log. Memory does not grow with the number of jobs, but for some 300 bytes each.
+
+    Attributes:
+        progress: the counts of this run.
     """
 
     def __init__(
@@ -221,21 +253,30 @@ class Runner:
         log: ReplyLog,
         *,
         concurrency: int = 8,
-        patience: RetryPolicy | None = None,
+        retry_policy: RetryPolicy | None = None,
         progress: Progress | None = None,
     ) -> None:
+        """Prepare a run.
+
+        Args:
+            backend: answers the requests.
+            log: gets each reply before it is used, and has those of earlier runs.
+            concurrency: how many requests are under way at a time.
+            retry_policy: how often to try; the default policy if not given.
+            progress: counts what happens, and may show a bar.
+        """
         self.progress = progress or Progress()
         self._backend = backend
         self._log = log
-        self._patience = patience or RetryPolicy()
-        self._chance = random.Random(self._patience.seed)
+        self._retry_policy = retry_policy or RetryPolicy()
+        self._rng = random.Random(self._retry_policy.seed)
         self._slots = asyncio.Semaphore(concurrency)
-        # a question that waits long holds up only those so far behind it
-        self._ahead = 16 * concurrency
-        self._silence = CircuitBreaker(max(10, 2 * concurrency))
-        self._hold_until = 0.0
+        # a job that waits long holds up only those so far behind it
+        self._max_pending = 16 * concurrency
+        self._breaker = CircuitBreaker(max(10, 2 * concurrency))
+        self._paused_until = 0.0
         self._stop = asyncio.Event()
-        self._refused: Refused | None = None
+        self._refusal: BackendRefusedError | None = None
         self._counted: set[bytes] = set()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -252,128 +293,145 @@ class Runner:
         finally:
             self._loop.close()
 
-    def answers(self, jobs: Iterable[PromptJob[T]]) -> Iterator[Outcome[T]]:
-        """One outcome for each job, in the order of the jobs, which are taken up as they are needed.
+    def run(self, jobs: Iterable[PromptJob[T]]) -> Iterator[Outcome[T]]:
+        """Run jobs, which are taken from the iterable as they are needed.
 
-        When it is left early, be it by an error or Ctrl-C, replies under way are still waited for and logged.
-        Raises: Refused where the backend refuses, or nothing has been answered for a long while; OSError where the
-        log cannot be written.
+        When it is left early, by an error or Ctrl-C, replies under way are still waited for and logged.
+
+        Args:
+            jobs: what to ask.
+
+        Yields:
+            One outcome for each job, in the order of the jobs.
+
+        Raises:
+            BackendRefusedError: when the backend refuses, or nothing has been answered for long.
+            OSError: when the log cannot be written.
         """
         pending: deque[asyncio.Task[Outcome[T]]] = deque()
         try:
             for job in jobs:
-                pending.append(self._loop.create_task(self._settle(job)))
-                while pending and (len(pending) >= self._ahead or pending[0].done()):
+                pending.append(self._loop.create_task(self._run_job(job)))
+                while pending and (len(pending) >= self._max_pending or pending[0].done()):
                     yield self._loop.run_until_complete(pending[0])
                     pending.popleft()
             while pending:
                 yield self._loop.run_until_complete(pending[0])
                 pending.popleft()
         finally:
-            self._wind_up(pending)
+            self._drain(pending)
 
-    def _wind_up(self, pending: Iterable[asyncio.Task[Outcome[T]]]) -> None:
-        left = [task for task in pending if not task.done()]
-        if left:
-            self.progress.say("Waiting for the replies that are under way, since they are paid for.")
+    def _drain(self, pending: Iterable[asyncio.Task[Outcome[T]]]) -> None:
+        """Start nothing new, and wait for what is under way."""
+        unfinished = [task for task in pending if not task.done()]
+        if unfinished:
+            self.progress.write("Waiting for the replies that are under way, since they are paid for.")
             self._stop.set()
-            self._loop.run_until_complete(asyncio.wait(left))
+            self._loop.run_until_complete(asyncio.wait(unfinished))
             self._stop.clear()
-        # errors of tasks that nobody waits for any more
+        # mark the errors of tasks that nobody awaits any more as seen
         for task in pending:
             if not task.cancelled():
                 task.exception()
 
     async def _close(self) -> None:
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
+        unfinished = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in unfinished:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*unfinished, return_exceptions=True)
         await self._backend.close()
         await self._loop.shutdown_default_executor()
 
-    async def _settle(self, job: PromptJob[T]) -> Outcome[T]:
-        key = job.question.key(self._backend.model)
+    async def _run_job(self, job: PromptJob[T]) -> Outcome[T]:
+        key = job.request.key(self._backend.model)
         lock = self._locks.setdefault(key, asyncio.Lock())
         async with lock:
-            outcome = await self._outcome(job, key)
-        self.progress.settled(failed=outcome.failure is not None)
+            outcome = await self._get_outcome(job, key)
+        self.progress.finish(failed=outcome.failure is not None)
         return outcome
 
-    async def _outcome(self, job: PromptJob[T], key: str) -> Outcome[T]:
+    async def _get_outcome(self, job: PromptJob[T], key: str) -> Outcome[T]:
         replies = self._log.replies(key)
         if replies:
-            self._silence.broken()
+            self._breaker.record_success()
         is_first = bytes.fromhex(key) not in self._counted
         if is_first:
             self._counted.add(bytes.fromhex(key))
             for reply in replies:
-                self.progress.got(reply, logged=True)
-        rejects: list[Reject] = []
-        while len(rejects) < max(len(replies), self._patience.attempts):
-            if len(rejects) == len(replies):
-                question = job.question
-                if rejects:
-                    question = replace(question, temperature=AGAIN, attempt=len(rejects))
+                self.progress.add_reply(reply, logged=True)
+        rejections: list[RejectedReplyError] = []
+        while len(rejections) < max(len(replies), self._retry_policy.max_attempts):
+            if len(rejections) == len(replies):
+                request = job.request
+                if rejections:
+                    request = replace(request, temperature=RETRY_TEMPERATURE, attempt=len(rejections))
                 try:
-                    replies.append(await self._ask(question, key))
-                except NoAnswer as error:
-                    return Outcome(None, tuple(replies), tuple(rejects), str(error))
+                    replies.append(await self._send(request, key))
+                except NoReplyError as error:
+                    return Outcome(None, tuple(replies), tuple(rejections), str(error))
+            reply = replies[len(rejections)]
             try:
-                value = job.take(replies[len(rejects)])
-            except Reject as reject:
-                rejects.append(reject.with_traceback(None))
+                if not reply.text.strip():
+                    raise RejectedReplyError(EMPTY_REPLY)
+                value = job.parse(reply)
+            except RejectedReplyError as error:
+                rejections.append(error.with_traceback(None))
                 if is_first:
-                    self.progress.rejected(reject)
+                    self.progress.add_rejection(error)
             else:
-                return Outcome(value, tuple(replies), tuple(rejects))
-        return Outcome(None, tuple(replies), tuple(rejects), str(rejects[-1]))
+                return Outcome(value, tuple(replies), tuple(rejections))
+        return Outcome(None, tuple(replies), tuple(rejections), str(rejections[-1]))
 
-    async def _ask(self, question: Question, key: str) -> Reply:
+    async def _send(self, request: ChatRequest, key: str) -> Reply:
+        """Send a request until there is a reply, and log the reply."""
+        max_retries = self._retry_policy.max_retries
         async with self._slots:
-            for retry in range(self._patience.retries + 1):
-                await self._pause(self._hold_until - self._loop.time())
+            for retry in range(max_retries + 1):
+                await self._sleep(self._paused_until - self._loop.time())
                 try:
-                    reply = await self._backend.ask(question)
-                except TryAgain as error:
-                    trouble = str(error)
-                    self.progress.troubled(error.reason)
-                    if retry < self._patience.retries:
-                        await self._wait(retry, error.after)
+                    reply = await self._backend.complete(request)
+                except RetryableError as error:
+                    failure = str(error)
+                    self.progress.add_request_error(error.reason)
+                    if retry < max_retries:
+                        await self._back_off(retry, error.retry_after)
                     continue
-                except Refused as error:
+                except BackendRefusedError as error:
                     self._refuse(error)
                     raise
-                except NoAnswer as error:
-                    self._missed(str(error), by_question=True)
+                except NoReplyError as error:
+                    self._record_failure(str(error), request_at_fault=True)
                     raise
-                self._silence.broken()
+                self._breaker.record_success()
                 await self._log.add(key, reply)
-                self.progress.got(reply, logged=False)
+                self.progress.add_reply(reply, logged=False)
                 return reply
-        self._missed(trouble, by_question=False)
-        raise NoAnswer(f"{trouble} ({self._patience.retries + 1} requests)")
+        self._record_failure(failure, request_at_fault=False)
+        raise NoReplyError(f"{failure} ({max_retries + 1} requests)")
 
-    def _missed(self, reason: str, *, by_question: bool) -> None:
-        if self._silence.goes_on(by_question=by_question):
-            self._refuse(Refused(f"The last {len(self._silence)} questions got no reply at all: {reason}"))
+    def _record_failure(self, reason: str, *, request_at_fault: bool) -> None:
+        if self._breaker.record_failure(request_at_fault=request_at_fault):
+            self._refuse(
+                BackendRefusedError(f"The last {self._breaker.failures} requests got no reply at all: {reason}")
+            )
 
-    async def _wait(self, retry: int, after: float | None) -> None:
-        own = min(self._patience.longest, self._patience.first * 2**retry) * self._chance.uniform(0.5, 1)
-        if after is not None:
-            self._hold_until = max(self._hold_until, self._loop.time() + min(after, LONGEST_HOLD))
-        await self._pause(own)
+    async def _back_off(self, retry: int, retry_after: float | None) -> None:
+        policy = self._retry_policy
+        wait = min(policy.max_wait, policy.initial_wait * 2**retry) * self._rng.uniform(0.5, 1)
+        if retry_after is not None:
+            self._paused_until = max(self._paused_until, self._loop.time() + min(retry_after, MAX_RETRY_AFTER))
+        await self._sleep(wait)
 
-    async def _pause(self, seconds: float) -> None:
-        """Wait, and go no further where the run has ended in the meantime."""
+    async def _sleep(self, seconds: float) -> None:
+        """Wait; go no further where the run has ended in the meantime."""
         if seconds > 0:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), seconds)
-        if self._refused is not None:
-            raise self._refused
+        if self._refusal is not None:
+            raise self._refusal
         if self._stop.is_set():
             raise asyncio.CancelledError
 
-    def _refuse(self, error: Refused) -> None:
-        self._refused = self._refused or error
+    def _refuse(self, error: BackendRefusedError) -> None:
+        self._refusal = self._refusal or error
         self._stop.set()

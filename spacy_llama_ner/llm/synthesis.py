@@ -1,11 +1,11 @@
-"""Labelled texts out of nothing but labels: orders, questions, checks, until there are enough."""
+"""Synthetic data from nothing but labels: a model writes texts to sampled specifications, and they are validated."""
 
 from __future__ import annotations
 
 import json
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from math import ceil
 from pathlib import Path
@@ -16,14 +16,14 @@ from spacy.tokens import Doc
 
 from ..data.files import atomic_write
 from ..training.corpus import draw
-from .backends.base import Question, Reject, Reply
+from .backends.base import ChatRequest, RejectedReplyError, Reply
 from .formats.base import object_schema
-from .labelling import FAILED, SECTION, LabelError, labels_of, read_config
-from .prompts import load_template, messages
+from .labelling import LABELS_SECTION, NO_USABLE_REPLY, LabelError, labels_from_config, read_config
+from .prompts import load_template, render_messages
 from .runner import PromptJob, Runner
 from .validation import TextValidator, read_list
 
-GENERATE = "generate"
+SECTION = "generate"
 LENGTHS = ("one short sentence", "one or two sentences", "three to five sentences")
 FORMS = (
     "a plain statement",
@@ -33,27 +33,38 @@ FORMS = (
     "a note or an entry of a list",
     "spoken words, written down",
 )
+N_TOPICS = 24
+TOKENS_PER_TEXT = 300
+TOKENS_PER_TOPIC = 40
+STRING_LIST = {"type": "array", "items": {"type": "string"}}
+# at most so many times the requests that would do if every text were good
+MAX_REQUEST_FACTOR = 3
+# the lowest share of good texts that the number of requests is planned for
+MIN_YIELD = 0.3
 
 
-class RecipeError(LabelError):
-    """A config that texts cannot be made from."""
+class SynthesisConfigError(LabelError):
+    """A config that no texts can be made from."""
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """The section `[generate]`; every setting has a default.
+class SynthesisConfig:
+    """The section `[generate]` of a config and its `[labels]`; every setting but the labels has a default.
 
-    labels: descriptions, which may be empty, by label: the section `[labels]`.
-    count: how many records are wanted.
-    domain: what the texts are about; style: how they are written. Both in plain words.
-    language: whose tokenizer cuts the texts, and in which the model is asked to write (`nlp.lang`).
-    dev: share of the records for the dev split.
-    negatives: share of the texts that are to have no entity at all.
-    batch: how many texts one question asks for.
-    topics: what the texts take turns at; where none are given, the model is asked for 24.
-    lengths, forms: what the texts take turns at besides.
-    temperature: of the model.
-    seed: of all choices.
+    Attributes:
+        labels: descriptions by label, which may be empty: the section `[labels]`.
+        count: how many records are wanted.
+        domain: what the texts are about, in plain words.
+        style: how they are written, in plain words.
+        language: `nlp.lang` of the tokenizer, and the language in which the model is asked to write.
+        dev: share of the records for the dev split.
+        negatives: share of the texts that are to have no entity at all.
+        batch: how many texts one request asks for.
+        topics: which the texts take in turns; where none are given, the model is asked for 24.
+        lengths: one of which is drawn for the texts of a request.
+        forms: likewise.
+        temperature: of the model.
+        seed: of all random choices.
     """
 
     labels: Mapping[str, str]
@@ -71,23 +82,36 @@ class Recipe:
     seed: int = 0
 
 
-def read_recipe(path: Path) -> Recipe:
-    """The recipe in a config file. Raises: LabelError where it cannot be read or something in it does not fit."""
+def read_synthesis_config(path: Path) -> SynthesisConfig:
+    """Read a config file with the sections `[labels]` and, optionally, `[generate]`.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The settings.
+
+    Raises:
+        LabelError: when the file cannot be read, or something in it does not fit.
+    """
     config = read_config(path)
-    section = config.get(GENERATE, {})
-    known = {field.name: field.default for field in fields(Recipe) if field.name != SECTION}
-    for name, value in [(name, None) for name in config if name not in (SECTION, GENERATE)] + list(section.items()):
+    section = config.get(SECTION, {})
+    known = {field.name: field.default for field in fields(SynthesisConfig) if field.name != LABELS_SECTION}
+    other_sections = [(name, None) for name in config if name not in (LABELS_SECTION, SECTION)]
+    for name, value in [*other_sections, *section.items()]:
         if name not in known:
-            raise RecipeError(f"The config {path} has {name!r}, which is not known. Known are: {', '.join(known)}.")
-        _check(name, value, known[name])
+            raise SynthesisConfigError(
+                f"The config {path} has {name!r}, which is not known. Known are: {', '.join(known)}."
+            )
+        _check_setting(name, value, known[name])
     chosen: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in section.items()
     }
-    return Recipe(labels=labels_of(config), **chosen)
+    return SynthesisConfig(labels=labels_from_config(config), **chosen)
 
 
-def _check(name: str, value: Any, default: Any) -> None:
-    share = name in ("dev", "negatives")
+def _check_setting(name: str, value: Any, default: Any) -> None:
+    is_share = name in ("dev", "negatives")
     match default:
         case tuple():
             fits = isinstance(value, list) and all(isinstance(item, str) and item.strip() for item in value)
@@ -95,109 +119,151 @@ def _check(name: str, value: Any, default: Any) -> None:
         case str():
             fits, expected = isinstance(value, str), "a text in double quotes"
         case float():
-            fits = isinstance(value, int | float) and 0 <= value <= (0.9 if share else 2)
-            expected = "a number from 0 to " + ("0.9" if share else "2")
+            fits = isinstance(value, int | float) and 0 <= value <= (0.9 if is_share else 2)
+            expected = "a number from 0 to " + ("0.9" if is_share else "2")
         case _:
             least = 0 if name == "seed" else 1
             fits = isinstance(value, int) and not isinstance(value, bool) and value >= least
             expected = f"a whole number from {least} on"
     if not fits:
-        raise RecipeError(f"`{name}` in [{GENERATE}] is {value!r}; expected is {expected}.")
-
-
-TOPICS = 24
-TOKENS_A_TEXT = 300
-TOKENS_A_TOPIC = 40
-STRINGS = {"type": "array", "items": {"type": "string"}}
+        raise SynthesisConfigError(f"`{name}` in [{SECTION}] is {value!r}; expected is {expected}.")
 
 
 @dataclass(frozen=True)
 class GenerationSpec:
-    """What the texts of one question shall be.
+    """A sampled specification of the texts that one request asks for.
 
-    wanted: labels of which each text has at least one; none for texts without any entity.
+    Attributes:
+        number: of the request, from 0.
+        topic: what the texts are about; empty where there are no topics.
+        form: what kind of texts they are.
+        length: how long they are.
+        labels: of which each text has at least one; none for texts without any entity.
     """
 
     number: int
     topic: str
     form: str
     length: str
-    wanted: tuple[str, ...]
+    labels: tuple[str, ...]
 
 
-def make_spec(recipe: Recipe, topics: Sequence[str], number: int) -> GenerationSpec:
-    """The order with this number, from 0: the same in every process.
+def make_spec(config: SynthesisConfig, topics: Sequence[str], number: int) -> GenerationSpec:
+    """Sample a specification: the same in every process.
 
-    Topics, and the label that must be there, take turns; form, length and further labels fall by lot. Orders for
-    texts without entities come evenly spread.
+    Topics, and the first label, take turns; form, length and further labels are random. Specifications without
+    entities are evenly spread.
+
+    Args:
+        config: the settings.
+        topics: which the texts take in turns; may be empty.
+        number: of the request, from 0.
+
+    Returns:
+        The specification with this number.
     """
     # a string seeds by its SHA-512, the same in every process
-    lot = random.Random(f"{recipe.seed} {number}")
-    labels = list(recipe.labels)
+    rng = random.Random(f"{config.seed} {number}")
+    labels = list(config.labels)
     first = labels[number % len(labels)]
-    others = lot.sample([label for label in labels if label != first], k=min(len(labels) - 1, lot.randint(0, 2)))
-    is_negative = int((number + 1) * recipe.negatives) > int(number * recipe.negatives)
+    others = rng.sample([label for label in labels if label != first], k=min(len(labels) - 1, rng.randint(0, 2)))
+    is_negative = int((number + 1) * config.negatives) > int(number * config.negatives)
     return GenerationSpec(
         number=number,
-        topic=_in_turn(topics, number, recipe.seed),
-        form=lot.choice(recipe.forms),
-        length=lot.choice(recipe.lengths),
-        wanted=() if is_negative else (first, *others),
+        topic=_pick_topic(topics, number, config.seed),
+        form=rng.choice(config.forms),
+        length=rng.choice(config.lengths),
+        labels=() if is_negative else (first, *others),
     )
 
 
-def texts_question(recipe: Recipe, order: GenerationSpec) -> Question:
-    """The question for the texts of an order. Raises: PromptError."""
-    said = messages(
-        load_template("generate"),
-        labels=recipe.labels,
-        count=recipe.batch,
-        domain=recipe.domain,
-        style=recipe.style,
-        language=recipe.language,
-        topic=order.topic,
-        form=order.form,
-        length=order.length,
-        wanted=order.wanted,
-    )
-    return Question(
-        messages=said,
-        schema=object_schema(texts=STRINGS),
-        max_tokens=TOKENS_A_TEXT * recipe.batch,
-        text=f"texts {order.number}",
-        temperature=recipe.temperature,
-    )
-
-
-def topics_question(recipe: Recipe) -> Question:
-    """The question for topics. Raises: PromptError."""
-    return Question(
-        messages=messages(load_template("topics"), count=TOPICS, domain=recipe.domain),
-        schema=object_schema(topics=STRINGS),
-        max_tokens=TOKENS_A_TOPIC * TOPICS,
-        text=f"topics {recipe.seed}",
-        temperature=recipe.temperature,
-    )
-
-
-def _in_turn(topics: Sequence[str], number: int, seed: int) -> str:
-    """All topics one after the other, each round in another order, so that each meets every label."""
+def _pick_topic(topics: Sequence[str], number: int, seed: int) -> str:
+    """Go through all topics, in another order each round, so that each meets every label."""
     if not topics:
         return ""
-    of_round = random.Random(f"{seed} topics {number // len(topics)}").sample(topics, k=len(topics))
-    return of_round[number % len(topics)]
+    order = random.Random(f"{seed} topics {number // len(topics)}").sample(topics, k=len(topics))
+    return order[number % len(topics)]
 
 
-# questions may be this many times as many as would do if every text were good
-PATIENCE = 3
-WORST_YIELD = 0.3
+def texts_request(config: SynthesisConfig, spec: GenerationSpec) -> ChatRequest:
+    """Make the request for the texts of a specification.
+
+    Args:
+        config: the settings.
+        spec: what the texts shall be.
+
+    Returns:
+        The request.
+    """
+    messages = render_messages(
+        load_template("generate"),
+        labels=config.labels,
+        count=config.batch,
+        domain=config.domain,
+        style=config.style,
+        language=config.language,
+        topic=spec.topic,
+        form=spec.form,
+        length=spec.length,
+        wanted=spec.labels,
+    )
+    return ChatRequest(
+        messages=messages,
+        schema=object_schema(texts=STRING_LIST),
+        max_tokens=TOKENS_PER_TEXT * config.batch,
+        text=f"texts {spec.number}",
+        temperature=config.temperature,
+    )
+
+
+def topics_request(config: SynthesisConfig) -> ChatRequest:
+    """Make the request for topics of the config's domain."""
+    return ChatRequest(
+        messages=render_messages(load_template("topics"), count=N_TOPICS, domain=config.domain),
+        schema=object_schema(topics=STRING_LIST),
+        max_tokens=TOKENS_PER_TOPIC * N_TOPICS,
+        text=f"topics {config.seed}",
+        temperature=config.temperature,
+    )
+
+
+def get_topics(config: SynthesisConfig, runner: Runner) -> list[str]:
+    """Return the topics of the config or, where it has none, of the model.
+
+    Args:
+        config: the settings.
+        runner: asks the model.
+
+    Returns:
+        The topics; none where the model cannot name any.
+
+    Raises:
+        BackendRefusedError: see `Runner.run`.
+        OSError: likewise.
+    """
+    if config.topics:
+        return list(config.topics)
+    runner.progress.add_total(1)
+    (outcome,) = runner.run([PromptJob(topics_request(config), _parse_topics)])
+    return outcome.value or []
+
+
+def _parse_topics(reply: Reply) -> list[str]:
+    topics = [item.strip() for item in read_list(reply.text) if isinstance(item, str) and item.strip()]
+    if not topics:
+        raise RejectedReplyError("no topics", repr(reply.text[:80]))
+    return list(dict.fromkeys(topics))
 
 
 @dataclass
-class SyntheticDoc:
-    """What came out: docs that are good, and what was rejected, with the number of its question, from 1, and why.
+class SynthesisResult:
+    """What the model has written.
 
-    unanswered: questions without a usable reply, in the same form.
+    Attributes:
+        docs: the good texts.
+        rejects: the others: `question`, the number of the request from 1, `reason`, `detail` and `record`, the text
+            as the model gave it.
+        unanswered: requests without a usable reply, in the same form, without a record.
     """
 
     docs: list[Doc] = field(default_factory=list)
@@ -205,52 +271,75 @@ class SyntheticDoc:
     unanswered: list[dict[str, Any]] = field(default_factory=list)
 
     def reasons(self) -> dict[str, int]:
-        """How often each reason came up, the most frequent first."""
+        """Count the rejects by reason, the most frequent first."""
         return dict(Counter(str(row["reason"]) for row in self.rejects).most_common())
 
 
-def ask_topics(recipe: Recipe, run: Runner) -> list[str]:
-    """Topics of the recipe or, where it has none, of the model; none where it cannot name any."""
-    if recipe.topics:
-        return list(recipe.topics)
-    run.progress.expect(1)
-    (outcome,) = run.answers([PromptJob(topics_question(recipe), _read_topics)])
-    return outcome.value or []
-
-
-def generate(recipe: Recipe, nlp: Language, run: Runner, topics: Sequence[str]) -> SyntheticDoc:
-    """Ask for texts, in rounds, until `recipe.count` are good, or three times the questions have been asked.
+def generate_docs(config: SynthesisConfig, nlp: Language, runner: Runner, topics: Sequence[str]) -> SynthesisResult:
+    """Ask for texts, in rounds, until there are enough, or three times as many requests as would have been enough.
 
     The same replies give the same result, however often the run was interrupted.
-    Raises: Refused and OSError as `Runner.answers`, PromptError.
+
+    Args:
+        config: the settings.
+        nlp: its tokenizer is used.
+        runner: asks the model.
+        topics: see `get_topics`.
+
+    Returns:
+        At most `config.count` docs, and what was rejected.
+
+    Raises:
+        BackendRefusedError: see `Runner.run`.
+        OSError: likewise.
     """
-    written, checker = SyntheticDoc(), TextValidator(nlp, recipe.labels)
-    most = PATIENCE * ceil(recipe.count / recipe.batch)
-    asked, offered = 0, 0
-    while len(written.docs) < recipe.count and asked < most:
-        share = max(WORST_YIELD, len(written.docs) / offered) if offered else 1
-        missing = recipe.count - len(written.docs)
-        number = min(most - asked, ceil(missing / share / recipe.batch))
-        orders = [make_spec(recipe, topics, i) for i in range(asked, asked + number)]
-        run.progress.expect(number)
-        for order, outcome in zip(orders, run.answers(_job(recipe, order) for order in orders), strict=True):
+    result, validator = SynthesisResult(), TextValidator(nlp, config.labels)
+    max_requests = MAX_REQUEST_FACTOR * ceil(config.count / config.batch)
+    n_requests, n_texts = 0, 0
+    while len(result.docs) < config.count and n_requests < max_requests:
+        expected_yield = max(MIN_YIELD, len(result.docs) / n_texts) if n_texts else 1
+        missing = config.count - len(result.docs)
+        n_new = min(max_requests - n_requests, ceil(missing / expected_yield / config.batch))
+        specs = [make_spec(config, topics, i) for i in range(n_requests, n_requests + n_new)]
+        runner.progress.add_total(n_new)
+        jobs: Iterable[PromptJob[list[object]]] = (
+            PromptJob(texts_request(config, spec), lambda reply: read_list(reply.text)) for spec in specs
+        )
+        for spec, outcome in zip(specs, runner.run(jobs), strict=True):
             if outcome.value is None:
-                row = {"question": order.number + 1, "reason": FAILED, "detail": outcome.failure, "record": None}
-                written.unanswered.append(row)
-            for given in outcome.value or ():
-                offered += 1
-                if len(written.docs) < recipe.count:
-                    _take(given, order, checker, written)
-        asked += number
-    return written
+                row = {"reason": NO_USABLE_REPLY, "detail": outcome.failure, "record": None}
+                result.unanswered.append({"question": spec.number + 1, **row})
+            for record in outcome.value or ():
+                n_texts += 1
+                if len(result.docs) < config.count:
+                    _add_text(record, spec, validator, result)
+        n_requests += n_new
+    return result
 
 
-def split(docs: Sequence[Doc], recipe: Recipe) -> dict[str, list[Doc]]:
-    """The docs of each split, in their order: dev has its share of every mixture of labels."""
-    if not recipe.dev or len(docs) < 2:
+def _add_text(record: object, spec: GenerationSpec, validator: TextValidator, result: SynthesisResult) -> None:
+    try:
+        result.docs.append(validator.validate(record, with_entities=bool(spec.labels)))
+    except RejectedReplyError as error:
+        shown = record if isinstance(record, str) else json.dumps(record, ensure_ascii=False)
+        row = {"reason": error.reason, "detail": str(error), "record": shown.encode("utf8", "replace").decode()}
+        result.rejects.append({"question": spec.number + 1, **row})
+
+
+def split_docs(docs: Sequence[Doc], config: SynthesisConfig) -> dict[str, list[Doc]]:
+    """Split docs into train and dev, stratified by the labels in a doc.
+
+    Args:
+        docs: to be split.
+        config: says how large dev is.
+
+    Returns:
+        The docs of "train" and of "dev", in their order.
+    """
+    if not config.dev or len(docs) < 2:
         return {"train": list(docs), "dev": []}
     strata = [tuple(sorted({ent.label_ for ent in doc.ents})) for doc in docs]
-    dev = set(draw(strata, recipe.dev, recipe.seed))
+    dev = set(draw(strata, config.dev, config.seed))
     return {
         "train": [doc for i, doc in enumerate(docs) if i not in dev],
         "dev": [doc for i, doc in enumerate(docs) if i in dev],
@@ -258,38 +347,20 @@ def split(docs: Sequence[Doc], recipe: Recipe) -> dict[str, list[Doc]]:
 
 
 def write_records(docs: Sequence[Doc], path: Path) -> None:
-    """Write docs as a JSON list of records, one a line, that `data.requests` reads back as they are."""
-    rows = [json.dumps(_record(doc), ensure_ascii=False) for doc in docs]
+    """Write docs as a JSON list of records, one a line, which `convert` reads back as they are.
+
+    Args:
+        docs: texts with entities.
+        path: the file.
+
+    Raises:
+        OSError: when it cannot be written.
+    """
+    rows = []
+    for doc in docs:
+        entities = [
+            {"text": ent.text, "label": ent.label_, "start": ent.start_char, "end": ent.end_char} for ent in doc.ents
+        ]
+        rows.append(json.dumps({"text": doc.text, "entities": entities}, ensure_ascii=False))
     with atomic_write(path) as partial:
         partial.write_text("[\n" + ",\n".join(rows) + "\n]\n", encoding="utf8")
-
-
-def _record(doc: Doc) -> dict[str, Any]:
-    entities = [
-        {"text": ent.text, "label": ent.label_, "start": ent.start_char, "end": ent.end_char} for ent in doc.ents
-    ]
-    return {"text": doc.text, "entities": entities}
-
-
-def _job(recipe: Recipe, order: GenerationSpec) -> PromptJob[list[object]]:
-    return PromptJob(texts_question(recipe, order), lambda reply: read_list(reply.text))
-
-
-def _read_topics(reply: Reply) -> list[str]:
-    topics = [item.strip() for item in read_list(reply.text) if isinstance(item, str) and item.strip()]
-    if not topics:
-        raise Reject("no topics", repr(reply.text[:80]))
-    return list(dict.fromkeys(topics))
-
-
-def _shown(given: object) -> str:
-    text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
-    return text.encode("utf8", "replace").decode()
-
-
-def _take(given: object, order: GenerationSpec, checker: TextValidator, written: SyntheticDoc) -> None:
-    try:
-        written.docs.append(checker.check(given, with_entities=bool(order.wanted)))
-    except Reject as reject:
-        row = {"question": order.number + 1, "reason": reject.reason, "detail": str(reject), "record": _shown(given)}
-        written.rejects.append(row)

@@ -1,4 +1,4 @@
-"""Texts to be labelled: plain lines, JSONL, Parquet or DocBins, tokenised or not, one at a time."""
+"""Reading texts to be labelled: plain lines, JSONL, Parquet or DocBins, tokenised or not, one at a time."""
 
 from __future__ import annotations
 
@@ -13,31 +13,49 @@ from spacy.util import get_words_and_spaces
 
 from ..apply import ApplyError, InputPart
 from ..apply.formats import BadRecord, Record, to_record
-from ..apply.job import FORMATS
+from ..apply.job import RECORD_FORMATS
 
-PLAIN = ".txt"
-LINES = ".jsonl"
-WORDS = ("tokens", "words")
-PART = 2000
+TXT = ".txt"
+JSONL = ".jsonl"
+WORD_KEYS = ("tokens", "words")
+PART_SIZE = 2000
 
 
 def count_texts(path: Path) -> int:
-    """How many lines or records `path` has, empty ones included. Raises: ValueError for a file of another kind."""
-    suffix = _suffix(path)
-    return sum(size for _, size, _ in FORMATS[LINES if suffix == PLAIN else suffix].cut(path, PART))
+    """Count the lines or records of a file, empty ones included.
+
+    Args:
+        path: the file.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        ApplyError: when it is a file of another kind, or cannot be read.
+    """
+    suffix = _check_suffix(path)
+    format = RECORD_FORMATS[JSONL if suffix == TXT else suffix]
+    return sum(size for _, size, _ in format.split(path, PART_SIZE))
 
 
 def read_texts(path: Path, nlp: Language, *, text_key: str = "text") -> Iterator[tuple[int, Doc | str]]:
-    """Number, from 1, and Doc of each text, without entities; in place of the Doc, what is wrong with a record.
+    """Read the texts of a file.
 
-    A line of a `.txt` file is a text, tokenised by `nlp`. A record of a `.jsonl` or `.parquet` file has it at
-    `text_key`; where it has a list of words at "tokens" or "words" besides or instead, these are its tokens. The docs
-    of a `.spacy` file keep their words, too. Empty lines are passed over.
+    Args:
+        path: the file. A line of a `.txt` file is a text; empty lines are skipped. A record of a `.jsonl` or
+            `.parquet` file has its text at `text_key`; where a line of JSON has a list of words at "tokens" or
+            "words", besides or instead, these are its tokens. The docs of a `.spacy` file keep their words, too.
+        nlp: its tokenizer is used for texts that come without words.
+        text_key: field of a record that holds the text.
 
-    Raises: ValueError for a file of another kind, or one that cannot be read.
+    Yields:
+        Number, from 1, and Doc without entities of each text; in place of the Doc, what is wrong with a record.
+
+    Raises:
+        ApplyError: when it is a file of another kind, or cannot be read.
     """
     nlp.max_length = sys.maxsize
-    for number, record in _records(path, nlp, text_key):
+    for number, record in _read_records(path, nlp, text_key):
         if isinstance(record, BadRecord):
             yield number, record.reason
             continue
@@ -45,42 +63,44 @@ def read_texts(path: Path, nlp: Language, *, text_key: str = "text") -> Iterator
         yield number, doc if doc.text.strip() else "the text is empty"
 
 
-def _suffix(path: Path) -> str:
+def _check_suffix(path: Path) -> str:
     suffix = path.suffix.lower()
-    if suffix != PLAIN and suffix not in FORMATS:
-        raise ApplyError(f"{path} is no {PLAIN}, {', '.join(FORMATS)} file. Convert it to one of these.")
+    if suffix != TXT and suffix not in RECORD_FORMATS:
+        raise ApplyError(f"{path} is no {TXT}, {', '.join(RECORD_FORMATS)} file. Convert it to one of these.")
     if not path.is_file():
-        raise ApplyError(f"There is no file {path}.")
+        raise ApplyError(f"There is no file {path}. Give the name of one that exists.")
     return suffix
 
 
-def _records(path: Path, nlp: Language, text_key: str) -> Iterator[tuple[int, Record | BadRecord]]:
-    suffix = _suffix(path)
-    if suffix in (PLAIN, LINES):
+def _read_records(path: Path, nlp: Language, text_key: str) -> Iterator[tuple[int, Record | BadRecord]]:
+    suffix = _check_suffix(path)
+    if suffix in (TXT, JSONL):
         with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    record = _plain(line, number) if suffix == PLAIN else _from_json(line, number, text_key, nlp)
-                    yield number, record
+                    yield number, _parse_line(line, number, text_key, nlp, is_json=suffix == JSONL)
         return
-    for i, (first, size, offset) in enumerate(FORMATS[suffix].cut(path, PART)):
+    format = RECORD_FORMATS[suffix]
+    for i, (first, size, offset) in enumerate(format.split(path, PART_SIZE)):
         part = InputPart(i, path, first, size, offset)
-        yield from enumerate(FORMATS[suffix].read(part, text_key=text_key, vocab=nlp.vocab), start=first + 1)
+        yield from enumerate(format.read(part, text_key=text_key, vocab=nlp.vocab), start=first + 1)
 
 
-def _plain(line: bytes, number: int) -> Record | BadRecord:
+def _parse_line(line: bytes, number: int, text_key: str, nlp: Language, *, is_json: bool) -> Record | BadRecord:
     try:
-        return Record(line.decode("utf-8-sig" if number == 1 else "utf-8").strip("\r\n"))
+        # a byte order mark may stand at the beginning of the file
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
         return BadRecord(number, f"not UTF-8: {error}")
+    return _parse_json(text, number, text_key, nlp) if is_json else Record(text.strip("\r\n"))
 
 
-def _from_json(line: bytes, number: int, text_key: str, nlp: Language) -> Record | BadRecord:
+def _parse_json(line: str, number: int, text_key: str, nlp: Language) -> Record | BadRecord:
     try:
-        fields = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        fields = json.loads(line)
     except ValueError as error:
         return BadRecord(number, f"not JSON: {error}")
-    words = next((fields[key] for key in WORDS if key in fields), None) if isinstance(fields, dict) else None
+    words = next((fields[key] for key in WORD_KEYS if key in fields), None) if isinstance(fields, dict) else None
     if words is None:
         return to_record(fields, number, text_key)
     if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
@@ -88,12 +108,10 @@ def _from_json(line: bytes, number: int, text_key: str, nlp: Language) -> Record
     if text_key not in fields:
         return Record(Doc(nlp.vocab, words=words))
     record = to_record(fields, number, text_key)
+    if isinstance(record, BadRecord):
+        return record
     try:
-        return record if isinstance(record, BadRecord) else Record(_in_text(words, str(record.text), nlp))
+        words, spaces = get_words_and_spaces(words, str(record.text))
+        return Record(Doc(nlp.vocab, words=words, spaces=spaces))
     except ValueError as error:
         return BadRecord(number, f"the words are not those of the text: {error}")
-
-
-def _in_text(words: list[str], text: str, nlp: Language) -> Doc:
-    words, spaces = get_words_and_spaces(words, text)
-    return Doc(nlp.vocab, words=words, spaces=spaces)

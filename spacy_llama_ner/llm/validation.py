@@ -1,4 +1,4 @@
-"""Texts that a model wrote and marked: read, and checked one by one."""
+"""Validation of texts that a model wrote with their labels: parsed, checked one by one, near-duplicates rejected."""
 
 from __future__ import annotations
 
@@ -12,42 +12,84 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..data.problems import ProblemReport
-from ..data.records import Piece, parse_record
-from ..data.span_alignment import put_pieces
-from .backends.base import Reject
-from .formats.brackets import unmark
-from .formats.loose_json import read_json, without_thoughts
+from ..data.records import TaggedPiece, parse_record
+from ..data.span_alignment import align_pieces
+from .backends.base import RejectedReplyError
+from .formats.brackets import read_marks
+from .formats.lenient_json import read_json, without_thoughts
 
+# reasons of rejections
+NO_LIST = "no list of texts"
+EMPTY_TEXT = "empty text"
+NOT_UNICODE = "half a surrogate pair, not Unicode"
+TOO_LONG = "text too long"
+HALF_A_MARK = "half a mark"
+PLACEHOLDER = "label in place of an entity"
+NO_ENTITY = "no entity where some were asked for"
+NOT_ALL_MARKED = "entity marked once and not again"
+NEAR_DUPLICATE = "near-duplicate"
+
+# characters
+MAX_LENGTH = 4000
 WORD = re.compile(r"\w+")
+# "1. a text", "- a text"
+LIST_ITEM = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+(\S.*)$", re.MULTILINE)
+BROKEN_MARK = re.compile(r"\]\s?\(|\[[^\]]*$")
+
+
+def read_list(reply: str) -> list[object]:
+    """Read the list in a reply: JSON, or lines with numbers or dashes.
+
+    Args:
+        reply: what the model wrote.
+
+    Returns:
+        The members; of a list that was cut off, those that are complete.
+
+    Raises:
+        RejectedReplyError: when there is no list, or an empty one.
+    """
+    try:
+        value = read_json(reply).value
+    except RejectedReplyError:
+        value = LIST_ITEM.findall(without_thoughts(reply))
+    if isinstance(value, dict):
+        value = next((part for part in value.values() if isinstance(part, list)), None)
+    if not isinstance(value, list) or not value:
+        raise RejectedReplyError(NO_LIST, repr(reply[:80]))
+    return value
 
 
 class NearDuplicates:
     """Remembers texts, and finds one of them that is nearly the same as another.
 
-    Two texts are when their sets of words, in lower case, have at least `threshold` of their union in common
-    (Jaccard). With all sets in one fixed order, two that are alike share a word among the first few of each, so that
-    only texts under these words are compared (prefix filtering: Bayardo, Ma and Srikant 2007, "Scaling up all pairs
-    similarity search").
+    Two texts are nearly the same when their sets of words, in lower case, have at least `threshold` of their union in
+    common (Jaccard). With all sets in one fixed order, two that are similar share a word among the first few of each,
+    so that only texts under these words are compared (prefix filtering: Bayardo, Ma and Srikant 2007, "Scaling up all
+    pairs similarity search").
+
+    Attributes:
+        threshold: 0 to 1.
     """
 
     def __init__(self, threshold: float = 0.6) -> None:
         self.threshold = threshold
         self._texts: list[str] = []
         self._words: list[frozenset[str]] = []
-        self._under: dict[str, list[int]] = defaultdict(list)
+        self._by_prefix_word: dict[str, list[int]] = defaultdict(list)
 
     def find(self, text: str) -> str | None:
-        """A remembered text that is nearly the same; None where there is none."""
-        words = _words(text)
-        candidates = {i for word in self._prefix(words) for i in self._under.get(word, ())}
-        alike = (i for i in sorted(candidates) if self._alike(words, self._words[i]))
-        return next((self._texts[i] for i in alike), None)
+        """Return the first remembered text that is nearly the same; None where there is none."""
+        words = _word_set(text)
+        candidates = {i for word in self._prefix(words) for i in self._by_prefix_word.get(word, ())}
+        similar = (i for i in sorted(candidates) if self._are_similar(words, self._words[i]))
+        return next((self._texts[i] for i in similar), None)
 
     def add(self, text: str) -> None:
         """Remember a text."""
-        words = _words(text)
+        words = _word_set(text)
         for word in self._prefix(words):
-            self._under[word].append(len(self._texts))
+            self._by_prefix_word[word].append(len(self._texts))
         self._texts.append(text)
         self._words.append(words)
 
@@ -56,44 +98,13 @@ class NearDuplicates:
         ordered = sorted(words, key=lambda word: (-len(word), word))
         return ordered[: len(words) - math.ceil(self.threshold * len(words)) + 1]
 
-    def _alike(self, words: frozenset[str], other: frozenset[str]) -> bool:
+    def _are_similar(self, words: frozenset[str], other: frozenset[str]) -> bool:
         return len(words & other) >= self.threshold * len(words | other)
 
 
-def _words(text: str) -> frozenset[str]:
-    # a text of signs alone is one word
+def _word_set(text: str) -> frozenset[str]:
+    # a text without letters and digits counts as one word
     return frozenset(WORD.findall(text.lower())) or frozenset({text.strip()})
-
-
-NO_LIST = "no list of texts"
-EMPTY = "empty text"
-NOT_UNICODE = "half a surrogate pair, not Unicode"
-TOO_LONG = "text too long"
-HALF_A_MARK = "half a mark"
-PLACEHOLDER = "label in place of an entity"
-NO_ENTITY = "no entity where some were asked for"
-NOT_ALL_MARKED = "entity marked once and not again"
-NEAR_DUPLICATE = "near-duplicate"
-LONGEST = 4000
-# "1. a text", "- a text"
-ITEM = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+(\S.*)$", re.MULTILINE)
-HALF = re.compile(r"\]\s?\(|\[[^\]]*$")
-
-
-def read_list(reply: str) -> list[object]:
-    """The members of the list in a reply: JSON, or lines with numbers or dashes.
-
-    Of a list that was cut off, what is complete. Raises: Reject where there is none, or an empty one.
-    """
-    try:
-        value = read_json(reply).value
-    except Reject:
-        value = ITEM.findall(without_thoughts(reply))
-    if isinstance(value, dict):
-        value = next((part for part in value.values() if isinstance(part, list)), None)
-    if not isinstance(value, list) or not value:
-        raise Reject(NO_LIST, repr(reply[:80]))
-    return value
 
 
 class TextValidator:
@@ -102,69 +113,86 @@ class TextValidator:
     A text is a string with marks, `[words](LABEL)`, or an object as in the requests data (`data.records`). Rejected
     are: what is empty, longer than 4,000 characters, or no text; a mark that is broken, has another label or stands
     inside another; a label in brackets in place of an entity; a text without any entity where some were asked for;
-    one in which the words of an entity stand again without a mark; one that is nearly the same as one before. Marks
-    that end inside a token grow.
+    one in which the words of an entity occur again without a mark; one that is nearly the same as one before. Marks
+    that end inside a token are expanded.
     """
 
     def __init__(self, nlp: Language, labels: Collection[str]) -> None:
+        """Start with no text remembered.
+
+        Args:
+            nlp: its tokenizer is used.
+            labels: those that are allowed; they are recognised in any case.
+        """
         self._nlp = nlp
         self._spellings = {label.casefold(): label for label in labels}
         self._known = NearDuplicates()
 
-    def check(self, given: object, *, with_entities: bool) -> Doc:
-        """The Doc of a text, which is remembered. Raises: Reject."""
+    def validate(self, record: object, *, with_entities: bool) -> Doc:
+        """Make the Doc of one text and remember it, for near-duplicates.
+
+        Args:
+            record: the text as the model gave it.
+            with_entities: whether it has to have an entity.
+
+        Returns:
+            The Doc with its entities.
+
+        Raises:
+            RejectedReplyError: when the text would do harm; such a text is not remembered.
+        """
         report = ProblemReport("")
-        text, pieces = self._read(given, report)
+        text, pieces = self._parse(record, report)
         if not text:
-            raise Reject(EMPTY)
-        if len(text) > LONGEST:
-            raise Reject(TOO_LONG, f"{len(text)} characters")
-        doc = put_pieces(self._nlp.make_doc(text), pieces, at=1, report=report, labels=self._spellings.values())
+            raise RejectedReplyError(EMPTY_TEXT)
+        if len(text) > MAX_LENGTH:
+            raise RejectedReplyError(TOO_LONG, f"{len(text)} characters")
+        doc = align_pieces(self._nlp.make_doc(text), pieces, at=1, report=report, labels=self._spellings.values())
         for problem in report.problems:
             if problem.action == "rejected":
-                raise Reject(problem.problem, problem.detail)
+                raise RejectedReplyError(problem.problem, problem.detail)
         if with_entities and not doc.ents:
-            raise Reject(NO_ENTITY)
-        self._require_all_marked(doc)
-        if alike := self._known.find(text):
-            raise Reject(NEAR_DUPLICATE, repr(alike))
+            raise RejectedReplyError(NO_ENTITY)
+        _require_all_marked(doc)
+        if similar := self._known.find(text):
+            raise RejectedReplyError(NEAR_DUPLICATE, repr(similar))
         self._known.add(text)
         return doc
 
-    def _read(self, given: object, report: ProblemReport) -> tuple[str, list[Piece]]:
-        if isinstance(given, dict):
-            text, pieces = parse_record(given, 1, report) or ("", [])
+    def _parse(self, record: object, report: ProblemReport) -> tuple[str, list[TaggedPiece]]:
+        if isinstance(record, dict):
+            text, pieces = parse_record(record, at=1, report=report) or ("", [])
             if not text and report.problems:
-                raise Reject(report.problems[0].problem, report.problems[0].detail)
-            return text, [replace(piece, tag=self._spelled(piece.tag)) for piece in pieces]
-        if not isinstance(given, str):
-            raise Reject(NO_LIST, repr(given)[:80])
-        if any(0xD800 <= ord(sign) < 0xE000 for sign in given):
-            raise Reject(NOT_UNICODE)
-        plain, marks = unmark(given.strip(), text=None, labels=self._spellings)
-        if HALF.search(plain):
-            raise Reject(HALF_A_MARK)
-        if found := next((word for word in re.findall(r"\[\s*([^\]]*?)\s*\]", plain) if self._is_label(word)), None):
-            raise Reject(PLACEHOLDER, found)
+                raise RejectedReplyError(report.problems[0].problem, report.problems[0].detail)
+            return text, [replace(piece, tag=self._fix_spelling(piece.tag)) for piece in pieces]
+        if not isinstance(record, str):
+            raise RejectedReplyError(NO_LIST, repr(record)[:80])
+        if any(0xD800 <= ord(character) < 0xE000 for character in record):
+            raise RejectedReplyError(NOT_UNICODE)
+        plain, marks = read_marks(record.strip(), text=None, labels=self._spellings)
+        if BROKEN_MARK.search(plain):
+            raise RejectedReplyError(HALF_A_MARK)
+        for word in re.findall(r"\[\s*([^\]]*?)\s*\]", plain):
+            if word.casefold() in self._spellings:
+                raise RejectedReplyError(PLACEHOLDER, word)
         ordered = sorted(marks, key=lambda mark: (mark.start, -mark.end))
         return plain, [
-            Piece(plain[mark.start : mark.end], self._spelled(f"B-{mark.label}"), (mark.start, mark.end))
+            TaggedPiece(plain[mark.start : mark.end], self._fix_spelling(f"B-{mark.label}"), (mark.start, mark.end))
             for mark in ordered
         ]
 
-    def _is_label(self, word: str) -> bool:
-        return word.casefold() in self._spellings
-
-    def _spelled(self, tag: str) -> str:
+    def _fix_spelling(self, tag: str) -> str:
         prefix, dash, label = tag.partition("-")
         return f"{prefix}{dash}{self._spellings.get(label.casefold(), label)}"
 
-    def _require_all_marked(self, doc: Doc) -> None:
-        marked = {token.i for ent in doc.ents for token in ent}
-        words = [token.text for token in doc]
-        for ent in doc.ents:
-            own = words[ent.start : ent.end]
-            for start in range(len(words) - len(own) + 1):
-                same = words[start : start + len(own)] == own
-                if same and ent.text[:1].isalnum() and marked.isdisjoint(range(start, start + len(own))):
-                    raise Reject(NOT_ALL_MARKED, repr(ent.text))
+
+def _require_all_marked(doc: Doc) -> None:
+    """Raise RejectedReplyError where the words of an entity occur again outside of entities."""
+    marked = {token.i for ent in doc.ents for token in ent}
+    words = [token.text for token in doc]
+    for ent in doc.ents:
+        ent_words = words[ent.start : ent.end]
+        for start in range(len(words) - len(ent_words) + 1):
+            same = words[start : start + len(ent_words)] == ent_words
+            if same and ent.text[:1].isalnum() and marked.isdisjoint(range(start, start + len(ent_words))):
+                raise RejectedReplyError(NOT_ALL_MARKED, repr(ent.text))

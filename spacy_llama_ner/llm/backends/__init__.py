@@ -1,1 +1,1 @@
-"""Servers and local models that answer prompts."""
+"""The models that answer requests: behind an OpenAI-compatible server, or in this process."""

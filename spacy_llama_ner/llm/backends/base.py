@@ -1,4 +1,4 @@
-"""What is said to a language model, what comes back, and who carries it: the types that every backend shares."""
+"""What all backends share: the request to a model, its reply, the errors in between, and the backend's protocol."""
 
 from __future__ import annotations
 
@@ -13,22 +13,30 @@ from ...data.errors import LlamaNERError
 
 @dataclass(frozen=True)
 class Message:
-    """One turn of a chat."""
+    """One turn of a chat.
+
+    Attributes:
+        role: who speaks.
+        content: what is said.
+    """
 
     role: Literal["system", "user", "assistant"]
     content: str
 
 
 @dataclass(frozen=True)
-class Question:
+class ChatRequest:
     """One request to a language model.
 
-    messages: the prompt, rendered.
-    schema: JSON schema of the reply, for backends that can hold a model to one; None where the reply is no JSON.
-    max_tokens: how long the reply may get.
-    text: the text that is asked about; of a prompt that makes texts, what tells it from the others.
-    temperature: 0 for the likeliest reply; higher for variety.
-    attempt: how many replies to it could not be used; what a reply is drawn by, where a backend has that in hand.
+    Attributes:
+        messages: the rendered prompt.
+        schema: JSON schema of the reply, for backends that can enforce one; None where the reply is not JSON.
+        max_tokens: maximum length of the reply.
+        text: the text that the request is about; where texts are to be written, a name that tells the request from
+            others with the same messages.
+        temperature: 0 for the likeliest reply, more for variety.
+        attempt: how many replies to this request could not be used. A backend that samples by itself uses it as part
+            of the seed.
     """
 
     messages: tuple[Message, ...]
@@ -39,21 +47,31 @@ class Question:
     attempt: int = 0
 
     def key(self, model: str) -> str:
-        """SHA-256, in hex, over model, prompt and text: questions with the same key are asked once.
+        """Return the key under which replies to this request are logged.
 
-        The other fields are not part of it, so that a reply that was paid for is kept when they change.
+        Requests with the same key are sent once. Schema, length, temperature and attempt are not part of the key, so
+        that a reply that was paid for is kept when they change.
+
+        Args:
+            model: name of the model, as `Backend.model`.
+
+        Returns:
+            SHA-256 over model, messages and text, in hex.
         """
-        said = [[message.role, message.content] for message in self.messages]
-        return hashlib.sha256(json.dumps([model, said, self.text]).encode()).hexdigest()
+        turns = [[message.role, message.content] for message in self.messages]
+        return hashlib.sha256(json.dumps([model, turns, self.text]).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model said.
+    """A model's reply to a request.
 
-    input_tokens, output_tokens: as the backend counts them; 0 where it does not say.
-    seconds: from the request to the whole reply.
-    cut: whether it was ended by `Question.max_tokens`.
+    Attributes:
+        text: what the model wrote.
+        input_tokens: tokens of the prompt, as the backend counts them; 0 where it does not say.
+        output_tokens: tokens of the reply, likewise.
+        seconds: from the request to the complete reply.
+        cut: whether `ChatRequest.max_tokens` ended it.
     """
 
     text: str
@@ -63,31 +81,33 @@ class Reply:
     cut: bool = False
 
 
-class TryAgain(Exception):  # noqa: N818
-    """There was no reply this time (too many requests, server error, time-out, cut connection).
+class RetryableError(LlamaNERError):
+    """A request that got no reply this time: rate limit, server error, time-out, lost connection.
 
-    reason: its kind, in words that are the same for all such requests, so that they can be counted.
-    after: seconds that the server asks to wait, if it says.
+    Attributes:
+        reason: kind of failure, worded the same for all failures of the kind so that they can be counted.
+        retry_after: seconds that the server asks to wait; None where it does not say.
     """
 
-    def __init__(self, reason: str, detail: str = "", *, after: float | None = None) -> None:
+    def __init__(self, reason: str, detail: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
-        self.after = after
+        self.retry_after = retry_after
 
 
-class NoAnswer(Exception):  # noqa: N818
-    """This question gets no reply however often it is asked (too long for the model, say); others may."""
+class NoReplyError(LlamaNERError):
+    """A request that will never get a reply, because it is too long for the model for example; others may."""
 
 
-class Refused(LlamaNERError):  # noqa: N818
-    """No question will be answered (bad key, unknown model, no such server): the run stops; the message says why."""
+class BackendRefusedError(LlamaNERError):
+    """A backend that will answer no request: bad key, unknown model, no such server. It ends the run."""
 
 
-class Reject(LlamaNERError):  # noqa: N818
+class RejectedReplyError(LlamaNERError):
     """A reply that cannot be used.
 
-    reason: its kind, in words that are the same for all such replies, so that they can be counted.
+    Attributes:
+        reason: kind of fault, worded the same for all faults of the kind so that they can be counted.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -96,19 +116,30 @@ class Reject(LlamaNERError):  # noqa: N818
 
 
 class Backend(Protocol):
-    """Something that answers questions, many at a time.
+    """A model that answers many requests at a time.
 
-    model: what names it in the log of replies; two backends that may answer differently have two names.
+    Attributes:
+        model: the model's name in the log of replies. Two backends that may answer differently have two names.
     """
 
     model: str
 
-    async def ask(self, question: Question) -> Reply:
-        """One reply, which may be empty.
+    async def complete(self, request: ChatRequest) -> Reply:
+        """Get one reply, which may be empty.
 
-        Called many times at once, by as many tasks as the run is allowed. A backend does not retry on its own.
-        Raises: TryAgain, NoAnswer or Refused.
+        It is called concurrently, by as many tasks as the run allows. A backend does not retry.
+
+        Args:
+            request: what to ask.
+
+        Returns:
+            The reply.
+
+        Raises:
+            RetryableError: when there was no reply, but may be one later.
+            NoReplyError: when this request will never get one.
+            BackendRefusedError: when no request will get one.
         """
 
     async def close(self) -> None:
-        """Let go of connections or memory. Nothing is asked afterwards."""
+        """Close connections and free memory; no request follows."""

@@ -1,4 +1,4 @@
-"""`--base-url local`: questions answered in this process, by a base that the package knows."""
+"""`--base-url local`: a chat-tuned base that answers requests in this process, in batches."""
 
 from __future__ import annotations
 
@@ -8,123 +8,128 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from .base import NoAnswer, Question, Refused, Reply
+from .base import BackendRefusedError, ChatRequest, NoReplyError, Reply
 
 if TYPE_CHECKING:
     from .chat_model import ChatModel, EncodedPrompt
 
-# what stands for the address of a server, and what the names of these models begin with
-IN_PROCESS, LOCAL = "local", "local:"
-# questions, and subwords with their replies, that are answered together at most
-MOST_QUESTIONS = 32
-MOST_SUBWORDS = 16_384
-# seconds without another question after which those that wait are answered
-PATIENCE = 0.02
+# what stands for the address of a server, and the prefix of these models' names
+LOCAL_URL, LOCAL_PREFIX = "local", "local:"
+# limits of a batch: requests, and subwords with padding and replies
+MAX_BATCH_SIZE = 32
+MAX_BATCH_TOKENS = 16_384
+# a batch is closed when no request has arrived for so many seconds
+BATCH_WINDOW = 0.02
 
 
 @dataclass
-class _Asked:
+class _PendingRequest:
     prompt: EncodedPrompt
     reply: asyncio.Future[Reply]
 
 
 class LocalBackend:
-    """Answers questions that are asked at the same time as one batch, in a thread; the next ones wait meanwhile.
+    """Answers requests that arrive at the same time as one batch, in a thread; later ones wait for the next batch.
 
-    A reply depends on its question alone: it is the likeliest one, or with a temperature drawn by the question's key
-    and attempt. Schemas are passed over.
-    model: a base tuned for chats, by name as for `LlamaEncoder.v1`: `smollm2-135m`, a Hub id, a folder, a .gguf file.
-
-    Raises: ValueError where there is no such base or it has no chat template, OSError where it cannot be read.
+    A reply depends on its request alone: it is the likeliest one or, with a temperature, sampled with the request's
+    key and attempt as the seed. Schemas are ignored.
     """
 
     def __init__(self, model: str) -> None:
+        """Load the base.
+
+        Args:
+            model: a base tuned for chats, by name as for `LlamaEncoder.v1`: `smollm2-135m`, a Hub id, a folder or a
+                .gguf file.
+
+        Raises:
+            BaseModelError: when there is no such base, or it has no chat template.
+            OSError: when its weights cannot be read.
+        """
         from .chat_model import ChatModel
 
-        self.model = f"{LOCAL}{model}"
-        self._chat: ChatModel | None = ChatModel(model)
-        self._waiting: list[_Asked] = []
+        self.model = f"{LOCAL_PREFIX}{model}"
+        self._chat_model: ChatModel | None = ChatModel(model)
+        self._pending: list[_PendingRequest] = []
         self._worker: asyncio.Task[None] | None = None
 
-    async def ask(self, question: Question) -> Reply:
-        """As `Backend.ask`, but that `seconds` is the question's share of the time that its batch took."""
-        prompt = self._prompt(question)
-        if prompt.limit < 1:
-            n, most = len(prompt.ids), self._loaded.positions
-            raise NoAnswer(f"the prompt has {n} subwords, and {self.model} reads {most} with the reply")
-        asked = _Asked(prompt, asyncio.get_running_loop().create_future())
-        self._waiting.append(asked)
+    async def complete(self, request: ChatRequest) -> Reply:
+        """Get one reply, see `Backend.complete`; its `seconds` are the request's share of the batch's time."""
+        prompt = self._encode(request)
+        if prompt.max_new_tokens < 1:
+            n, most = len(prompt.ids), self._loaded.max_positions
+            raise NoReplyError(f"the prompt has {n} subwords, and {self.model} reads {most} with the reply")
+        pending = _PendingRequest(prompt, asyncio.get_running_loop().create_future())
+        self._pending.append(pending)
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
-        return await asked.reply
+        return await pending.reply
 
     async def close(self) -> None:
-        """Give the memory back. Questions that still wait get no reply."""
+        """Free the memory. Requests that still wait are cancelled."""
         if self._worker is not None:
             self._worker.cancel()
-        for asked in self._waiting:
-            asked.reply.cancel()
-        self._waiting.clear()
-        self._chat = None
+        for pending in self._pending:
+            pending.reply.cancel()
+        self._pending.clear()
+        self._chat_model = None
 
     @property
     def _loaded(self) -> ChatModel:
-        if self._chat is None:
-            raise Refused(f"{self.model} was closed; it answers no more questions.")
-        return self._chat
+        if self._chat_model is None:
+            raise BackendRefusedError(f"{self.model} was closed and answers no more requests.")
+        return self._chat_model
 
-    def _prompt(self, question: Question) -> EncodedPrompt:
+    def _encode(self, request: ChatRequest) -> EncodedPrompt:
         from .chat_model import EncodedPrompt
 
-        ids = self._loaded.encode(question.messages)
-        limit = min(question.max_tokens, self._loaded.positions - len(ids))
-        seed = f"{question.key(self.model)} {question.attempt}"
-        return EncodedPrompt(ids, limit, question.temperature, seed)
+        ids = self._loaded.encode(request.messages)
+        max_new_tokens = min(request.max_tokens, self._loaded.max_positions - len(ids))
+        seed = f"{request.key(self.model)} {request.attempt}"
+        return EncodedPrompt(ids, max_new_tokens, request.temperature, seed)
 
     async def _work(self) -> None:
         try:
-            while self._waiting:
-                await self._gather()
-                await self._answer(self._take())
+            while self._pending:
+                await self._wait_for_more()
+                await self._run_batch(self._next_batch())
         finally:
             self._worker = None
 
-    async def _answer(self, batch: Sequence[_Asked]) -> None:
-        start = perf_counter()
-        try:
-            replies = await asyncio.to_thread(self._loaded.reply, [asked.prompt for asked in batch])
-        # no memory, a broken device: whatever it is, the next batch would meet it too
-        except Exception as error:
-            refused = Refused(f"{self.model} cannot go on: {type(error).__name__}: {error}")
-            for asked in batch:
-                if not asked.reply.done():
-                    asked.reply.set_exception(refused)
-        else:
-            self._hand_out(batch, replies, (perf_counter() - start) / len(batch))
-        finally:
-            for asked in batch:
-                asked.reply.cancel()
-
-    async def _gather(self) -> None:
+    async def _wait_for_more(self) -> None:
         seen = 0
-        while seen < len(self._waiting) < MOST_QUESTIONS:
-            seen = len(self._waiting)
-            await asyncio.sleep(PATIENCE)
+        while seen < len(self._pending) < MAX_BATCH_SIZE:
+            seen = len(self._pending)
+            await asyncio.sleep(BATCH_WINDOW)
 
-    def _take(self) -> list[_Asked]:
-        """Those that have waited longest, at least one, as far as they may be answered together."""
-        batch: list[_Asked] = []
+    def _next_batch(self) -> list[_PendingRequest]:
+        """Take the requests that have waited longest: at least one, and more as far as the limits allow."""
+        batch: list[_PendingRequest] = []
         longest = 0
-        for asked in self._waiting[:MOST_QUESTIONS]:
-            longest = max(longest, len(asked.prompt.ids) + asked.prompt.limit)
-            if batch and longest * (len(batch) + 1) > MOST_SUBWORDS:
+        for pending in self._pending[:MAX_BATCH_SIZE]:
+            longest = max(longest, len(pending.prompt.ids) + pending.prompt.max_new_tokens)
+            if batch and longest * (len(batch) + 1) > MAX_BATCH_TOKENS:
                 break
-            batch.append(asked)
-        del self._waiting[: len(batch)]
+            batch.append(pending)
+        del self._pending[: len(batch)]
         return batch
 
-    def _hand_out(self, batch: Sequence[_Asked], replies: Sequence[tuple[str, int, bool]], seconds: float) -> None:
-        for asked, (text, n_tokens, cut) in zip(batch, replies, strict=True):
-            # one that was given up in the meantime is done
-            if not asked.reply.done():
-                asked.reply.set_result(Reply(text, len(asked.prompt.ids), n_tokens, round(seconds, 3), cut))
+    async def _run_batch(self, batch: Sequence[_PendingRequest]) -> None:
+        start = perf_counter()
+        try:
+            completions = await asyncio.to_thread(self._loaded.generate, [pending.prompt for pending in batch])
+        # no memory, a broken device: whatever it is, the next batch would meet it too
+        except Exception as error:
+            refused = BackendRefusedError(f"{self.model} cannot go on: {type(error).__name__}: {error}")
+            for pending in batch:
+                if not pending.reply.done():
+                    pending.reply.set_exception(refused)
+        else:
+            seconds = round((perf_counter() - start) / len(batch), 3)
+            for pending, (text, n_tokens, cut) in zip(batch, completions, strict=True):
+                # a task that was cancelled in the meantime is done
+                if not pending.reply.done():
+                    pending.reply.set_result(Reply(text, len(pending.prompt.ids), n_tokens, seconds, cut))
+        finally:
+            for pending in batch:
+                pending.reply.cancel()

@@ -1,4 +1,4 @@
-"""Any server that speaks OpenAI's chat completions: OpenAI, vLLM, Ollama, llama.cpp, `transformers serve`, ..."""
+"""Any server with OpenAI's chat completions: OpenAI, vLLM, Ollama, llama.cpp, `transformers serve`, ..."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ from email.utils import parsedate_to_datetime
 from time import perf_counter, time
 from typing import Any
 
-from .base import NoAnswer, Question, Refused, Reply, TryAgain
+from .base import BackendRefusedError, ChatRequest, NoReplyError, Reply, RetryableError
 
-# what can be left out or said in another way, and the words by which a refusal names it
-SAYINGS = {
+KEY_VARIABLE = "OPENAI_API_KEY"
+COMPLETIONS_PATH = "/chat/completions"
+# bad key, no credit, no permission, no such model or path
+FATAL_STATUSES = {401, 402, 403, 404}
+# something is wrong with the request itself
+BAD_REQUEST_STATUSES = {400, 413, 415, 422}
+NO_CREDIT = "insufficient_quota"
+MAX_SHOWN = 300
+# what a request can do without or say in another way, and words by which error messages name it
+FIELD_PATTERNS = {
     "schema": ("response_format", "json_schema", "schema"),
     "max_tokens": ("max_tokens",),
     "temperature": ("temperature",),
@@ -23,70 +31,74 @@ SAYINGS = {
 
 
 class ServerCapabilities:
-    """How to put a question to one server.
+    """What one server has been found not to support, and how to write requests for it.
 
-    Servers differ: some refuse a schema, newer models of OpenAI want the limit under another
-    name and no temperature, Gemma has no system role.
+    Servers differ: some take no schema, newer models of OpenAI want the maximum length under another name and no
+    temperature, and Gemma has no system role.
+
+    Attributes:
+        unsupported: keys of `FIELD_PATTERNS` that this server does not take.
     """
 
     def __init__(self) -> None:
-        self.left_out: frozenset[str] = frozenset()
+        self.unsupported: frozenset[str] = frozenset()
         self._takes_schemas = False
 
-    def body(self, question: Question, left_out: frozenset[str]) -> dict[str, Any]:
-        """The request without what is left out, as the protocol names things."""
-        messages = [{"role": message.role, "content": message.content} for message in question.messages]
-        if "system" in left_out and messages[0]["role"] == "system" and len(messages) > 1:
+    def body(self, request: ChatRequest, unsupported: frozenset[str]) -> dict[str, Any]:
+        """Write a request as the protocol has it.
+
+        Args:
+            request: what to ask.
+            unsupported: keys of `FIELD_PATTERNS` to leave out or to say in another way.
+
+        Returns:
+            The body without the model's name.
+        """
+        messages = [{"role": message.role, "content": message.content} for message in request.messages]
+        if "system" in unsupported and messages[0]["role"] == "system" and len(messages) > 1:
             messages[1]["content"] = f"{messages[0]['content']}\n\n{messages[1]['content']}"
             del messages[0]
         body: dict[str, Any] = {"messages": messages}
-        body["max_completion_tokens" if "max_tokens" in left_out else "max_tokens"] = question.max_tokens
-        if "temperature" not in left_out:
-            body["temperature"] = question.temperature
-        if question.schema is not None and "schema" not in left_out:
-            schema = {"name": "reply", "schema": question.schema, "strict": True}
+        body["max_completion_tokens" if "max_tokens" in unsupported else "max_tokens"] = request.max_tokens
+        if "temperature" not in unsupported:
+            body["temperature"] = request.temperature
+        if request.schema is not None and "schema" not in unsupported:
+            schema = {"name": "reply", "schema": request.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return body
 
-    def understand(self, complaint: str, question: Question, left_out: frozenset[str]) -> str | None:
-        """What to leave out besides, after the server refused the question with `complaint`; None if nothing.
+    def diagnose(self, message: str, request: ChatRequest, unsupported: frozenset[str]) -> str | None:
+        """Find what to leave out of a request that the server did not take.
 
-        A refusal that names nothing may be about the schema, as long as the server has taken none.
+        A message that names nothing may be about the schema, as long as the server has taken none.
+
+        Args:
+            message: the server's error message.
+            request: what was asked.
+            unsupported: what has been left out already.
+
+        Returns:
+            A key of `FIELD_PATTERNS`; None where nothing is left to try.
         """
-        said = complaint.lower()
-        for what, words in SAYINGS.items():
-            sent = what not in left_out and (what != "schema" or question.schema is not None)
-            if sent and any(word in said for word in words):
-                return what
-        guess = question.schema is not None and "schema" not in left_out and not self._takes_schemas
-        return "schema" if guess else None
+        lower = message.lower()
+        for field, patterns in FIELD_PATTERNS.items():
+            sent = field not in unsupported and (field != "schema" or request.schema is not None)
+            if sent and any(pattern in lower for pattern in patterns):
+                return field
+        may_be_schema = request.schema is not None and "schema" not in unsupported and not self._takes_schemas
+        return "schema" if may_be_schema else None
 
-    def learn(self, question: Question, left_out: frozenset[str]) -> None:
-        """The server has answered the question without this."""
-        self.left_out |= left_out
-        self._takes_schemas |= question.schema is not None and "schema" not in left_out
-
-
-KEY_VARIABLE = "OPENAI_API_KEY"
-PATH = "/chat/completions"
-# bad key, no credit, no right to it, no such model or path
-REFUSED = {401, 402, 403, 404}
-# the request itself is at fault
-FAULTY = {400, 413, 415, 422}
-NO_CREDIT = "insufficient_quota"
-SHOWN = 300
+    def record_success(self, request: ChatRequest, unsupported: frozenset[str]) -> None:
+        """Remember that the server has answered a request without what is `unsupported`."""
+        self.unsupported |= unsupported
+        self._takes_schemas |= request.schema is not None and "schema" not in unsupported
 
 
 class OpenAIBackend:
-    """A model behind an OpenAI-compatible server.
+    """A model behind an OpenAI-compatible server, see https://platform.openai.com/docs/api-reference/chat.
 
-    base_url: the server, up to and with `/v1`; None for OpenAI's own (or that in OPENAI_BASE_URL).
-    key_variable: environment variable that holds the key. A server at `base_url` may do without. The key stands in no
-        message, whatever the server says back.
-    timeout: seconds for a whole reply.
-
-    The protocol: https://platform.openai.com/docs/api-reference/chat.
-    Raises: Refused without a key where one is needed, or for an address that is none; ImportError without `openai`.
+    The key is read from the environment for each use. It is in no message and no attribute, whatever the server says
+    back.
     """
 
     def __init__(
@@ -97,23 +109,40 @@ class OpenAIBackend:
         key_variable: str = KEY_VARIABLE,
         timeout: float = 120.0,
     ) -> None:
+        """Prepare the client; nothing is sent yet.
+
+        Args:
+            model: the server's name for the model.
+            base_url: address of the server, up to and with `/v1`; None for OpenAI's own, or the one in
+                OPENAI_BASE_URL.
+            key_variable: environment variable with the key. A server at `base_url` may need none.
+            timeout: seconds to wait for a complete reply.
+
+        Raises:
+            BackendRefusedError: when `openai` is not installed, a key is missing or cannot be one, or the address
+                cannot be used.
+        """
         try:
             import openai
         except ImportError as error:
-            raise ImportError('Asking a server needs openai: `pip install "spacy_llama_ner[llm]"`.') from error
+            raise BackendRefusedError(
+                'Asking a server needs openai: `pip install "spacy_llama_ner[llm]"`.'
+            ) from error
         self._openai = openai
         self.model = model
         self._timeout = timeout
-        self._dialect = ServerCapabilities()
-        self._heard = False
-        self._variable = key_variable
+        self._capabilities = ServerCapabilities()
+        self._was_reached = False
+        self._key_variable = key_variable
         if not self._key() and base_url is None and not os.environ.get("OPENAI_BASE_URL"):
-            raise Refused(
+            raise BackendRefusedError(
                 f"OpenAI's server needs a key, and the environment variable {key_variable} is empty. Put the key "
                 "there, or give the address of another server."
             )
         if not re.fullmatch(r"[!-~]*", self._key()):
-            raise Refused(f"What is in the environment variable {key_variable} has signs that no key has.")
+            raise BackendRefusedError(
+                f"The environment variable {key_variable} has characters that no key has. Set it to the key alone."
+            )
         try:
             if base_url is not None and not base_url.startswith(("http://", "https://")):
                 raise ValueError("it does not begin with http:// or https://")
@@ -124,83 +153,87 @@ class OpenAIBackend:
                 max_retries=0,
             )
         except Exception as error:
-            raise Refused(self._hide(f"The address {base_url!r} cannot be used: {error}")) from None
+            raise BackendRefusedError(
+                self._mask_and_shorten(f"The address {base_url!r} cannot be used: {error}")
+            ) from None
 
-    async def ask(self, question: Question) -> Reply:
-        """See `Backend.ask`. What the server does not understand is left out, and not said again to this server."""
-        answer = await self._answer(question)
-        # raised here, where nothing is at hand of what the server said: it may repeat the key
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+    async def complete(self, request: ChatRequest) -> Reply:
+        """Get one reply, see `Backend.complete`. What the server does not support is left out from then on."""
+        reply = await self._negotiate(request)
+        # raised here, where no variable holds what the server said: it may repeat the key
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def _answer(self, question: Question) -> Reply | Exception:
-        left_out = self._dialect.left_out
+    async def _negotiate(self, request: ChatRequest) -> Reply | Exception:
+        """Send the request, with less and less of what the server does not support."""
+        unsupported = self._capabilities.unsupported
         while True:
             try:
-                answer = await self._exchange(self._dialect.body(question, left_out))
+                reply = await self._send(self._capabilities.body(request, unsupported))
             except self._openai.APIStatusError as error:
-                complaint = self._hide(_complaint(error))
-                also = self._dialect.understand(complaint, question, left_out)
-                if error.status_code not in FAULTY or also is None:
-                    return self._judge(error, complaint)
-                left_out |= {also}
+                message = self._mask_and_shorten(_error_message(error))
+                field = self._capabilities.diagnose(message, request, unsupported)
+                if error.status_code not in BAD_REQUEST_STATUSES or field is None:
+                    return self._status_error(error, message)
+                unsupported |= {field}
             else:
-                self._dialect.learn(question, left_out)
-                return answer
+                self._capabilities.record_success(request, unsupported)
+                return reply
 
-    async def _exchange(self, body: dict[str, Any]) -> Reply | Exception:
+    async def _send(self, body: dict[str, Any]) -> Reply | Exception:
         start = perf_counter()
         try:
-            # the typed method takes twice as long, to check what needs no check
-            request = self._client.post(PATH, cast_to=str, body={"model": self.model, **body})
-            said = await asyncio.wait_for(request, self._timeout)
+            # the client's typed method takes twice as long, to validate what needs no validation
+            response = self._client.post(COMPLETIONS_PATH, cast_to=str, body={"model": self.model, **body})
+            content = await asyncio.wait_for(response, self._timeout)
         except (asyncio.TimeoutError, self._openai.APITimeoutError):
-            return TryAgain("time-out", f"no whole reply within {self._timeout:g} s")
+            return RetryableError("time-out", f"no whole reply within {self._timeout:g} s")
         except self._openai.APIConnectionError as error:
-            return self._no_connection(error)
-        self._heard = True
+            return self._connection_error(error)
+        self._was_reached = True
         try:
-            reply = _reply(json.loads(said), perf_counter() - start)
+            reply = _parse_completion(json.loads(content), perf_counter() - start)
             return replace(reply, text=self._mask(reply.text))
         except (ValueError, TypeError, LookupError, AttributeError):
-            return TryAgain("no chat completion", repr(self._hide(said)))
+            return RetryableError("no chat completion", repr(self._mask_and_shorten(content)))
 
-    def _no_connection(self, error: Exception) -> Exception:
+    def _connection_error(self, error: Exception) -> Exception:
         cause = error.__cause__
-        detail = self._hide(f"{type(cause).__name__}: {cause}" if cause else str(error))
-        if not self._heard and type(cause).__name__ == "ConnectError":
-            return Refused(
+        detail = self._mask_and_shorten(f"{type(cause).__name__}: {cause}" if cause else str(error))
+        if not self._was_reached and type(cause).__name__ == "ConnectError":
+            return BackendRefusedError(
                 f"There is no server at {self._client.base_url} ({detail}). Start it, or give the right address."
             )
-        return TryAgain("connection lost", detail)
+        return RetryableError("connection lost", detail)
 
-    def _judge(self, error: Any, complaint: str) -> Exception:
+    def _status_error(self, error: Any, message: str) -> Exception:
         status = error.status_code
-        if status in REFUSED or error.code == NO_CREDIT:
-            what = f"The server at {self._client.base_url} refuses model {self.model!r} (HTTP {status}): {complaint}"
-            missing = "Is that its name, and does the address end in /v1?"
-            return Refused(f"{what} {missing if status == 404 else f'The key is taken from {self._variable}.'}")
-        if status in FAULTY:
-            return NoAnswer(f"HTTP {status}: {complaint}")
-        return TryAgain(f"HTTP {status}", complaint, after=_wait_of(error.response.headers))
+        if status in FATAL_STATUSES or error.code == NO_CREDIT:
+            refusal = f"The server at {self._client.base_url} refuses model {self.model!r} (HTTP {status}): {message}"
+            if status == 404:
+                return BackendRefusedError(f"{refusal} Is that its name, and does the address end in /v1?")
+            return BackendRefusedError(f"{refusal} The key is taken from {self._key_variable}.")
+        if status in BAD_REQUEST_STATUSES:
+            return NoReplyError(f"HTTP {status}: {message}")
+        return RetryableError(f"HTTP {status}", message, retry_after=_retry_after(error.response.headers))
 
     def _key(self) -> str:
-        # it stands in no variable or attribute, since tools show these with a traceback
-        return os.environ.get(self._variable, "").strip()
+        # never kept in a variable or attribute, since tools show these with a traceback
+        return os.environ.get(self._key_variable, "").strip()
 
-    def _hide(self, text: str) -> str:
-        return self._mask(text)[:SHOWN]
+    def _mask_and_shorten(self, text: str) -> str:
+        return self._mask(text)[:MAX_SHOWN]
 
     def _mask(self, text: str) -> str:
         return text.replace(self._key(), "***") if self._key() else text
 
 
-def _reply(data: Any, seconds: float) -> Reply:
+def _parse_completion(data: Any, seconds: float) -> Reply:
     choice = data["choices"][0]
     text = choice["message"].get("content")
     if not isinstance(text, str | None):
@@ -215,15 +248,15 @@ def _reply(data: Any, seconds: float) -> Reply:
     )
 
 
-def _complaint(error: Any) -> str:
-    """What the server says is wrong, on one line."""
+def _error_message(error: Any) -> str:
+    """Return the server's own message, on one line."""
     body = error.body
-    said = (body.get("message") or body.get("detail") or body) if isinstance(body, dict) else body
-    return " ".join(str(said or error.message).split())
+    message = (body.get("message") or body.get("detail") or body) if isinstance(body, dict) else body
+    return " ".join(str(message or error.message).split())
 
 
-def _wait_of(headers: Any) -> float | None:
-    """Seconds in a Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3)."""
+def _retry_after(headers: Any) -> float | None:
+    """Return the seconds in a Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3)."""
     value = headers.get("retry-after", "")
     try:
         return max(0.0, float(value))

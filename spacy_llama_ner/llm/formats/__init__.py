@@ -1,9 +1,9 @@
-"""Formats in which models write down entities, and what makes sense of replies in them."""
+"""Formats of prompts: how a text is shown to a model, and how its reply names the entities."""
 
-from .base import Note, PromptFormat
-from .brackets import Brackets
-from .entities import Entities
-from .registry import FORMATS
-from .words import Words
+from .base import OnRepair, PromptFormat
+from .brackets import BracketsFormat
+from .entities import EntitiesFormat
+from .registry import PROMPT_FORMATS
+from .words import WordsFormat
 
-__all__ = ["FORMATS", "Brackets", "Entities", "Note", "PromptFormat", "Words"]
+__all__ = ["PROMPT_FORMATS", "BracketsFormat", "EntitiesFormat", "OnRepair", "PromptFormat", "WordsFormat"]

@@ -1,4 +1,4 @@
-"""What a format of replies is."""
+"""The protocol of a prompt format, and what formats share: reading JSON, aligning a reply with the text."""
 
 from __future__ import annotations
 
@@ -12,102 +12,144 @@ from typing import Any, Protocol
 
 from spacy.tokens import Doc
 
-from ...data.records import Piece
-from ..backends.base import Reject
-from .loose_json import read_json
+from ...data.records import TaggedPiece
+from ..backends.base import RejectedReplyError
+from .lenient_json import read_json
 
-# notes a problem, and what exactly was put right
-Note = Callable[[str, str], None]
+# called with the kind of a problem that was repaired, and details
+OnRepair = Callable[[str, str], None]
 
 CUT_OFF = "cut off"
 OTHER_WORDS = "other words than the text"
+OTHER_TEXT = "another text"
 BAD_SHAPE = "JSON of another shape"
+# share of the words of both sides that must match, in the same order
+MIN_SIMILARITY = 0.6
+WORD = re.compile(r"\w+|[^\w\s]")
+# quotes and dashes in their plain form
+PLAIN_SIGNS = str.maketrans("“”„«»‘’‚`´–—−", '"""""' + "'" * 5 + "---")  # noqa: RUF001
 
 
 class PromptFormat(Protocol):
-    """A way to write down the entities of a text, which models are asked for."""
+    """A way to write down the entities of a text, which models are asked for.
+
+    Attributes:
+        name: the name in the `format` block of prompts.
+    """
 
     name: str
 
-    def show(self, doc: Doc) -> str:
-        """The text as the model gets to see it."""
+    def format_text(self, doc: Doc) -> str:
+        """Return the text as the model gets to see it."""
 
-    def render(self, doc: Doc) -> str:
-        """The reply that would be right for `doc`, which has its entities: for examples."""
+    def format_reply(self, doc: Doc) -> str:
+        """Return the right reply for a doc with its entities, for few-shot examples."""
 
     def schema(self, labels: Collection[str]) -> Mapping[str, Any] | None:
-        """JSON schema of a reply; None where it is no JSON."""
+        """Return the JSON schema of a reply with these labels; None where replies are not JSON."""
 
-    def parse(self, reply: str, doc: Doc, *, labels: Collection[str], note: Note) -> list[Piece]:
-        """The entities that a reply names, in the order of the text, as pieces still to be put into `doc`.
+    def parse(self, reply: str, doc: Doc, *, labels: Collection[str], on_repair: OnRepair) -> list[TaggedPiece]:
+        """Read the entities in a reply.
 
-        Raises: Reject where the reply is in another format, or about another text.
+        Args:
+            reply: what the model wrote.
+            doc: the text; it is not changed.
+            labels: those that were asked for.
+            on_repair: called for each problem that was repaired.
+
+        Returns:
+            The entities as pieces of the text, in its order; `align_pieces` sets them on the doc.
+
+        Raises:
+            RejectedReplyError: when the reply is in another format, or about another text.
         """
 
 
-def read_whole_json(reply: str) -> object:
-    """The JSON of a reply that must be complete. Raises: Reject."""
+def read_complete_json(reply: str) -> object:
+    """Read the JSON of a reply that must not be cut off.
+
+    Args:
+        reply: what the model wrote.
+
+    Returns:
+        The value.
+
+    Raises:
+        RejectedReplyError: when there is no JSON, or it is cut off.
+    """
     found = read_json(reply)
-    if not found.is_whole:
-        raise Reject(CUT_OFF, repr(reply[-80:]))
+    if not found.is_complete:
+        raise RejectedReplyError(CUT_OFF, repr(reply[-80:]))
     return found.value
 
 
 def object_schema(**properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of an object that has these properties, all of them, and no other."""
+    """Return the JSON schema of an object with these properties, all of them required, and no others."""
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-ANOTHER_TEXT = "another text"
-# share of words, of both sides together, that must be the same in the same order
-SAME = 0.6
-WORD = re.compile(r"\w+|[^\w\s]")
-SIGNS = str.maketrans("“”„«»‘’‚`´–—−", '"""""' + "'" * 5 + "---")  # noqa: RUF001
-
-
 @dataclass(frozen=True)
-class Alignment:
-    """A text as a reply gives it, beside the text as it is.
+class ReplyAlignment:
+    """The words of a text as a reply repeats it, aligned with those of the text itself.
 
-    similarity: 0 to 1, twice the number of words in common, in their order, by the number of all words.
+    Attributes:
+        similarity: 0 to 1, twice the number of words that match, in order, divided by the words of both.
     """
 
     similarity: float
     _starts: list[int]
     _ends: list[int]
-    _text: list[tuple[int, int]]
-    _match: dict[int, int]
+    _text_spans: list[tuple[int, int]]
+    _matches: dict[int, int]
 
-    def place(self, start: int, end: int) -> tuple[int, int] | None:
-        """The characters of the text for `start` to `end` of the reply's; None where an end of it has none."""
+    def text_span(self, start: int, end: int) -> tuple[int, int] | None:
+        """Find the characters of the text for `start` to `end` of the reply's; None where an end has no match."""
         first, last = bisect_right(self._ends, start), bisect_left(self._starts, end) - 1
-        if first > last or first not in self._match or last not in self._match:
+        if first > last or first not in self._matches or last not in self._matches:
             return None
-        # a mark may begin or end inside a word
-        before, behind = max(0, start - self._starts[first]), max(0, self._ends[last] - end)
-        begin, stop = self._text[self._match[first]][0] + before, self._text[self._match[last]][1] - behind
-        return (begin, stop) if begin < stop else None
+        # the span may begin or end inside a word
+        skipped, left = max(0, start - self._starts[first]), max(0, self._ends[last] - end)
+        text_start = self._text_spans[self._matches[first]][0] + skipped
+        text_end = self._text_spans[self._matches[last]][1] - left
+        return (text_start, text_end) if text_start < text_end else None
 
 
-def align(given: str, text: str) -> Alignment:
-    """Match the words of `given` with those of `text`, without regard to white space, case and kinds of quotes."""
-    words, own = list(WORD.finditer(given)), list(WORD.finditer(text))
-    theirs, ours = [_plain(word.group()) for word in words], [_plain(word.group()) for word in own]
-    if theirs == ours:
-        match = {i: i for i in range(len(ours))}
+def align(repeated: str, text: str) -> ReplyAlignment:
+    """Match the words of two texts, ignoring white space, case and kinds of quotes and dashes.
+
+    Args:
+        repeated: the text as a reply repeats it.
+        text: the text itself.
+
+    Returns:
+        The alignment.
+    """
+    reply_words, text_words = list(WORD.finditer(repeated)), list(WORD.finditer(text))
+    left = [_normalize(word.group()) for word in reply_words]
+    right = [_normalize(word.group()) for word in text_words]
+    if left == right:
+        matches = {i: i for i in range(len(right))}
     else:
-        blocks = SequenceMatcher(None, theirs, ours, autojunk=False).get_matching_blocks()
-        match = {block.a + i: block.b + i for block in blocks for i in range(block.size)}
-    similarity = 2 * len(match) / max(1, len(theirs) + len(ours))
-    starts, ends = [word.start() for word in words], [word.end() for word in words]
-    return Alignment(similarity, starts, ends, [word.span() for word in own], match)
+        blocks = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
+        matches = {block.a + i: block.b + i for block in blocks for i in range(block.size)}
+    similarity = 2 * len(matches) / max(1, len(left) + len(right))
+    starts, ends = [word.start() for word in reply_words], [word.end() for word in reply_words]
+    return ReplyAlignment(similarity, starts, ends, [word.span() for word in text_words], matches)
 
 
-def require_same(alignment: Alignment, given: str) -> None:
-    """Raises: Reject where the reply is about another text."""
-    if alignment.similarity < SAME:
-        raise Reject(ANOTHER_TEXT, repr(given[:80]))
+def require_same_text(alignment: ReplyAlignment, repeated: str) -> None:
+    """Check that a reply is about the text.
+
+    Args:
+        alignment: of `repeated` with the text.
+        repeated: the text as the reply repeats it, for the message.
+
+    Raises:
+        RejectedReplyError: when it is about another text.
+    """
+    if alignment.similarity < MIN_SIMILARITY:
+        raise RejectedReplyError(OTHER_TEXT, repr(repeated[:80]))
 
 
-def _plain(word: str) -> str:
-    return unicodedata.normalize("NFKC", word).translate(SIGNS).casefold()
+def _normalize(word: str) -> str:
+    return unicodedata.normalize("NFKC", word).translate(PLAIN_SIGNS).casefold()

@@ -4,44 +4,51 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from spacy.tokens import Doc
 
-from ...data.records import Piece
-from .base import OTHER_WORDS, Alignment, Note, align, require_same
-from .loose_json import FENCED, without_thoughts
+from ...data.records import TaggedPiece
+from .base import OTHER_WORDS, OnRepair, ReplyAlignment, align, require_same_text
+from .lenient_json import FENCED, without_thoughts
 
 NO_WORDS = "mark around nothing"
-# above this similarity, what is not the same is a slip, and no talk around the text
-SLIP = 0.9
+# from this similarity on, what differs is a slip of the model and not talk around the text
+NEARLY_SAME = 0.9
 LABEL = re.compile(r"\]\s?\(\s*([^()\[\]\n]{1,60}?)\s*\)")
 
 
-@dataclass(frozen=True)
-class _Mark:
+class InlineMark(NamedTuple):
+    """An entity that was marked in a text.
+
+    Attributes:
+        start: first character, in the text without marks.
+        end: the character behind the last one.
+        label: what stood in the round brackets.
+    """
+
     start: int
     end: int
     label: str
 
 
-class Brackets:
-    """Inline marks, as in links of Markdown.
+class BracketsFormat:
+    """Inline marks that look like links of Markdown, see `PromptFormat`.
 
-    * Marks inside marks: all are read; the outer one, which is put first, wins.
-    * `[words](what is no label)` that stands in the text itself is no mark.
+    * Of marks inside marks all are read; the outer one comes first and wins.
+    * `[words](not a label)` is no mark where the text itself has it.
     * Where the words are not quite those of the text, marks are moved to the words that match (repaired). What stands
-      around the text, such as "Here it is:", is passed over when it has lines of its own.
+      around the text, such as "Here it is:", is ignored when it has lines of its own.
     """
 
     name = "brackets"
 
-    def show(self, doc: Doc) -> str:
-        """See `Format.show`."""
+    def format_text(self, doc: Doc) -> str:
+        """See `PromptFormat.format_text`."""
         return doc.text
 
-    def render(self, doc: Doc) -> str:
-        """See `Format.render`."""
+    def format_reply(self, doc: Doc) -> str:
+        """See `PromptFormat.format_reply`."""
         marked, end = "", 0
         for ent in doc.ents:
             marked += f"{doc.text[end : ent.start_char]}[{ent.text}]({ent.label_})"
@@ -49,59 +56,67 @@ class Brackets:
         return marked + doc.text[end:]
 
     def schema(self, labels: Collection[str]) -> None:
-        """See `Format.schema`."""
+        """See `PromptFormat.schema`."""
 
-    def parse(self, reply: str, doc: Doc, *, labels: Collection[str], note: Note) -> list[Piece]:
-        """See `Format.parse`."""
-        plain, marks, alignment = self._best(without_thoughts(reply), doc.text, labels)
-        require_same(alignment, plain)
+    def parse(self, reply: str, doc: Doc, *, labels: Collection[str], on_repair: OnRepair) -> list[TaggedPiece]:
+        """See `PromptFormat.parse`."""
+        plain, marks, alignment = _find_text(without_thoughts(reply), doc.text, labels)
+        require_same_text(alignment, plain)
         if alignment.similarity < 1:
-            note(OTHER_WORDS, repr(plain[:200]))
+            on_repair(OTHER_WORDS, repr(plain[:200]))
         pieces = []
         for mark in sorted(marks, key=lambda mark: (mark.start, -mark.end)):
             words = plain[mark.start : mark.end]
-            place = alignment.place(mark.start, mark.end)
+            span = alignment.text_span(mark.start, mark.end)
             if not words.strip():
-                note(NO_WORDS, f"[{words}]({mark.label})")
-            elif place is None:
-                pieces.append(Piece(words, f"B-{mark.label}"))
+                on_repair(NO_WORDS, f"[{words}]({mark.label})")
+            elif span is None:
+                pieces.append(TaggedPiece(words, f"B-{mark.label}"))
             else:
-                pieces.append(Piece(doc.text[slice(*place)], f"B-{mark.label}", place))
+                pieces.append(TaggedPiece(doc.text[slice(*span)], f"B-{mark.label}", span))
         return pieces
 
-    def _best(self, reply: str, text: str, labels: Collection[str]) -> tuple[str, list[_Mark], Alignment]:
-        """The part of the reply that is most like the text, without its marks."""
-        best = self._compare(reply, text, labels)
-        for parts in (FENCED.findall(reply), reply.split("\n\n"), reply.splitlines()):
-            for part in parts:
-                if best[2].similarity >= SLIP:
-                    return best
-                best = max(best, self._compare(part, text, labels), key=lambda found: found[2].similarity)
-        return best
 
-    def _compare(self, part: str, text: str, labels: Collection[str]) -> tuple[str, list[_Mark], Alignment]:
-        plain, marks = unmark(part, text=text, labels=labels)
+def _find_text(reply: str, text: str, labels: Collection[str]) -> tuple[str, list[InlineMark], ReplyAlignment]:
+    """Find the part of a reply that is most like the text, and read its marks."""
+
+    def read_part(part: str) -> tuple[str, list[InlineMark], ReplyAlignment]:
+        plain, marks = read_marks(part, text=text, labels=labels)
         return plain, marks, align(plain, text)
 
+    best = read_part(reply)
+    for parts in (FENCED.findall(reply), reply.split("\n\n"), reply.splitlines()):
+        for part in parts:
+            if best[2].similarity >= NEARLY_SAME:
+                return best
+            best = max(best, read_part(part), key=lambda found: found[2].similarity)
+    return best
 
-def unmark(marked: str, *, text: str | None, labels: Collection[str]) -> tuple[str, list[_Mark]]:
-    """The plain text and the marks that were in it, with their places in the plain text.
 
-    text: what the plain text should be, to tell its own brackets from marks; None where it is not known.
+def read_marks(marked: str, *, text: str | None, labels: Collection[str]) -> tuple[str, list[InlineMark]]:
+    """Take the marks out of a marked text.
+
+    Args:
+        marked: the text with marks.
+        text: what the text without marks should be, to tell its own brackets from marks; None where it is not known.
+        labels: those that were asked for, in any case.
+
+    Returns:
+        The text without marks, and the marks.
     """
     known = {label.casefold() for label in labels}
     plain: list[str] = []
-    marks: list[_Mark] = []
+    marks: list[InlineMark] = []
     opened: list[tuple[int, int]] = []
     at = 0
     while at < len(marked):
         found = LABEL.match(marked, at) if opened and marked[at] == "]" else None
-        own = text is not None and found is not None and marked[opened[-1][1] : found.end()] in text
-        if found is not None and (found[1].casefold() in known or not own):
+        in_text = text is not None and found is not None and marked[opened[-1][1] : found.end()] in text
+        if found is not None and (found[1].casefold() in known or not in_text):
             start, _ = opened.pop()
             del plain[start]
-            marks = [_Mark(m.start - 1, m.end - 1, m.label) if m.start > start else m for m in marks]
-            marks.append(_Mark(start, len(plain), found[1]))
+            marks = [InlineMark(m.start - 1, m.end - 1, m.label) if m.start > start else m for m in marks]
+            marks.append(InlineMark(start, len(plain), found[1]))
             at = found.end()
             continue
         if marked[at] == "[":

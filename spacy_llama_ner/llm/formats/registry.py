@@ -1,10 +1,12 @@
-"""The formats by their names."""
+"""The formats by their names, as the `format` blocks of prompts give them."""
 
 from __future__ import annotations
 
 from .base import PromptFormat
-from .brackets import Brackets
-from .entities import Entities
-from .words import Words
+from .brackets import BracketsFormat
+from .entities import EntitiesFormat
+from .words import WordsFormat
 
-FORMATS: dict[str, PromptFormat] = {format.name: format for format in (Brackets(), Words(), Entities())}
+PROMPT_FORMATS: dict[str, PromptFormat] = {
+    format.name: format for format in (BracketsFormat(), WordsFormat(), EntitiesFormat())
+}
