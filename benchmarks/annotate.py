@@ -24,7 +24,7 @@ from spacy_llama_ner.data.docbin import write_docbin
 from spacy_llama_ner.data.problems import ProblemReport
 from spacy_llama_ner.llm.backends.openai import OpenAIBackend
 from spacy_llama_ner.llm.labelling import Labeller, label_texts
-from spacy_llama_ner.llm.prompts import Prompt
+from spacy_llama_ner.llm.prompts import LabellingPrompt
 from spacy_llama_ner.llm.reply_log import ReplyLog
 from spacy_llama_ner.llm.runner import Runner
 from spacy_llama_ner.llm.texts import read_texts
@@ -63,7 +63,7 @@ def _number(i: int) -> list[str]:
 
 @contextmanager
 def _server() -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.annotate.server"]
+    command = [sys.executable, "-m", "tests.llm.server"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf8", cwd=HERE.parent) as server:
         try:
             assert server.stdout is not None
@@ -75,7 +75,7 @@ def _server() -> Iterator[str]:
 def _measure(title: str, source: Path, url: str, *, texts: int, concurrency: int) -> Table:
     """Texts a second, processor time and resident memory, by tenths of the texts."""
     nlp = spacy.blank("en")
-    labeller = Labeller(Prompt("brackets"), {"NAME": "a word with a capital"})
+    labeller = Labeller(LabellingPrompt("brackets"), {"NAME": "a word with a capital"})
     backend = OpenAIBackend(model="scripted", base_url=url)
     rows: list[list[str]] = []
 
@@ -94,8 +94,8 @@ def _measure(title: str, source: Path, url: str, *, texts: int, concurrency: int
         write_docbin(
             watched(label_texts(read_texts(source, nlp), labeller, run, report)), source.with_suffix(".spacy")
         )
-        tally = run.progress.tally
-    how = f"{tally.asked:,} requests, {concurrency} at a time; {tally.logged:,} replies from the log."
+        stats = run.progress.stats
+    how = f"{stats.new_replies:,} requests, {concurrency} at a time; {stats.logged_replies:,} replies from the log."
     return Table(title, how, ["texts", "texts/s", "processor ms a text", "resident MiB"], rows)
 
 
