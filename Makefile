@@ -9,7 +9,7 @@ TEST = .venv-test
 NEWEST = .venv-newest
 STUDIO = .venv-label-studio
 
-.PHONY: demo test lint unit newest studio bench clean
+.PHONY: demo test lint docs unit newest studio browser bench clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/python -m spacy project run all
@@ -25,12 +25,16 @@ LEVERS = $(if $(wildcard training/conll2003/model-best),--pipeline training/conl
 bench: $(DEMO)/installed
 	$(DEMO)/bin/python -m benchmarks --conll2003 $(CONLL2003) $(LEVERS)
 
-test: lint unit newest studio
+test: lint docs unit newest studio browser
 
 lint: $(TEST)/installed
 	$(TEST)/bin/ruff check .
 	$(TEST)/bin/ruff format --check .
 	$(TEST)/bin/mypy
+
+# The site of documentation, in site/. A link that leads nowhere, or a name that is not there, is an error.
+docs: $(TEST)/installed
+	$(TEST)/bin/mkdocs build --strict --quiet
 
 # A process a core, each with one thread: tests are many small things, which threads do not speed up.
 PYTEST = -m pytest -n logical --dist loadfile
@@ -39,14 +43,22 @@ unit newest: export OMP_NUM_THREADS = 1
 unit: $(TEST)/installed
 	$(TEST)/bin/python $(PYTEST)
 
-# The newest transformers, with quantised bases and a server of models, without spacy-transformers; what is marked
-# `real` has run above, on the same weights.
+# The newest transformers, with quantised bases and a server of models, without spacy-transformers: what depends on
+# their versions. What is marked `real` has run above, on the same weights.
+ON_NEWEST = tests/base tests/encoder tests/generative tests/integration tests/llm/backends tests/pipeline tests/shim \
+	tests/test_imports.py tests/workflows/test_systems.py
 newest: $(NEWEST)/installed
-	$(NEWEST)/bin/python $(PYTEST) -m "not real"
+	$(NEWEST)/bin/python $(PYTEST) -m "not real" $(ON_NEWEST)
 
 # A real Label Studio server, which the tests start on this machine, in an environment of its own.
 studio: $(TEST)/installed $(STUDIO)/installed
 	LABEL_STUDIO=$(STUDIO)/bin/label-studio $(TEST)/bin/python -m pytest -m studio tests/experts tests/active
+
+# Pages are opened in a browser where there is one.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+		echo "Not tested: pages in a browser. Get one with 'apt-get install chromium' (Debian, Ubuntu) or" \
+		"'brew install --cask chromium' (macOS), then give 'make test' again."
 
 $(DEMO)/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(DEMO)
@@ -73,4 +85,4 @@ $(STUDIO)/installed: constraints-label-studio.txt
 	touch $@
 
 clean:
-	rm -rf $(DEMO) $(TEST) $(NEWEST) $(STUDIO) build *.egg-info corpus training metrics packages pages
+	rm -rf $(DEMO) $(TEST) $(NEWEST) $(STUDIO) build site *.egg-info corpus training metrics packages pages
