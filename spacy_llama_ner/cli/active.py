@@ -1,163 +1,109 @@
-"""`python -m spacy llama-ner active-learn`: labels bought where they teach most."""
+"""`active-learn` and `budget`: gold labels bought where they teach most, and how many of them pay."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import srsly
+from spacy.cli._util import import_code
 from typer import Argument, Context, Option
 from wasabi import msg
 
-from ..data.files import atomic_write, begin
+from ..active.budget import Row, make_rows, measure_budget, read_costs, read_folds, saturation
+from ..active.config import facts_of, read_active_config
+from ..active.loop import LIMITS, Loop
+from ..active.rounds import BEST, Round, best_of, publish
+from ..data.files import RunManifest, atomic_write
 from ..evaluate.predict import percent
-from .app import app, read_overrides, use_device
+from ..report.active_page import write_budget, write_history
+from .app import CONFIG_OVERRIDES, Code, GpuId, Prices, SilverCost, app
 from .hub import push
+from .inputs import config_errors, read_overrides, use_device
 
-if TYPE_CHECKING:
-    from ..active.budget import Row
-    from ..active.rounds import Round
-
-TITLE = "Active learning cannot go on"
-RECORD = "run.json"
-Prices = Annotated[Path | None, Option(help="Price list, such as assets/prices.yml, to show costs as well")]
-SilverCost = Annotated[float, Option(min=0, help="What all silver labels have cost, in the list's currency")]
+MANIFEST = "run.json"
 
 
-@app.command("active-learn", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def active_learn_cli(
+@app.command("active-learn", context_settings=CONFIG_OVERRIDES)
+def active_learn(
     ctx: Context,
     config: Annotated[Path, Argument(help="Training config with a block [active], such as configs/active.cfg")],
     output: Annotated[Path, Argument(help="Folder for the rounds, the history and the best pipeline")],
     prices: Prices = None,
     silver_cost: SilverCost = 0.0,
-    push_to: Annotated[str | None, Option("--push", help="Hub repository that gets each round in a branch")] = None,
-    gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")] = -1,
+    push_to: Annotated[
+        str | None, Option("--push", help="Repository on the Hub that gets each round as a branch")
+    ] = None,
+    code: Code = None,
+    gpu_id: GpuId = -1,
 ) -> None:
-    """Buy gold labels round by round, where the pipeline is least sure, beside the silver ones that there are.
+    """Buy gold labels round by round, where they help most.
 
-    Each round scores texts of the pool, asks the oracle about the best of them, trains on with all data, and looks at
-    gold dev data. A run that was killed goes on where it was when the same command is given again, and comes to the
-    same result. OUTPUT gets history.jsonl, history.html, model-best, gold.spacy and a folder for each round. Settings
-    of the config can be given as options, such as --active.total 20000.
+    Each round scores texts of the pool, asks the oracle about those of which the pipeline is least sure, trains with
+    all gold and silver labels, and evaluates on dev data. Give the same command again to continue a run that was
+    stopped: the result is the same. OUTPUT gets history.jsonl, history.html, model-best, gold.spacy and a folder for
+    each round. Settings of the config can be given as options, such as --active.total 20000.
     """
-    try:
-        overrides = read_overrides(ctx.args)
-        active_learn(
-            config,
-            output,
-            overrides=overrides,
-            prices=prices,
-            silver_cost=silver_cost,
-            push_to=push_to,
-            gpu_id=gpu_id,
-        )
-    except (ValueError, OSError, ImportError) as error:
-        msg.fail(TITLE, str(error), exits=1)
-
-
-def active_learn(
-    config: Path,
-    output: Path,
-    *,
-    overrides: dict[str, Any] | None = None,
-    prices: Path | None = None,
-    silver_cost: float = 0.0,
-    push_to: str | None = None,
-    gpu_id: int = -1,
-) -> list[dict[str, Any]]:
-    """Run or take up again the loop that `[active]` describes, and give its history.
-
-    Raises: ValueError where a setting, a corpus, an answer, a price list or the Hub does not fit, OSError where a
-    file cannot be read or written; or either where the oracle has no answer yet.
-    """
-    from ..active.budget import read_costs
-    from ..active.config import facts_of, read_active_config
-    from ..active.loop import LIMITS, Loop
-    from ..active.rounds import BEST, best_of, publish
-    from ..report.active_page import write_history
-
+    overrides = read_overrides(ctx.args)
+    import_code(code)
     use_device(gpu_id)
     costs = read_costs(prices, silver=silver_cost)
-    plan = read_active_config(config, overrides or {}, block="active")
-    # what is wrong with the data is told before the folder belongs to this run
-    loop = Loop(plan, output)
-    begin(output, facts_of(plan, free=LIMITS), record=RECORD)
+    with config_errors(config):
+        plan = read_active_config(config, overrides, block="active")
+        # an error in the data is raised here, before the folder belongs to this run
+        loop = Loop(plan, output)
+    RunManifest(output / MANIFEST, facts_of(plan, free=LIMITS)).begin_or_resume()
     rounds: list[Round] = []
     for each in loop.rounds():
         rounds.append(each)
         best = best_of(rounds)
-        # what shows more than this round stays until there is still more to show
+        # a run that is taken up again does not replace a page that shows more rounds than it has yet
         if each.next.result is None:
             publish(output, rounds, gold=loop.gold)
             write_history(output, loop.history, best=best.number, reason="", costs=costs)
-        _tell(each, best)
+        _print_round(each, best)
         if push_to is not None and not each.is_pushed(push_to):
             each.note_pushed(push_to, push(each.pipeline, push_to, branch=f"round-{each.number}"))
     best = publish(output, rounds, gold=loop.gold)
     write_history(output, loop.history, best=best.number, reason=loop.reason, costs=costs)
-    msg.info(f"Over after round {each.number}: {loop.reason}")
+    msg.info(f"Over after round {rounds[-1].number}: {loop.reason}")
     msg.good(f"The best pipeline, of round {best.number}, is in {output / BEST}")
-    return loop.history
 
 
-def _tell(this: Round, best: Round) -> None:
-    line, minutes = this.result or {}, sum(this.seconds.values()) / 60
-    gold, f = line["gold"], percent(line["dev"]["ents_f"])
-    told = f"F1 {f} on dev with {gold['words']:,} words of gold ({gold['sentences']:,} sentences)"
-    last = ", the best so far" if best.number == this.number else ""
-    msg.info(f"Round {this.number}: {told}, {minutes:.1f} minutes{last}")
+def _print_round(this: Round, best: Round) -> None:
+    result, minutes = this.result or {}, sum(this.seconds.values()) / 60
+    gold, f = result["gold"], percent(result["dev"]["ents_f"])
+    scores = f"F1 {f} on dev with {gold['words']:,} words of gold ({gold['sentences']:,} sentences)"
+    note = ", the best so far" if best.number == this.number else ""
+    msg.info(f"Round {this.number}: {scores}, {minutes:.1f} minutes{note}")
 
 
-HEADER = ("labels", "share", "sentences", "words", "F1", "spread", "cost")
-
-
-@app.command("budget", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def budget_cli(
+@app.command("budget", context_settings=CONFIG_OVERRIDES)
+def budget(
     ctx: Context,
     config: Annotated[Path, Argument(help="Training config with a block [budget], such as configs/active.cfg")],
-    output: Annotated[Path, Argument(help="Folder for the figures, one file a training, and the page")],
+    output: Annotated[Path, Argument(help="Folder for the figures, one file per training, and the page")],
     prices: Prices = None,
     silver_cost: SilverCost = 0.0,
-    gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")] = -1,
+    code: Code = None,
+    gpu_id: GpuId = -1,
 ) -> None:
-    """Train on silver labels with growing shares of gold ones, on each of several folds, and draw what comes out.
+    """Measure what growing shares of gold labels bring.
 
-    The scores are those on the gold labels of the sentences that a fold leaves out. A run that was killed goes on
-    with the training it was in when the same command is given again. OUTPUT gets budget.json, budget.html and
-    budget.svg. Settings of the config can be given as options, such as --budget.folds 3.
+    Trains on silver labels with growing shares of gold ones, on each of several folds, and scores on the gold labels
+    of the sentences that the fold leaves out. Give the same command again to continue a run that was stopped. OUTPUT
+    gets budget.json, budget.html and budget.svg. Settings of the config can be given as options, such as
+    --budget.folds 3.
     """
-    try:
-        overrides = read_overrides(ctx.args)
-        budget(config, output, overrides=overrides, prices=prices, silver_cost=silver_cost, gpu_id=gpu_id)
-    except (ValueError, OSError, ImportError) as error:
-        msg.fail("Cannot measure the budget", str(error), exits=1)
-
-
-def budget(
-    config: Path,
-    output: Path,
-    *,
-    overrides: dict[str, Any] | None = None,
-    prices: Path | None = None,
-    silver_cost: float = 0.0,
-    gpu_id: int = -1,
-) -> list[Row]:
-    """Run or take up again the experiment that `[budget]` describes, and give a row for each share.
-
-    Raises: ValueError where a setting, a corpus or a price list does not fit, OSError where a file cannot be read or
-    written.
-    """
-    from ..active.budget import make_rows, measure_budget, read_costs, read_folds, saturation
-    from ..active.config import facts_of, read_active_config
-    from ..report.active_page import write_budget
-
+    overrides = read_overrides(ctx.args)
+    import_code(code)
     use_device(gpu_id)
     costs = read_costs(prices, silver=silver_cost)
-    plan = read_active_config(config, overrides or {}, block="budget")
-    # what is wrong with the data is told before the folder belongs to this experiment
-    folds = read_folds(plan)
-    begin(output, facts_of(plan), record=RECORD)
+    with config_errors(config):
+        plan = read_active_config(config, overrides, block="budget")
+        # an error in the data is raised here, before the folder belongs to this run
+        folds = read_folds(plan)
+    RunManifest(output / MANIFEST, facts_of(plan)).begin_or_resume()
     results = []
     for cell, result in measure_budget(plan, folds, output):
         results.append((cell, result))
@@ -168,12 +114,12 @@ def budget(
         found = {"rows": [row.to_dict() for row in rows], "saturated": saturated and saturated.share}
         srsly.write_json(partial, found)
     write_budget(output, rows, saturated=saturated, costs=costs)
-    msg.table([_cells(row) for row in rows], header=HEADER, divider=True, aligns=("l", *"rrrrrr"))
+    header = ("labels", "share", "sentences", "words", "F1", "spread", "cost")
+    msg.table([_budget_cells(row) for row in rows], header=header, divider=True, aligns=("l", *"rrrrrr"))
     msg.good(f"Wrote {output / 'budget.html'}")
-    return rows
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _budget_cells(row: Row) -> tuple[str, ...]:
     return (
         row.labels,
         f"{100 * row.share:g}%",

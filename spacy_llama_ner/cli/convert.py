@@ -1,14 +1,13 @@
-"""`convert`: CoNLL columns or LLM-made JSON to a DocBin."""
+"""`convert`, `conll2003` and `pair`: data of other formats to .spacy files, and the same docs from two corpora."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
-import spacy
 import srsly
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -16,15 +15,17 @@ from tqdm import tqdm
 from typer import Argument, Option
 from wasabi import msg
 
-from ..data.conll import HUB_NAME, make_docs, read_conll, read_folder, read_hub
-from ..data.docbin import Summary, write_docbin
-from ..data.docs import agreed, match_words
+from ..data.conll import HUB_NAME, make_docs, read_conll, read_conll2003_folder, read_conll2003_hub
+from ..data.docbin import CorpusSummary, write_docbin
+from ..data.docs import merge_annotations, pair_by_words
+from ..data.errors import LlamaNERError
 from ..data.files import atomic_write
 from ..data.problems import ProblemReport
-from ..data.span_alignment import read_requests
+from ..data.span_alignment import read_json_docs
 from ..evaluate.predict import HEADER, count_gold, score_rows
 from ..evaluate.scorer import seqeval_score
-from .app import InputError, app, corpus_files, read_corpus
+from .app import GoldData, JsonOutput, Lang, NSents, app
+from .inputs import InputError, blank_language, check_output_file, corpus_files, read_corpus
 
 # the first line of JSON; a CoNLL file may well start with a bracket as a word, but then a tag follows
 _JSON_START = re.compile(r'\[?\s*(\{\s*("\w|$)|\{\}|$)|\[\s*\]')
@@ -39,60 +40,55 @@ class CorpusFormat(str, Enum):
 
 
 @app.command("convert")
-def convert_cli(
-    input_paths: Annotated[
-        list[Path], Argument(help="Files of CoNLL columns, JSON or JSONL", exists=True, dir_okay=False)
+def convert(
+    inputs: Annotated[
+        list[Path],
+        Argument(metavar="INPUT...", help="Files of CoNLL columns, JSON or JSONL", exists=True, dir_okay=False),
     ],
-    output: Annotated[Path, Argument(help="A .spacy file, or a folder for one of each input, named like it")],
+    output: Annotated[Path, Argument(help="A .spacy file, or a folder that gets one for each input")],
     format: Annotated[
-        CorpusFormat, Option(help="auto goes by the suffix .json or .jsonl, else by the first line")
+        CorpusFormat,
+        Option(help="`requests` is JSON. `auto` goes by the suffix .json or .jsonl, else the first line"),
     ] = CorpusFormat.auto,
-    lang: Annotated[str, Option(help="Language whose tokenizer cuts the texts of JSON records")] = "en",
-    sents: Annotated[
-        int | None, Option(help="CoNLL: sentences per Doc, 0 for whole documents; 1 if not given", min=0)
-    ] = None,
-    labels: Annotated[
-        str | None, Option(help="Labels that are allowed, with commas between; all if not given")
-    ] = None,
+    lang: Lang = "en",
+    n_sents: NSents = None,
+    labels: Annotated[str | None, Option(help="Labels to keep, separated by commas. Default: all")] = None,
 ) -> None:
-    """Turn CoNLL columns or LLM-made JSON into spaCy's binary training format.
+    """Convert CoNLL columns or LLM-made JSON to .spacy files.
 
-    What is wrong in the data is repaired or left out by fixed rules, counted here, and listed one by one in
+    Errors in the data are repaired or left out by fixed rules. They are counted here, and listed one by one in
     OUTPUT.problems.jsonl.
     """
-    allowed = None if labels is None else {label.strip() for label in labels.split(",") if label.strip()}
-    if len(input_paths) > len({path.stem for path in input_paths}):
-        msg.fail("Cannot convert files of the same name into one folder", "Convert one at a time.", exits=1)
-    if len(input_paths) > 1 and output.suffix == ".spacy":
-        msg.fail(f"Cannot convert {len(input_paths)} files into {output}", "Give a folder for them.", exits=1)
-    for input_path in input_paths:
-        try:
-            path, summary, report = convert(input_path, output, format=format, lang=lang, sents=sents, labels=allowed)
-        except (ValueError, OSError, ImportError) as error:
-            msg.fail(f"Cannot convert {input_path}", str(error), exits=1)
-        show(path, summary, report)
+    allowed = None if labels is None else split_labels(labels)
+    if len(inputs) > len({path.stem for path in inputs}):
+        raise InputError("Two of the inputs have the same name, and would be one file. Convert one at a time.")
+    if len(inputs) > 1 and output.suffix == ".spacy":
+        raise InputError(f"{len(inputs)} files cannot become the one file {output}. Give a folder for them.")
+    for path in inputs:
+        convert_file(path, output, format=format, lang=lang, n_sents=n_sents, labels=allowed)
 
 
-def convert(
+def convert_file(
     input_path: Path,
     output: Path,
     *,
     format: CorpusFormat = CorpusFormat.auto,
     lang: str = "en",
-    sents: int | None = None,
+    n_sents: int | None = None,
     labels: Collection[str] | None = None,
-) -> tuple[Path, Summary, ProblemReport]:
-    """Convert one file; give the `.spacy` file written, what it holds, and what was wrong with the input.
+) -> None:
+    """Convert one file, and print what it holds and what was wrong with it.
 
-    Problems are written to `<output>.problems.jsonl`, even when nothing else is. The arguments are those of
-    the command.
+    Problems are written to `<output>.problems.jsonl`, even when nothing else is. The arguments are the options of
+    `convert`.
 
-    Raises: ValueError when nothing in the input can be used or options do not go together, OSError when a
-    file cannot be read or written, ImportError for a language that spaCy does not have.
+    Raises:
+        LlamaNERError: when nothing in the input can be used, or options do not go together.
+        OSError: when a file cannot be read or written.
     """
     if output.is_file() and output.suffix != ".spacy":
-        raise ValueError(f"The output {output} is a file that does not end in .spacy. Give such a file, or a folder.")
-    nlp = spacy.blank(lang)
+        raise InputError(f"The output {output} is a file that does not end in .spacy. Give such a file, or a folder.")
+    nlp = blank_language(lang)
     if format is CorpusFormat.auto:
         format = guess_format(input_path)
     path = output if output.suffix == ".spacy" and not output.is_dir() else output / f"{input_path.stem}.spacy"
@@ -100,27 +96,13 @@ def convert(
     if format is CorpusFormat.conll:
         report = ProblemReport(str(input_path), "line")
         documents = read_conll(input_path, report, labels=labels)
-        docs = make_docs(documents, nlp.vocab, sents=1 if sents is None else sents)
-    elif sents is None:
+        docs = make_docs(documents, nlp.vocab, sents=1 if n_sents is None else n_sents)
+    elif n_sents is None:
         report = ProblemReport(str(input_path), "record")
-        docs = read_requests(input_path, nlp, report, labels=labels)
+        docs = read_json_docs(input_path, nlp, report=report, labels=labels)
     else:
-        raise ValueError(f"--sents {sents} is for CoNLL; each JSON record becomes one Doc. Leave the option out.")
-    return path, write(docs, path, report), report
-
-
-def write(docs: Iterable[Doc], path: Path, report: ProblemReport) -> Summary:
-    """Write a DocBin with a progress bar, and the problems beside it, even when there are no docs.
-
-    Raises: as `write_docbin`.
-    """
-    try:
-        return write_docbin(tqdm(docs, desc=path.name, unit=" docs", delay=2, leave=False), path)
-    except ValueError as error:
-        listed = f" Its problems are listed in {path.name}.problems.jsonl." if report.problems else ""
-        raise ValueError(f"{error}{listed}") from error
-    finally:
-        report.write(path)
+        raise InputError(f"--n-sents {n_sents} is for CoNLL; each JSON record becomes one doc. Leave the option out.")
+    print_summary(path, write_corpus(docs, path, report), report)
 
 
 def guess_format(path: Path) -> CorpusFormat:
@@ -132,8 +114,30 @@ def guess_format(path: Path) -> CorpusFormat:
     return CorpusFormat.requests if first and _JSON_START.match(first) else CorpusFormat.conll
 
 
-def show(path: Path, summary: Summary, report: ProblemReport) -> None:
-    """Print what was written and what was wrong."""
+def split_labels(labels: str) -> list[str]:
+    """The labels of an option, which has commas between them, each once."""
+    return list(dict.fromkeys(label.strip() for label in labels.split(",") if label.strip()))
+
+
+def write_corpus(docs: Iterable[Doc], path: Path, report: ProblemReport) -> CorpusSummary:
+    """Write a .spacy file with a progress bar, and the problems beside it, even when there are no docs.
+
+    Raises:
+        LlamaNERError: when there are no docs.
+        OSError: when a file cannot be written.
+    """
+    try:
+        return write_docbin(tqdm(docs, desc=path.name, unit=" docs", delay=2, leave=False), path)
+    except LlamaNERError as error:
+        if not report.problems:
+            raise
+        raise InputError(f"{error} Its problems are listed in {path.name}.problems.jsonl.") from error
+    finally:
+        report.write(path)
+
+
+def print_summary(path: Path, summary: CorpusSummary, report: ProblemReport) -> None:
+    """Print what was written to `path`, and what was wrong with its input."""
     sentences = f"{summary.sentences:,} sentences, " if summary.sentences >= summary.docs else ""
     total = summary.entities.total()
     msg.good(f"{path}: {summary.docs:,} docs, {sentences}{summary.tokens:,} tokens, {total:,} entities")
@@ -155,74 +159,48 @@ def show(path: Path, summary: Summary, report: ProblemReport) -> None:
 
 
 @app.command("conll2003")
-def conll2003_cli(
+def conll2003(
     output: Annotated[Path, Argument(help="Folder for train.spacy, dev.spacy and test.spacy", file_okay=False)],
     folder: Annotated[
         Path | None,
-        Option(help=f"Folder with train.txt, valid.txt and test.txt; {HUB_NAME} from the Hub if not given"),
+        Option(help=f"Folder with train.txt, valid.txt and test.txt. Default: {HUB_NAME} from the Hub"),
     ] = None,
-    sents: Annotated[int, Option(help="Sentences per Doc, 0 for whole documents", min=0)] = 1,
+    n_sents: NSents = None,
 ) -> None:
-    """Write CoNLL-2003 as train.spacy, dev.spacy and test.spacy, from a folder or from the Hub."""
-    try:
-        for path, summary, report in conll2003(output, folder=folder, sents=sents):
-            show(path, summary, report)
-    except (ValueError, OSError, ImportError) as error:
-        msg.fail("Cannot convert CoNLL-2003", str(error), exits=1)
-
-
-def conll2003(
-    output: Path, *, folder: Path | None = None, sents: int = 1
-) -> Iterator[tuple[Path, Summary, ProblemReport]]:
-    """Write each split to `output`; give its file, what it holds and what was wrong, as each is done.
-
-    Raises: OSError when the data cannot be had, ImportError without `datasets` where it is needed, and
-    ValueError when more than single sentences are asked for, but the source has lost its document boundaries.
-    """
-    vocab = spacy.blank("en").vocab
-    for name, documents, report in read_hub() if folder is None else read_folder(folder):
+    """Convert CoNLL-2003, from a folder or from the Hub."""
+    vocab = blank_language("en").vocab
+    sents = 1 if n_sents is None else n_sents
+    for name, documents, report in read_conll2003_hub() if folder is None else read_conll2003_folder(folder):
         if folder is None and sents != 1 and len(documents) == 1:
-            raise ValueError(
-                f"{report.source} has no -DOCSTART- boundaries, so --sents {sents} would join sentences of "
-                "unrelated documents. Use --sents 1, or a --folder whose files have them."
+            raise InputError(
+                f"{report.source} has no -DOCSTART- boundaries, so --n-sents {sents} would join sentences of "
+                "unrelated documents. Use --n-sents 1, or a --folder whose files have them."
             )
         path = output / f"{name}.spacy"
-        yield path, write(make_docs(documents, vocab, sents=sents), path, report), report
+        print_summary(path, write_corpus(make_docs(documents, vocab, sents=sents), path, report), report)
 
 
 @app.command("pair")
-def pair_cli(
+def pair(
     silver: Annotated[Path, Argument(help="Labels of a model: a .spacy file or a folder of them")],
-    gold: Annotated[Path, Argument(help="Gold data that has the same sentences among others")],
+    gold: GoldData,
     folder: Annotated[Path, Argument(help="Folder for silver.spacy, gold.spacy and agreed.spacy", file_okay=False)],
-    output: Annotated[Path | None, Option("--output", "-o", help="JSON file for the agreement")] = None,
-) -> None:
-    """Find the docs of a silver corpus in a gold one, by their words, and say how far their labels agree.
+    output: JsonOutput = None,
+) -> dict[str, Any]:
+    """Pair the docs of two corpora, and score their agreement.
 
-    FOLDER gets the docs that are in both, in the order of SILVER, once with the labels of each, and once with those
-    on which both agree (agreed.spacy), where all else is left open. What has no counterpart is left out and counted.
+    Docs belong together when they have the same words; of gold docs with the same words the first is taken. FOLDER
+    gets the docs that are in both corpora, in the order of SILVER: with the labels of each, and with the labels on
+    which both agree (agreed.spacy), where all other words are missing values. Docs in SILVER alone are left out and
+    counted. The agreement is the score of SILVER against GOLD.
     """
-    try:
-        pair(silver, gold, folder, output=output)
-    except (InputError, OSError) as error:
-        msg.fail("Cannot pair the corpora", str(error), exits=1)
-
-
-def pair(silver: Path, gold: Path, folder: Path, *, output: Path | None = None) -> dict[str, Any]:
-    """Write `silver.spacy`, `gold.spacy` and `agreed.spacy` to `folder`, and scores to `output`.
-
-    The scores are those of `evaluate`, of silver against gold, 0 to 1; `docs` and `unmatched` count the docs of
-    `silver`. Of gold docs with the same words the first is taken.
-
-    Raises: InputError where a corpus is not there or would be replaced, or they have no doc in common, OSError where
-    a file cannot be written.
-    """
+    check_output_file(output, ".json")
     targets = {name: folder / f"{name}.spacy" for name in ("silver", "gold", "agreed")}
     inputs = {file.resolve() for data in (silver, gold) for file in corpus_files(data)}
     for target in targets.values():
         if target.resolve() in inputs:
             raise InputError(f"{target} would be written over, but it is an input. Give another output folder.")
-    found = list(match_words(read_corpus(silver), read_corpus(gold)))
+    found = list(pair_by_words(read_corpus(silver), read_corpus(gold)))
     pairs = [(doc, other) for doc, other in found if other is not None]
     if not pairs:
         raise InputError(
@@ -231,7 +209,7 @@ def pair(silver: Path, gold: Path, folder: Path, *, output: Path | None = None) 
         )
     for name, docs in zip(("silver", "gold"), zip(*pairs, strict=True), strict=True):
         write_docbin(docs, targets[name])
-    write_docbin((agreed(pair) for pair in pairs), targets["agreed"])
+    write_docbin((merge_annotations(pair) for pair in pairs), targets["agreed"])
     examples = [Example(doc, other) for doc, other in pairs]
     scores = {**seqeval_score(examples), "docs": len(pairs), "unmatched": len(found) - len(pairs)}
     msg.good(f"{folder}: {len(pairs):,} docs with both labels")

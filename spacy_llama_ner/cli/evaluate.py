@@ -1,77 +1,66 @@
-"""`python -m spacy llama-ner evaluate`: the entity scores of a pipeline."""
+"""`evaluate`, `calibrate` and `difference`: the scores of a pipeline, calibration, and a comparison of two."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import srsly
+from spacy.cli._util import import_code
 from spacy.language import Language
 from spacy.training import Example
 from typer import Argument, Option
 from wasabi import msg
 
 from ..data.files import atomic_dir, atomic_write
-from ..evaluate.calibrate import Calibration, CalibrationError, calibrate_component
 from ..evaluate.matching import Tally
-from ..evaluate.predict import TOTAL, percent, predict_and_score
+from ..evaluate.predict import (
+    TOTAL,
+    count_gold,
+    percent,
+    percent_interval,
+    predict_and_score,
+    print_change,
+    print_scores,
+    signed_percent,
+)
 from ..evaluate.significance import Difference, differences
+from ..evaluate.temperature_scaling import Calibration, calibrate_component
 from ..pipeline.components import find_components
 from ..report import render_difference
-from ..report.difference_page import signed, span
-from .app import (
+from .app import Code, DataFiles, GoldData, GpuId, JsonOutput, PageOutput, Pipeline, app
+from .inputs import (
     InputError,
-    app,
-    check_file,
-    check_output,
-    load_finder,
+    check_output_file,
+    check_pipeline_output,
+    load_entity_pipeline,
     load_pipeline,
     read_examples,
-    tell_scores,
     use_device,
 )
 
+SCORES = ("ents_p", "ents_r", "ents_f", "ents_per_type", "ents_token_acc", "ents_ece", "parse_failures", "speed")
+
 
 @app.command("evaluate")
-def evaluate_cli(
-    model: Annotated[str, Argument(help="Folder or package name of a trained pipeline")],
-    data: Annotated[Path, Argument(help="Gold data: a .spacy file or a folder of them")],
-    output: Annotated[Path | None, Option("--output", "-o", help="JSON file for the scores")] = None,
-    gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")] = -1,
-    batch_size: Annotated[
-        int | None, Option("--batch-size", "-b", min=1, help="Docs a batch, for components that go by docs")
-    ] = None,
-    before: Annotated[str | None, Option(help="Earlier pipeline, to show what has become of each label's F1")] = None,
-) -> None:
-    """Score the entities of a pipeline on gold data, in total and by type."""
-    try:
-        evaluate(model, data, output=output, gpu_id=gpu_id, batch_size=batch_size, before=before)
-    except (InputError, OSError) as error:
-        msg.fail("Cannot evaluate", str(error), exits=1)
-
-
 def evaluate(
-    model: str,
-    data: Path,
-    *,
-    output: Path | None = None,
-    gpu_id: int = -1,
-    batch_size: int | None = None,
-    before: str | None = None,
+    model: Pipeline,
+    data: GoldData,
+    output: JsonOutput = None,
+    batch_size: Annotated[
+        int | None, Option("--batch-size", "-b", min=1, help="Docs per batch. Default: the pipeline's own")
+    ] = None,
+    before: Annotated[
+        str | None, Option(help="Earlier pipeline, to show how the F1 of each label has changed")
+    ] = None,
+    code: Code = None,
+    gpu_id: GpuId = -1,
 ) -> dict[str, Any]:
-    """Print a table of scores, write them to `output` as JSON, and return them.
-
-    Keys and values are those of `nlp.evaluate`: ents_p, ents_r, ents_f (0 to 1), ents_per_type (p, r, f by
-    label), ents_token_acc, speed (words per second). Where components of this package give scores, ents_ece is their
-    expected calibration error (0 to 1), and where one writes answers, parse_failures the number of those that do not
-    parse. `output` appears whole or not at all; missing folders are made.
-    before: an earlier pipeline, whose scores on the same data are shown beside, and returned as `before`.
-
-    Raises: InputError where the device, the pipeline, the corpus or the output is not there or does not fit, OSError
-    where `output` cannot be written.
-    """
-    check_file(output, ".json")
+    """Score a pipeline's entities on gold data."""
+    import_code(code)
+    check_output_file(output, ".json")
     use_device(gpu_id)
     nlp = load_pipeline(model)
     examples = read_examples(nlp, data)
@@ -80,73 +69,92 @@ def evaluate(
     if before is not None:
         nlp = load_pipeline(before)
         earlier = predict_and_score(nlp, read_examples(nlp, data), batch_size=batch_size)
-    return tell_scores(found, examples, output=output, before=earlier)
+    return show_scores(found, examples, output=output, before=earlier)
 
 
-HEADER = ("", "temperature", "ECE before", "ECE after", "entities")
+def show_scores(
+    found: Mapping[str, Any],
+    examples: Sequence[Example],
+    *,
+    output: Path | None,
+    before: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Print a table of scores, and write them to a file if there is one, whole or not at all.
+
+    Args:
+        found: what `predict_and_score` gives.
+        examples: what was scored; their gold entities are counted.
+        output: JSON file. Missing folders are made.
+        before: the scores of an earlier pipeline, to be shown beside.
+
+    Returns:
+        The scores under the keys of `nlp.evaluate`: ents_p, ents_r, ents_f (0 to 1), ents_per_type (p, r, f by
+        label), ents_token_acc and speed (words per second). Where components of this package give scores, ents_ece
+        is their expected calibration error (0 to 1), and where one generates answers, parse_failures counts those
+        that do not parse. The same of the earlier pipeline is under `before`.
+
+    Raises:
+        OSError: when `output` cannot be written.
+    """
+    scores, gold = {key: found[key] for key in SCORES if key in found}, count_gold(examples)
+    print_scores(scores, gold, msg=msg)
+    if before is not None:
+        scores["before"] = {key: before[key] for key in SCORES if key in before}
+        print_change(scores["before"], scores, gold, msg=msg)
+    if output is not None:
+        with atomic_write(output) as partial:
+            srsly.write_json(partial, scores)
+        msg.good(f"Scores are in {output}")
+    return scores
 
 
 @app.command("calibrate")
-def calibrate_cli(
-    model: Annotated[str, Argument(help="Folder or package name of a trained pipeline")],
-    data: Annotated[Path, Argument(help="Gold data that it was not trained on: a .spacy file or a folder of them")],
-    output: Annotated[Path | None, Argument(help="Folder for the calibrated pipeline; in place if not given")] = None,
-    pipe: Annotated[str | None, Option(help="Name of the component; every llama_ner if not given")] = None,
-    gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")] = -1,
-) -> None:
-    """Make the scores of entities say how often they are right, by temperature scaling on the dev data.
-
-    Entities stay what they are. The temperature is saved with the pipeline. Further training does not change it; give
-    the command again afterwards.
-    """
-    try:
-        calibrate(model, data, output=output, pipe=pipe, gpu_id=gpu_id)
-    except (CalibrationError, InputError, OSError) as error:
-        msg.fail("Cannot calibrate", str(error), exits=1)
-
-
 def calibrate(
-    model: str, data: Path, *, output: Path | None = None, pipe: str | None = None, gpu_id: int = -1
+    model: Pipeline,
+    data: Annotated[Path, Argument(help="Gold data it was not trained on: a .spacy file or a folder of them")],
+    output: Annotated[Path | None, Argument(help="Folder for the calibrated pipeline. Default: in place")] = None,
+    pipe: Annotated[str | None, Option(help="Name of the component. Default: every llama_ner")] = None,
+    code: Code = None,
+    gpu_id: GpuId = -1,
 ) -> dict[str, Calibration]:
-    """Calibrate components of a pipeline, print how, and save the pipeline; give what was found by component.
+    """Calibrate the scores of entities on dev data.
 
-    output: folder that gets the calibrated pipeline, whole or not at all; a pipeline that is there is replaced. By
-        default that of `model`, where then only the weights' files are replaced.
-    pipe: name of the component; by default each `llama_ner`.
-
-    Raises: CalibrationError where no temperature follows from the data, InputError where the device, the pipeline,
-    the corpus or the output does not fit, OSError where it cannot be written.
+    Temperature scaling makes the score of an entity the probability that it is right. The entities do not change. The
+    temperature is saved with the pipeline. Training it further does not change the temperature: calibrate it again
+    afterwards.
     """
+    import_code(code)
     use_device(gpu_id)
     nlp = load_pipeline(model)
-    target = _target(nlp, model, output)
-    names = _choose(nlp, model, pipe)
+    target = _calibrated_folder(nlp, model, output)
+    names = _calibrated_components(nlp, model, pipe)
     examples = read_examples(nlp, data)
     found = {name: calibrate_component(nlp, name, examples) for name in names}
     rows = [
         (name, f"{c.temperature:.3f}", percent(c.before), percent(c.after), f"{c.n_entities:,}")
         for name, c in found.items()
     ]
-    msg.table(rows, header=HEADER, divider=True, aligns=("l", "r", "r", "r", "r"))
-    _save(nlp, names, target)
+    header = ("", "temperature", "ECE before", "ECE after", "entities")
+    msg.table(rows, header=header, divider=True, aligns=("l", "r", "r", "r", "r"))
+    _save_calibrated(nlp, names, target)
     msg.good(f"The calibrated pipeline is in {target}")
     return found
 
 
-def _target(nlp: Language, model: str, output: Path | None) -> Path:
+def _calibrated_folder(nlp: Language, model: str, output: Path | None) -> Path:
     if output is None:
-        if not _is_home(nlp, Path(model)):
+        if not _is_own_folder(nlp, Path(model)):
             raise InputError(f"{model!r} is an installed package, which is not to be changed. Give an output folder.")
         return Path(model)
-    check_output(output)
+    check_pipeline_output(output)
     return output
 
 
-def _is_home(nlp: Language, folder: Path) -> bool:
+def _is_own_folder(nlp: Language, folder: Path) -> bool:
     return folder.resolve() == Path(str(nlp.path)).resolve()
 
 
-def _choose(nlp: Language, model: str, pipe: str | None) -> list[str]:
+def _calibrated_components(nlp: Language, model: str, pipe: str | None) -> list[str]:
     names = list(find_components(nlp))
     if not names:
         raise InputError(
@@ -159,8 +167,9 @@ def _choose(nlp: Language, model: str, pipe: str | None) -> list[str]:
     return [pipe]
 
 
-def _save(nlp: Language, names: list[str], target: Path) -> None:
-    if not _is_home(nlp, target):
+def _save_calibrated(nlp: Language, names: list[str], target: Path) -> None:
+    """Save the pipeline to a new folder; in its own, replace the weights of the components alone."""
+    if not _is_own_folder(nlp, target):
         with atomic_dir(target) as partial:
             nlp.to_disk(partial)
         return
@@ -170,52 +179,42 @@ def _save(nlp: Language, names: list[str], target: Path) -> None:
 
 
 @app.command("difference")
-def difference_cli(
-    first: Annotated[str, Argument(help="Folder or package name of a trained pipeline")],
-    second: Annotated[str, Argument(help="The pipeline that it is compared with")],
-    page: Annotated[Path, Argument(help="HTML file to write")],
-    data: Annotated[
-        list[Path], Option("--data", "-d", help="Gold data: a .spacy file or a folder; give it again for more")
-    ],
-    output: Annotated[Path | None, Option("--output", "-o", help="JSON file for the figures")] = None,
-    gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")] = -1,
-) -> None:
-    """Score two pipelines on the same gold data, and say by type where they differ and how sure that is."""
-    try:
-        difference(first, second, page, data=data, output=output, gpu_id=gpu_id)
-    except (InputError, OSError) as error:
-        msg.fail("Cannot compare the pipelines", str(error), exits=1)
-
-
 def difference(
-    first: str, second: str, page: Path, *, data: list[Path], output: Path | None = None, gpu_id: int = -1
+    first: Pipeline,
+    second: Annotated[str, Argument(help="The pipeline to compare it with")],
+    page: PageOutput,
+    data: DataFiles,
+    output: JsonOutput = None,
+    code: Code = None,
+    gpu_id: GpuId = -1,
 ) -> dict[str, list[Difference]]:
-    """Run both pipelines on each of `data`, print how they differ and write it to `page` and, as JSON, to `output`.
+    """Compare two pipelines label by label, with intervals.
 
-    Raises: InputError where the device, a pipeline, a corpus or an output is not there or does not fit, OSError where
-    a file cannot be written.
+    Both are scored on the same gold data. PAGE and the table show where their F1 differs, and the 95% interval of the
+    difference.
     """
-    check_file(page, ".html")
-    check_file(output, ".json")
+    import_code(code)
+    check_output_file(page, ".html")
+    check_output_file(output, ".json")
     use_device(gpu_id)
     predicted = [_predict(model, data) for model in (first, second)]
     found = {str(path): differences(*(examples[path] for examples in predicted)) for path in data}
-    names = tell_apart(first, second)
-    for where, rows in found.items():
-        _print(where, rows, names)
+    names = distinct_names(first, second)
+    for corpus, rows in found.items():
+        _print_differences(corpus, rows, names)
     with atomic_write(page) as partial:
         html = render_difference(found, names=names, title=f"{first} and {second}, on {', '.join(found)}")
         partial.write_text(html, encoding="utf8")
     if output is not None:
-        figures = {where: _figures(rows) for where, rows in found.items()}
+        figures = {corpus: _figures(rows) for corpus, rows in found.items()}
         with atomic_write(output) as partial:
             srsly.write_json(partial, {"first": first, "second": second, "data": figures})
     msg.good(f"Wrote {page}")
     return found
 
 
-def tell_apart(first: str, second: str) -> tuple[str, str]:
-    """The parts of two paths that differ, where the rest is the same; else the paths as they are."""
+def distinct_names(first: str, second: str) -> tuple[str, str]:
+    """The parts of two paths that differ, if the rest is the same; else the paths as they are."""
     one, other = Path(first).parts, Path(second).parts
     if len(one) != len(other) or one == other:
         return first, second
@@ -224,22 +223,22 @@ def tell_apart(first: str, second: str) -> tuple[str, str]:
 
 
 def _predict(model: str, data: list[Path]) -> dict[Path, list[Example]]:
-    nlp = load_finder(model)
+    nlp = load_entity_pipeline(model)
     examples = {path: read_examples(nlp, path) for path in data}
     for each in examples.values():
         predict_and_score(nlp, each)
     return examples
 
 
-def _print(where: str, rows: list[Difference], names: tuple[str, str]) -> None:
-    msg.divider(where)
+def _print_differences(corpus: str, rows: list[Difference], names: tuple[str, str]) -> None:
+    msg.divider(corpus)
     table = [
         (
             TOTAL if row.label is None else row.label,
             percent(row.first.f),
             percent(row.second.f),
-            signed(row.f),
-            span(row.interval),
+            signed_percent(row.f),
+            percent_interval(row.interval),
             f"{row.first.gold:,}",
         )
         for row in rows
@@ -249,18 +248,20 @@ def _print(where: str, rows: list[Difference], names: tuple[str, str]) -> None:
 
 
 def _figures(rows: list[Difference]) -> dict[str, Any]:
-    total, *by_label = rows
-    return {"all": _row(total), "per_type": {row.label: _row(row) for row in by_label}}
+    """What the JSON file says of one corpus."""
 
-
-def _row(row: Difference) -> dict[str, Any]:
     def scores(tally: Tally) -> dict[str, float | None]:
         return {"p": tally.p, "r": tally.r, "f": tally.f}
 
-    return {
-        "first": scores(row.first),
-        "second": scores(row.second),
-        "difference": row.f,
-        "interval": row.interval,
-        "gold": row.first.gold,
-    }
+    total, *by_label = (
+        {
+            "first": scores(row.first),
+            "second": scores(row.second),
+            "difference": row.f,
+            "interval": row.interval,
+            "gold": row.first.gold,
+        }
+        for row in rows
+    )
+    labels = [str(row.label) for row in rows[1:]]
+    return {"all": total, "per_type": dict(zip(labels, by_label, strict=True))}

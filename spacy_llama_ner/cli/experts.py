@@ -1,62 +1,57 @@
-"""`python -m spacy llama-ner export`: texts with a pipeline's suggestions, for experts."""
+"""`export` and `import`: texts go to experts with suggestions, and come back with their labels."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
 
-import spacy
-from spacy.language import Language
+from spacy.cli._util import import_code
 from spacy.tokens import Doc
 from typer import Argument, Option
 from wasabi import msg
 
 from ..data.docs import unlabelled
 from ..data.problems import ProblemReport
-from ..experts import FORMATS, Rules, Texts, collect, open_tasks, write_tasks
+from ..experts import TASK_FORMATS, AnnotationRules, ExportedTexts, collect, read_export, write_export
 from ..llm.texts import read_texts
-from .app import InputError, app, load_finder, use_device
-from .convert import show, write
+from .app import Code, GpuId, Lang, Pipeline, SpacyOutput, TextKey, Texts, app
+from .convert import print_summary, split_labels, write_corpus
+from .inputs import (
+    InputError,
+    blank_language,
+    check_output_file,
+    entity_setters,
+    load_entity_pipeline,
+    use_device,
+)
 
 
 @app.command("export")
-def export_cli(
-    model: Annotated[str, Argument(help="Folder or package name of the pipeline that makes suggestions")],
-    texts: Annotated[Path, Argument(help="Texts: .spacy, .txt (one a line), .jsonl or .parquet")],
+def export(
+    model: Pipeline,
+    texts: Texts,
     output: Annotated[Path, Argument(help="Folder for the tasks", file_okay=False)],
     format: Annotated[Literal["label-studio", "prodigy", "doccano"], Option(help="The experts' tool")],
     labels: Annotated[
-        str | None, Option(help="Labels to choose from, with commas between; the pipeline's if not given")
+        str | None, Option(help="Labels to choose from, separated by commas. Default: the pipeline's")
     ] = None,
-    text_key: Annotated[str, Option(help="Field of a record that holds the text")] = "text",
-    gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")] = -1,
+    text_key: TextKey = "text",
+    code: Code = None,
+    gpu_id: GpuId = -1,
 ) -> None:
-    """Write texts, with the entities that a pipeline finds as suggestions, for experts to put right.
+    """Export texts with suggestions for an annotation tool.
 
-    OUTPUT gets the file for the tool, and what `import` needs to know the texts, their words and the labels again.
+    The suggestions are the entities that the pipeline finds; entities that the texts have already are left out.
+    OUTPUT gets the file for the tool, and the texts, words and labels for `import --tasks`.
     """
-    try:
-        use_device(gpu_id)
-        count = export(model, texts, output, format=format, labels=labels, text_key=text_key)
-    except (ValueError, OSError) as error:
-        msg.fail("Cannot export", str(error), exits=1)
-    msg.good(f"{output / FORMATS[format].file}: {count:,} texts")
-    msg.text(FORMATS[format].advice)
-
-
-def export(
-    model: str, texts: Path, output: Path, *, format: str, labels: str | None = None, text_key: str = "text"
-) -> int:
-    """Write the tasks to the folder `output` and give how many there are. The arguments are those of the command.
-
-    Entities that the texts have already play no part. Texts that are empty, or no text, are left out and named.
-
-    Raises: InputError or ValueError where the pipeline, the texts or the labels do not fit, or `output` holds another
-    export; OSError where a file cannot be written.
-    """
-    nlp = load_finder(model)
-    shown = _split(labels) if labels is not None else _labels_of(nlp)
-    if not shown:
+    import_code(code)
+    use_device(gpu_id)
+    nlp = load_entity_pipeline(model)
+    if labels is None:
+        choices = list(dict.fromkeys(label for pipe in entity_setters(nlp) for label in getattr(pipe, "labels", ())))
+    else:
+        choices = split_labels(labels)
+    if not choices:
         raise InputError("There is no label to choose from. Name some with --labels, and commas between.")
     if output.is_dir() and any(output.iterdir()):
         raise InputError(
@@ -68,96 +63,54 @@ def export(
             msg.warn(f"Record {number} of {texts} is left out: {text}")
         else:
             docs.append(unlabelled(text))
-    return write_tasks(nlp.pipe(docs), output, format=FORMATS[format], labels=shown)
-
-
-def _split(labels: str) -> list[str]:
-    return list(dict.fromkeys(label.strip() for label in labels.split(",") if label.strip()))
-
-
-def _labels_of(nlp: Language) -> list[str]:
-    """The labels of all components that set entities."""
-    pipes = [pipe for name, pipe in nlp.pipeline if "doc.ents" in nlp.get_pipe_meta(name).assigns]
-    return list(dict.fromkeys(label for pipe in pipes for label in getattr(pipe, "labels", ())))
+    task_format = TASK_FORMATS[format]
+    count = write_export(nlp.pipe(docs), output, format=task_format, labels=choices)
+    msg.good(f"{output / task_format.filename}: {count:,} texts")
+    msg.text(task_format.instructions)
 
 
 @app.command("import")
-def import_cli(
-    files: Annotated[list[Path], Argument(help="Finished files of the tool", exists=True, dir_okay=False)],
-    output: Annotated[Path, Argument(help="A .spacy file for the labelled texts")],
-    tasks: Annotated[Path | None, Option(help="The folder that `export` wrote, if the texts come from there")] = None,
+def import_annotations(
+    files: Annotated[list[Path], Argument(help="Files that the tool exported", exists=True, dir_okay=False)],
+    output: SpacyOutput,
+    tasks: Annotated[Path | None, Option(help="Folder that `export` wrote, if the texts come from there")] = None,
     format: Annotated[
-        Literal["auto", "label-studio", "prodigy", "doccano"], Option(help="auto goes by the look of the records")
+        Literal["auto", "label-studio", "prodigy", "doccano"],
+        Option(help="The experts' tool; auto looks at the records"),
     ] = "auto",
     labels: Annotated[
-        str | None, Option(help="Labels that are allowed, with commas between; those of --tasks, else all")
+        str | None, Option(help="Labels to allow, separated by commas. Default: those of --tasks, else all")
     ] = None,
     partial: Annotated[
-        bool, Option("--partial", help="Words outside of marks are not known, instead of being no entities")
+        bool, Option("--partial", help="Words without a label are missing values, instead of being no entity")
     ] = False,
-    unknown: Annotated[str | None, Option(help="A label by which experts marked what they cannot tell")] = None,
-    annotator: Annotated[str | None, Option(help="Take the answers of one expert alone")] = None,
-    lang: Annotated[str, Option(help="Language whose tokenizer cuts texts that come without words")] = "en",
+    unknown: Annotated[str | None, Option(help="Label that experts give to what they cannot tell")] = None,
+    annotator: Annotated[str | None, Option(help="Take the annotations of this expert alone")] = None,
+    lang: Lang = "en",
 ) -> None:
-    """Take back what experts have labelled, as a corpus that `spacy train` takes.
+    """Import what experts labelled, as a .spacy file.
 
-    Every label and every offset is checked against the text. An answer that does not fit is refused, and listed in
-    OUTPUT.problems.jsonl with what to do about it; the others are kept. Where experts disagree, the words in question
-    count as not known.
+    Every label and every offset is checked against the text. An annotation that does not fit is refused, and listed
+    in OUTPUT.problems.jsonl with what to do about it; the others are kept. Words on which experts disagree are
+    missing values.
     """
-    try:
-        import_answers(
-            files,
-            output,
-            tasks=tasks,
-            format=None if format == "auto" else format,
-            labels=labels,
-            partial=partial,
-            unknown=unknown,
-            annotator=annotator,
-            lang=lang,
-        )
-    except (ValueError, OSError, ImportError) as error:
-        msg.fail("Cannot import", str(error), exits=1)
-
-
-def import_answers(
-    files: list[Path],
-    output: Path,
-    *,
-    tasks: Path | None = None,
-    format: str | None = None,
-    labels: str | None = None,
-    partial: bool = False,
-    unknown: str | None = None,
-    annotator: str | None = None,
-    lang: str = "en",
-) -> ProblemReport:
-    """Write `output` and the list of problems beside it. The arguments are those of the command; gives the problems.
-
-    Raises: ValueError where a file or folder cannot be used at all, or no answer is left; OSError where a file cannot
-    be read or written; ImportError for a language that is not there.
-    """
-    if output.suffix != ".spacy" or output.is_dir():
-        raise ValueError(f"The output {output} is no .spacy file. Give the name of one.")
-    nlp = spacy.blank(lang)
-    given = None if tasks is None else open_tasks(tasks, nlp)
-    allowed = None if given is None else given.labels
+    check_output_file(output, ".spacy")
+    nlp = blank_language(lang)
+    exported = None if tasks is None else read_export(tasks, nlp)
+    allowed = None if exported is None else exported.labels
     if labels is not None:
-        allowed = [label.strip() for label in labels.split(",") if label.strip()]
+        allowed = split_labels(labels)
     report = ProblemReport(", ".join(map(str, files)))
     found = collect(
         files,
-        Texts(nlp) if given is None else given.texts,
-        Rules(labels=allowed, unknown=unknown, partial=partial),
+        ExportedTexts(nlp) if exported is None else exported.texts,
+        AnnotationRules(labels=allowed, unknown=unknown, partial=partial),
         report,
-        format=None if format is None else FORMATS[format],
+        format=None if format == "auto" else TASK_FORMATS[format],
         annotator=annotator,
     )
-    summary = write(found.docs, output, report)
-    show(output, summary, report)
-    counts = found.verdicts
+    print_summary(output, write_corpus(found.docs, output, report), report)
+    counts = found.statuses
     msg.info(
         f"Answers: {counts['done']:,} given, {counts['skipped']:,} skipped; {counts['open']:,} texts without one"
     )
-    return report

