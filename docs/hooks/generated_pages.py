@@ -82,17 +82,18 @@ def _site_path(path: str) -> str:
 
 def command_line() -> str:
     """The command-line reference, as Markdown."""
-    from spacy_llama_ner.cli import app
+    from spacy_llama_ner.cli.app import GROUPS, app
 
-    group: Any = typer.main.get_command(app)
+    commands: Any = typer.main.get_command(app)
     parts = [
         "# Command line",
         "The commands are a part of spaCy's own command line. `python -m spacy llama-ner` lists them, and "
         "`python -m spacy llama-ner COMMAND --help` says what stands here.",
     ]
-    for name, command in group.commands.items():
-        if not command.hidden:
-            parts += command_page(name, command)
+    for group, names in GROUPS.items():
+        parts.append(f"## {group}")
+        for name in names:
+            parts += command_page(name, commands.commands[name])
     return "\n\n".join(parts) + "\n"
 
 
@@ -102,7 +103,7 @@ def command_page(name: str, command: Any) -> list[str]:
     context = command.make_context(name, [], resilient_parsing=True)
     usage = " ".join([f"python -m spacy llama-ner {name}", *command.collect_usage_pieces(context)])
     usage = re.sub(r"\{([^}]+)\}", lambda match: match[1].upper(), usage)
-    parts = [f"## {name}", f"```text\n{usage}\n```", *_paragraphs(command.help or "")]
+    parts = [f"### {name}", f"```text\n{usage}\n```", *_paragraphs(command.help or "")]
     rows = [record for param in command.params if (record := param.get_help_record(context))]
     if rows:
         # in backticks, the backslash of \\| would be seen
