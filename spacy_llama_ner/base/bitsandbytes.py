@@ -1,4 +1,7 @@
-"""The linear modules of bitsandbytes, made to be shared by encoders that train and predict beside each other."""
+"""Linear modules of bitsandbytes that several encoders can share while they train and predict side by side.
+
+This module stands apart from `quantize` because it imports bitsandbytes, which is heavy and optional.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,22 @@ import torch
 from bitsandbytes import MatmulLtState
 from bitsandbytes.nn import Int8Params, Linear4bit, Linear8bitLt, Params4bit
 
-# columns of activations with a larger value are multiplied unquantised, as the paper found it best
+# Columns of activations with a larger value are multiplied without quantization; 6 is what the paper found best.
 OUTLIER = 6.0
 
-# it would speak of a cast to fp16 at each product
+# it would log a cast to fp16 at each product
 logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
 
 
-class _SharedState(MatmulLtState):
-    """What a module keeps from product to product, beside its weights. A copy shares the weights and nothing else."""
+def quantize_linears(layers: Any, *, four_bits: bool, dtype: torch.dtype, device: torch.device) -> None:
+    """Replace every linear module within `layers` by a quantized one.
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> _SharedState:
-        return copy.copy(self)
-
-
-def convert(layers: Any, *, four: bool, dtype: torch.dtype, device: torch.device) -> None:
-    """Replace every linear module within `layers` by one of 4 bits, else of 8."""
+    Args:
+        layers: The layers of a base.
+        four_bits: Whether weights get 4 bits rather than 8.
+        dtype: What products of 4-bit weights are computed in.
+        device: Where the quantized weights are.
+    """
     found = [
         (parent, name, child)
         for parent in layers.modules()
@@ -33,19 +36,19 @@ def convert(layers: Any, *, four: bool, dtype: torch.dtype, device: torch.device
         if isinstance(child, torch.nn.Linear)
     ]
     for parent, name, linear in found:
-        setattr(parent, name, _four_bits(linear, dtype, device) if four else _eight_bits(linear, device))
+        setattr(parent, name, _linear_4bit(linear, dtype, device) if four_bits else _linear_8bit(linear, device))
 
 
-def _four_bits(linear: torch.nn.Linear, dtype: torch.dtype, device: torch.device) -> Linear4bit:
+def _linear_4bit(linear: torch.nn.Linear, dtype: torch.dtype, device: torch.device) -> Linear4bit:
     new = Linear4bit(linear.in_features, linear.out_features, bias=False, compute_dtype=dtype, device="meta")
     new.weight = Params4bit(linear.weight.data, quant_type="nf4").to(device)
     new.bias = linear.bias
-    # else prediction would repack the weights that others share
+    # otherwise prediction would repack the weights that others share
     new.support_avx512bf16_for_cpu = False
     return new
 
 
-def _eight_bits(linear: torch.nn.Linear, device: torch.device) -> Linear8bitLt:
+def _linear_8bit(linear: torch.nn.Linear, device: torch.device) -> Linear8bitLt:
     new = Linear8bitLt(linear.in_features, linear.out_features, bias=False, has_fp16_weights=False, device="meta")
     new.weight = Int8Params(linear.weight.data, requires_grad=False).to(device)
     new.bias = linear.bias
@@ -54,3 +57,10 @@ def _eight_bits(linear: torch.nn.Linear, device: torch.device) -> Linear8bitLt:
     new.state.threshold = OUTLIER
     new.init_8bit_state()
     return new
+
+
+class _SharedState(MatmulLtState):
+    """What a module keeps from product to product, beside its weights. A copy shares the weights and nothing else."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _SharedState:
+        return copy.copy(self)

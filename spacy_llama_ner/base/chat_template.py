@@ -1,4 +1,4 @@
-"""The chat template of a base: how a question is put so that the base answers."""
+"""The chat template of a base: how messages are written so that the base replies, and where its reply ends."""
 
 from __future__ import annotations
 
@@ -7,69 +7,92 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .check import CONFIG
 from .errors import BaseModelError
 
 GENERATION_CONFIG = "generation_config.json"
+# role ("system", "user", "assistant") and content
 Turn = tuple[str, str]
 
 
-def load_chat_tokenizer(folder: Path, base: str) -> Any:
-    """The tokenizer of transformers in `folder`, with the base's chat template.
+def load_chat_tokenizer(folder: Path, name: str) -> Any:
+    """Load the transformers tokenizer of a base that has a chat template.
 
-    base: its name, for the message. Raises BaseModelError where it has no template.
+    Args:
+        folder: The folder of the base.
+        name: The name of the base, for messages.
+
+    Raises:
+        BaseModelError: If it has no chat template.
     """
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if not tokenizer.chat_template:
         raise BaseModelError(
-            f"The base {base!r} has no chat template, so it was not tuned to answer. Expected is one in "
+            f"The base {name!r} has no chat template, so it was not tuned to answer. Expected is one in "
             f"{folder / 'tokenizer_config.json'} or chat_template.jinja beside it; name a base tuned for chats, such "
             "as smollm2-135m."
         )
     return tokenizer
 
 
-def end_ids(folder: Path, tokenizer: Any) -> list[int]:
-    """The subwords that end a reply, by the base's own files. Raises BaseModelError where it names none."""
+def end_token_ids(folder: Path, tokenizer: Any) -> list[int]:
+    """Return the ids of the subwords that end a reply.
+
+    Args:
+        folder: The folder of the base, whose generation config, or else config, names some.
+        tokenizer: Its tokenizer, whose own end token comes last.
+
+    Raises:
+        BaseModelError: If none of these names any.
+    """
     found: list[int] = []
-    for name in (GENERATION_CONFIG, "config.json"):
+    for name in (GENERATION_CONFIG, CONFIG):
         path = folder / name
-        said = json.loads(path.read_text(encoding="utf8")).get("eos_token_id") if path.is_file() else None
-        if said is not None:
-            found = [said] if isinstance(said, int) else list(said)
+        ids = json.loads(path.read_text(encoding="utf8")).get("eos_token_id") if path.is_file() else None
+        if ids is not None:
+            found = [ids] if isinstance(ids, int) else list(ids)
             break
-    ends = list(dict.fromkeys([*found, *([] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id])]))
-    if not ends:
+    if tokenizer.eos_token_id is not None:
+        found.append(tokenizer.eos_token_id)
+    if not found:
         raise BaseModelError("The base names no subword that ends a reply (eos_token). Name a base tuned for chats.")
-    return ends
+    return list(dict.fromkeys(found))
 
 
-def in_template(tokenizer: Any, turns: Sequence[Turn], *, to_be_answered: bool = True) -> str:
-    """A chat in the words of the template, up to where the reply begins.
+def apply_template(tokenizer: Any, turns: Sequence[Turn], *, add_generation_prompt: bool = True) -> str:
+    """Write a chat as the template of a base has it.
 
-    turns: role ("system", "user", "assistant") and content of each. Where the template takes no system turn, as
-        Gemma's, its content goes in front of the turn behind it.
-    to_be_answered: whether the beginning of a reply is put behind the last turn.
+    Args:
+        tokenizer: The tokenizer of the base.
+        turns: The chat. If the template takes no system turn, as Gemma's, its content is put in front of the next
+            turn.
+        add_generation_prompt: Whether to add the beginning of a reply after the last turn.
 
-    Raises jinja2's TemplateError where the template does not take the chat even so.
+    Returns:
+        The text, special tokens included.
+
+    Raises:
+        jinja2.TemplateError: If the template does not take the chat even so.
     """
     from jinja2 import TemplateError
 
+    def apply(turns: Sequence[Turn]) -> str:
+        messages = [{"role": role, "content": content} for role, content in turns]
+        text: str = tokenizer.apply_chat_template(
+            messages, add_generation_prompt=add_generation_prompt, tokenize=False
+        )
+        return text
+
     try:
-        return _apply(tokenizer, turns, to_be_answered)
+        return apply(turns)
     except TemplateError:
-        return _apply(tokenizer, _without_system(turns), to_be_answered)
-
-
-def _apply(tokenizer: Any, turns: Sequence[Turn], to_be_answered: bool) -> str:
-    said = [{"role": role, "content": content} for role, content in turns]
-    text: str = tokenizer.apply_chat_template(said, add_generation_prompt=to_be_answered, tokenize=False)
-    return text
+        return apply(_without_system(turns))
 
 
 def _without_system(turns: Sequence[Turn]) -> Sequence[Turn]:
     match turns:
-        case [("system", said), (role, asked), *others]:
-            return [(role, f"{said}\n\n{asked}"), *others]
+        case [("system", instructions), (role, content), *others]:
+            return [(role, f"{instructions}\n\n{content}"), *others]
     return turns

