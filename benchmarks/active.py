@@ -19,7 +19,8 @@ import srsly
 from benchmarks.results import Table
 from spacy_llama_ner.active.budget import Mean
 from spacy_llama_ner.active.rounds import find_rounds
-from spacy_llama_ner.report.charts import Series, alone, f1_chart
+from spacy_llama_ner.evaluate.scorer import ENTS_F
+from spacy_llama_ner.report.charts import Series, chart_file, f1_chart
 
 COLOURS = ("var(--dev)", "var(--train)", "var(--one)", "var(--two)")
 STEPS = ("choose", "ask", "train", "evaluate")
@@ -58,7 +59,7 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
 def average(folders: Sequence[Path]) -> list[Spot]:
     """The rounds that all of the runs have been through."""
     return [
-        Spot(mean(line["gold"]["words"] for line in lines), Mean.of([line["dev"]["ents_f"] for line in lines]))
+        Spot(mean(line["gold"]["words"] for line in lines), Mean.of([line["dev"][ENTS_F] for line in lines]))
         for lines in zip(*map(read_history, folders), strict=False)
     ]
 
@@ -89,7 +90,8 @@ def draw(methods: Mapping[str, Sequence[Spot]], *, full: float | None) -> str:
     ]
     if full is not None:
         series.append(Series("all training data", [(0, full, 0.0)], "var(--muted)", level=True))
-    return alone("F1 on dev against words of gold", f1_chart(series, x_name="words of gold"))
+    title = "F1 on dev against words of gold"
+    return chart_file(title, [f1_chart(title, series, x_name="words of gold")])
 
 
 if __name__ == "__main__":

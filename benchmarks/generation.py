@@ -29,8 +29,9 @@ from thinc.api import Config
 
 from benchmarks.generation_page import write_page
 from spacy_llama_ner.base.locate import locate_base
-from spacy_llama_ner.cli.app import read_examples, use_device
+from spacy_llama_ner.cli.inputs import read_examples, use_device
 from spacy_llama_ner.evaluate.predict import predict_and_score
+from spacy_llama_ner.evaluate.scorer import ENTS_ECE, ENTS_F, ENTS_P, ENTS_PER_TYPE, ENTS_R, PARSE_FAILURES, SPEED
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 FORMATS = {"brackets": "spacy_llama_ner.InlineBrackets.v1", "BIO lines": "spacy_llama_ner.BioLines.v1"}
@@ -42,7 +43,7 @@ MEANINGS = {
 }
 # the mask is removed in the upper half of the layers, as configs/requests.cfg has it
 UPPER_HALF = "bidirectional above"
-KEYS = ("ents_p", "ents_r", "ents_f", "ents_per_type", "ents_ece", "parse_failures", "speed")
+KEYS = (ENTS_P, ENTS_R, ENTS_F, ENTS_PER_TYPE, ENTS_ECE, PARSE_FAILURES, SPEED)
 
 
 @dataclass(frozen=True)

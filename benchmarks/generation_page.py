@@ -1,4 +1,4 @@
-"""The comparison as tables and a chart."""
+"""The page of `benchmarks.generation`: its results as tables and as charts."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results import Table, write
+from spacy_llama_ner.evaluate.scorer import ENTS_ECE, ENTS_F, ENTS_P, ENTS_R, PARSE_FAILURES, SPEED
+from spacy_llama_ner.report.charts import bar_chart, chart_file
 
 Results = dict[str, list[dict[str, Any]]]
 HEADER = ["system", "P", "R", "F1", "ECE", "answers that do not parse", "words/s", "training, minutes"]
 CHART = "generation.svg"
+COLOURS = {"classification": "var(--dev)", "generation": "var(--train)"}
 
 
 def write_page(folder: Path, command: str, results: Results, *, texts: int, steps: int) -> None:
@@ -29,11 +32,11 @@ def write_page(folder: Path, command: str, results: Results, *, texts: int, step
 
 
 def _row(row: dict[str, Any]) -> list[str]:
-    failures = row["parse_failures"]
+    failures = row[PARSE_FAILURES]
     return [
         row["system"],
-        *(f"{100 * row[key]:.1f}" for key in ("ents_p", "ents_r", "ents_f")),
-        "" if row["ents_ece"] is None else f"{row['ents_ece']:.3f}",
+        *(f"{100 * row[key]:.1f}" for key in (ENTS_P, ENTS_R, ENTS_F)),
+        "" if row[ENTS_ECE] is None else f"{row['ents_ece']:.3f}",
         "" if failures is None else f"{failures} of {row['texts']}",
         f"{row['speed']:,.0f}",
         f"{row['minutes']:.1f}" if row["minutes"] else "none",
@@ -41,32 +44,14 @@ def _row(row: dict[str, Any]) -> list[str]:
 
 
 def draw(path: Path, results: Results) -> None:
-    """F1 and words a second of each system, one row of bars for each data set."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    # the same file for the same figures
-    matplotlib.rcParams |= {"svg.hashsalt": "generation", "svg.fonttype": "none"}
-    from matplotlib import pyplot
-
-    n_rows = max(len(rows) for rows in results.values())
-    figure, axes = pyplot.subplots(
-        len(results), 2, figsize=(10, 0.6 + 0.34 * n_rows * len(results)), squeeze=False, layout="constrained"
-    )
-    for (left, right), (data, rows) in zip(axes, results.items(), strict=True):
-        names = [row["system"] for row in rows]
-        colours = ["#4269d0" if row["by"] == "classification" else "#efb118" for row in rows]
-        f1 = [100 * row["ents_f"] for row in rows]
-        for axis, values, title, form in (
-            (left, f1, f"{data}: F1", "%.1f"),
-            (right, [row["speed"] for row in rows], "words a second", "%.0f"),
+    """F1 and words a second of each system, one row of charts for each data set."""
+    charts = []
+    for data, rows in results.items():
+        colours = [COLOURS[row["by"]] for row in rows]
+        for title, values, value_format in (
+            (f"{data}: F1", [100 * row[ENTS_F] for row in rows], ".1f"),
+            (f"{data}: words a second", [row[SPEED] for row in rows], ",.0f"),
         ):
-            axis.bar_label(axis.barh(names, values, color=colours), fmt=form, padding=3, fontsize=8)
-            axis.set_title(title, fontsize=10)
-            axis.invert_yaxis()
-            axis.margins(x=0.15)
-            axis.tick_params(labelsize=8)
-            axis.spines[["top", "right"]].set_visible(False)
-        right.set_yticklabels([])
-    figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
+            bars = [(row["system"], *each) for row, *each in zip(rows, values, colours, strict=True)]
+            charts.append(bar_chart(title, bars, value_format=value_format))
+    path.write_text(chart_file("Classification beside generation", charts, columns=2), encoding="utf8")

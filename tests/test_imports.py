@@ -18,7 +18,7 @@ import spacy_llama_ner
 PACKAGE = Path(spacy_llama_ner.__file__).parent
 NAME = PACKAGE.name
 FILES = sorted(PACKAGE.rglob("*.py"))
-HEAVY = ("torch", "transformers", "peft", "sklearn", "seqeval", "torchcrf", "datasets", "matplotlib", "gguf")
+HEAVY = ("torch", "transformers", "peft", "sklearn", "seqeval", "torchcrf", "datasets", "gguf")
 HEAVY += ("openai",)
 # a package may import from those in the rows before it
 LAYERS = [

@@ -317,7 +317,7 @@ def scatter_chart(title: str, points: Sequence[tuple[float, float, str]], *, x_n
     for number, (x, y, tooltip) in enumerate(points, start=1):
         left, top = frame.position(x, y)
         dot = element("circle", class_="dot", cx=left, cy=top, r=3.5)
-        text = element("text", str(number), class_="number", x=left + 6, y=top - 5)
+        text = element("text", str(number), class_="number", x=left + 7, y=top + 4)
         parts.append(element("g", element("title", tooltip), dot, text))
     return Chart(title, Markup("").join(parts))
 

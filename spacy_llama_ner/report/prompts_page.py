@@ -67,13 +67,13 @@ def render_prompt_comparison(
         "prompts",
         heading="Comparison of prompts",
         title=title,
-        money=costs,
+        cost_unit=costs.unit,
         best=None if best is None else _best(results, best, names=names, words=words, costs=costs),
         variants={"header": header, "rows": variants},
         score_names=SCORES,
         scores=_score_figures(results, names),
         types={"header": TYPE_HEADER, "rows": type_rows(results)},
-        costs=_cost_figures(results, names, costs),
+        cost_figures=_cost_figures(results, names, costs),
         scatter=_scatter(results, names, costs) if len(results) > 1 else None,
     )
 
