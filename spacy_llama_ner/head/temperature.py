@@ -39,9 +39,8 @@ def fit_temperature(crf: CRF, emissions: Sequence[Tensor], tags: Sequence[Tensor
     # scipy is slow to import, and nothing else needs it
     from scipy.optimize import minimize_scalar
 
-    groups = list(
-        group_by_length([len(gold) if (gold >= 0).any() else 0 for gold in tags], n_tags=crf.num_tags),
-    )
+    lengths = [len(gold) if (gold >= 0).any() else 0 for gold in tags]
+    groups = list(group_by_length(lengths, n_tags=crf.num_tags))
 
     def cost(log_temperature: float) -> float:
         surprise = log_temperature**2 / (2 * PRIOR_STD**2)

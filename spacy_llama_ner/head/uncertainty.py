@@ -53,9 +53,8 @@ def measure_uncertainty(model: TaggerModel, emissions: list[Floats2d], measure: 
     with torch.inference_mode():
         for group in group_by_length([len(doc) for doc in emissions], n_tags=head.crf.num_tags):
             scores, lengths = pad([xp2torch(emissions[i], device=device) for i in group])
-            for index, value in zip(
-                group, measure(head.crf, scores, lengths, head.temperature).tolist(), strict=True
-            ):
+            values = measure(head.crf, scores, lengths, head.temperature)
+            for index, value in zip(group, values.tolist(), strict=True):
                 found[index] = value
     return found
 

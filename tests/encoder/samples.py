@@ -1,4 +1,4 @@
-"""What the encoder's tests share: tiny bases, tokenizers, encoders with a stirred adapter."""
+"""What the encoder's tests share: tiny bases, tokenizers, encoders whose adapter is not zero."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def make_docs(*texts: str) -> list[Doc]:
     return [NLP(text) for text in texts]
 
 
-def build_tiny(folder: Path, kind: str) -> Path:
+def build_tiny_decoder(folder: Path, kind: str) -> Path:
     """A two-layer random decoder of the model type `kind`, with the tokenizer of the tiny Llama."""
     from transformers import AutoConfig, AutoModel
 
@@ -61,12 +61,12 @@ def make_encoder(base: Path, **settings: Any) -> Model:
     model = LlamaEncoder(str(base), **{"lora": LORA, "dtype": "float32", **settings})
     torch.manual_seed(0)
     model.initialize(X=make_docs("UN praises Danish plan"))
-    stir(model.shims[0].module)
+    randomize_adapter(model.shims[0].module)
     return model
 
 
-def stir(module: PackedDecoder) -> None:
-    """Make an adapter speak: its second factor starts as zeros."""
+def randomize_adapter(module: PackedDecoder) -> None:
+    """Give an adapter random weights as if it had been trained: its second factor starts as zeros."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, parameter in module.named_parameters():

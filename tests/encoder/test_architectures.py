@@ -1,4 +1,4 @@
-"""`LlamaEncoder` as a tok2vec layer: the vectors it gives, the gradients it takes, its life inside spaCy."""
+"""`LlamaEncoder` and `TransformerEncoder` as tok2vec layers: vectors, gradients, and use inside spaCy."""
 
 from __future__ import annotations
 
@@ -25,26 +25,71 @@ from spacy_llama_ner.base.check import ENCODER
 from spacy_llama_ner.encoder import LlamaEncoder, TransformerEncoder
 from spacy_llama_ner.encoder.architectures import plan_docs
 from spacy_llama_ner.encoder.batching import align
-from tests.conftest import build_tiny_encoder
-from tests.encoder.samples import LORA, byte_level, make_docs, make_encoder, stir, template
+from tests.encoder.samples import LORA, byte_level, make_docs, make_encoder, randomize_adapter, template
 
 TEXTS = ["UN praises Danish plan to protect Baltic seals .", "Peter  \n called", "Anna"]
 POOLINGS = ("first", "last", "mean")
+TRANSFORMER_TEXTS = [
+    "UN praises Danish plan to protect Baltic seals .",
+    "",
+    "Anna",
+    "Peter Piper called Anna at 6 pm on Friday about London. " * 6,
+    " \n ",
+    "It's the Lloyd's bank's 21st branch in New York, isn't it?",
+]
+KINDS = ENCODER.model_types
 
 
-def plain_vectors(base: Path, text: str, pooling: str) -> np.ndarray:
+def pool(states: np.ndarray, text: str, tokenizer: Tokenizer, pooling: str) -> np.ndarray:
+    """Word vectors of a text from the states of its subwords, word by word."""
+    ((_, starts, ends),) = align(make_docs(text), tokenizer)
+    choose = {"first": lambda own: own[0], "last": lambda own: own[-1], "mean": lambda own: own.mean(axis=0)}[pooling]
+    return np.stack([choose(states[start:end]) for start, end in zip(starts, ends, strict=True)])
+
+
+def decoder_vectors(base: Path, text: str, pooling: str) -> np.ndarray:
     """By transformers alone: one text, a mask of ones, a loop over the words."""
     from transformers import AutoModel
 
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
-    (doc,) = make_docs(text)
-    ((ids, first, last),) = align([doc], tokenizer)
+    ids = torch.tensor([tokenizer.encode(text, add_special_tokens=False).ids])
     llama = AutoModel.from_pretrained(base, attn_implementation="sdpa").eval()
-    mask = torch.ones(1, 1, len(ids), len(ids), dtype=torch.bool)
+    mask = torch.ones(1, 1, ids.shape[1], ids.shape[1], dtype=torch.bool)
     with torch.no_grad():
-        states = llama(input_ids=torch.from_numpy(ids)[None], attention_mask=mask).last_hidden_state[0].numpy()
-    choose = {"first": lambda own: own[0], "last": lambda own: own[-1], "mean": lambda own: own.mean(axis=0)}[pooling]
-    return np.stack([choose(states[a:b]) for a, b in zip(first, last, strict=True)])
+        states = llama(input_ids=ids, attention_mask=mask).last_hidden_state[0].numpy()
+    return pool(states, text, tokenizer, pooling)
+
+
+def make_transformer(base: Path, **settings: Any) -> Model:
+    """An initialized encoder in fp32, its adapter (if any) as if it had been trained."""
+    model = TransformerEncoder(str(base), **{"lora": LORA, "dtype": "float32", **settings})
+    torch.manual_seed(0)
+    model.initialize()
+    randomize_adapter(model.shims[0].module)
+    return model
+
+
+def train(model: Model) -> None:
+    vectors, backprop = model.begin_update(make_docs(*TRANSFORMER_TEXTS))
+    backprop([np.ones_like(v) for v in vectors])
+    model.finish_update(Adam(0.01))
+
+
+def check_same(model: Model, other: Model) -> None:
+    docs = make_docs(*TRANSFORMER_TEXTS)
+    for given, expected in zip(model.predict(docs), other.predict(docs), strict=True):
+        np.testing.assert_array_equal(given, expected)
+
+
+def encoder_vectors(base: Path, text: str, pooling: str) -> np.ndarray:
+    """By transformers alone: one text between its special subwords, a loop over the words."""
+    from transformers import AutoModel
+
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    ids = torch.tensor([tokenizer.encode(text).ids])
+    with torch.no_grad():
+        states = AutoModel.from_pretrained(base).eval()(input_ids=ids).last_hidden_state[0, 1:-1].numpy()
+    return pool(states, text, tokenizer, pooling)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -52,7 +97,7 @@ def test_vectors_are_those_of_the_base_under_a_mask_of_ones(tiny_llama: Path, po
     model = make_encoder(tiny_llama, lora=None, pooling=pooling)
     for text, vectors in zip(TEXTS, model.predict(make_docs(*TEXTS)), strict=True):
         assert vectors.dtype == np.float32
-        np.testing.assert_allclose(vectors, plain_vectors(tiny_llama, text, pooling), atol=2e-5, rtol=1e-4)
+        np.testing.assert_allclose(vectors, decoder_vectors(tiny_llama, text, pooling), atol=2e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -98,17 +143,17 @@ def test_a_frozen_encoder_is_left_as_it_is_by_an_update(tiny_llama: Path) -> Non
         np.testing.assert_array_equal(after, vectors)
 
 
-def count_kept(model: Model) -> int:
-    """How many tensors a training step keeps for the way back."""
-    kept = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(1), lambda packed: None):
+def count_saved_tensors(model: Model) -> int:
+    """How many tensors a training step keeps for backpropagation."""
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: saved.append(1), lambda packed: None):
         model.begin_update(make_docs(*TEXTS))
-    return len(kept)
+    return len(saved)
 
 
-def test_what_is_frozen_is_not_walked_back_through(tiny_llama: Path) -> None:
+def test_gradients_do_not_pass_through_frozen_layers(tiny_llama: Path) -> None:
     frozen, top, all_layers = (
-        count_kept(make_encoder(tiny_llama, lora=None, unfreeze_layers=n_layers)) for n_layers in (0, 1, 2)
+        count_saved_tensors(make_encoder(tiny_llama, lora=None, unfreeze_layers=n_layers)) for n_layers in (0, 1, 2)
     )
     assert frozen == 0
     assert 0 < top < all_layers
@@ -156,7 +201,7 @@ def test_a_tokenizer_that_was_published_with_a_length_cuts_nothing_off(
     np.testing.assert_array_equal(given, expected)
 
 
-def test_bf16_gives_nearly_the_same_vectors_in_fp32(tiny_llama: Path) -> None:
+def test_llama_bf16_gives_nearly_the_same_vectors_in_fp32(tiny_llama: Path) -> None:
     docs = make_docs(*TEXTS)
     full, half = make_encoder(tiny_llama), make_encoder(tiny_llama, dtype="bfloat16")
     for expected, vectors in zip(full.predict(docs), half.predict(docs), strict=True):
@@ -202,65 +247,6 @@ def test_it_trains_as_the_tok2vec_component_of_a_pipeline(tiny_llama: Path, tmp_
     assert [t.tag_ for t in nlp(examples[1].text)] == ["N", "V", "N", "P"]
 
 
-TRANSFORMER_TEXTS = [
-    "UN praises Danish plan to protect Baltic seals .",
-    "",
-    "Anna",
-    "Peter Piper called Anna at 6 pm on Friday about London. " * 6,
-    " \n ",
-    "It's the Lloyd's bank's 21st branch in New York, isn't it?",
-]
-KINDS = ENCODER.model_types
-
-
-@pytest.fixture(scope="module")
-def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Folder of the tiny random base of a model type, built when it is first asked for."""
-    built: dict[str, Path] = {}
-
-    def folder(kind: str) -> Path:
-        if kind not in built:
-            built[kind] = build_tiny_encoder(tmp_path_factory.mktemp(kind), kind)
-        return built[kind]
-
-    return folder
-
-
-def make_transformer(base: Path, **settings: Any) -> Model:
-    """An initialized encoder in fp32, its adapter (if any) as if it had been trained."""
-    model = TransformerEncoder(str(base), **{"lora": LORA, "dtype": "float32", **settings})
-    torch.manual_seed(0)
-    model.initialize()
-    stir(model.shims[0].module)
-    return model
-
-
-def train(model: Model) -> None:
-    vectors, backprop = model.begin_update(make_docs(*TRANSFORMER_TEXTS))
-    backprop([np.ones_like(v) for v in vectors])
-    model.finish_update(Adam(0.01))
-
-
-def check_same(model: Model, other: Model) -> None:
-    docs = make_docs(*TRANSFORMER_TEXTS)
-    for given, expected in zip(model.predict(docs), other.predict(docs), strict=True):
-        np.testing.assert_array_equal(given, expected)
-
-
-def transformer_plain_vectors(base: Path, text: str, pooling: str) -> np.ndarray:
-    """By transformers alone: one text between its special subwords, a loop over the words."""
-    from transformers import AutoModel
-
-    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
-    (doc,) = make_docs(text)
-    ((_, first, last),) = align([doc], tokenizer)
-    ids = torch.tensor([tokenizer.encode(text).ids])
-    with torch.no_grad():
-        states = AutoModel.from_pretrained(base).eval()(input_ids=ids).last_hidden_state[0, 1:-1].numpy()
-    choose = {"first": lambda own: own[0], "last": lambda own: own[-1], "mean": lambda own: own.mean(axis=0)}[pooling]
-    return np.stack([choose(states[a:b]) for a, b in zip(first, last, strict=True)])
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("pooling", ["first", "last", "mean"])
 def test_vectors_are_those_of_the_base(tiny_encoder: Callable[[str], Path], kind: str, pooling: str) -> None:
@@ -268,7 +254,7 @@ def test_vectors_are_those_of_the_base(tiny_encoder: Callable[[str], Path], kind
     texts = [TRANSFORMER_TEXTS[0], TRANSFORMER_TEXTS[2], TRANSFORMER_TEXTS[5]]
     for text, vectors in zip(texts, model.predict(make_docs(*texts)), strict=True):
         assert vectors.dtype == np.float32
-        expected = transformer_plain_vectors(tiny_encoder(kind), text, pooling)
+        expected = encoder_vectors(tiny_encoder(kind), text, pooling)
         np.testing.assert_allclose(vectors, expected, atol=2e-5, rtol=1e-4)
 
 

@@ -93,23 +93,23 @@ def merged(base: Path, **settings: Any) -> PackedDecoder:
 @pytest.mark.parametrize("make", [fresh, saved_and_loaded, merged])
 @pytest.mark.parametrize(("kind", "kernel"), BUILDS)
 def test_every_word_sees_both_sides(
-    tiny: Callable[[str], Path],
+    tiny_decoder: Callable[[str], Path],
     use_kernel: Callable[[str], None],
     kind: str,
     kernel: str,
     make: Callable[..., PackedDecoder],
 ) -> None:
     use_kernel(kernel)
-    check_sees_right(make(tiny(kind)))
+    check_sees_right(make(tiny_decoder(kind)))
 
 
 @pytest.mark.parametrize(("kind", "kernel"), BUILDS)
 def test_causal_attention_sees_the_left_side_only(
-    tiny: Callable[[str], Path], use_kernel: Callable[[str], None], kind: str, kernel: str
+    tiny_decoder: Callable[[str], Path], use_kernel: Callable[[str], None], kind: str, kernel: str
 ) -> None:
     use_kernel(kernel)
-    check_sees_left_only(fresh(tiny(kind), attention="causal"))
-    check_sees_left_only(saved_and_loaded(tiny(kind), attention="causal"))
+    check_sees_left_only(fresh(tiny_decoder(kind), attention="causal"))
+    check_sees_left_only(saved_and_loaded(tiny_decoder(kind), attention="causal"))
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -143,10 +143,10 @@ def add_triangle(layer: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) ->
 @pytest.mark.parametrize("attention", ["bidirectional", "causal", [1]])
 @pytest.mark.parametrize(("kind", "kernel"), BUILDS)
 def test_no_window_sees_another(
-    tiny: Callable[[str], Path], use_kernel: Callable[[str], None], kind: str, kernel: str, attention: Any
+    tiny_decoder: Callable[[str], Path], use_kernel: Callable[[str], None], kind: str, kernel: str, attention: Any
 ) -> None:
     use_kernel(kernel)
-    encoder = fresh(tiny(kind), attention=attention)
+    encoder = fresh(tiny_decoder(kind), attention=attention)
     with torch.inference_mode():
         alone = encoder(window_plan([SHORT]))
         for neighbour in (LONG, [5], [row + 1 for row in LONG]):
@@ -157,12 +157,12 @@ def test_no_window_sees_another(
 
 @pytest.mark.parametrize(("kind", "kernel"), BUILDS)
 def test_causal_windows_are_what_the_plain_decoder_gives(
-    tiny: Callable[[str], Path], use_kernel: Callable[[str], None], kind: str, kernel: str
+    tiny_decoder: Callable[[str], Path], use_kernel: Callable[[str], None], kind: str, kernel: str
 ) -> None:
     """The reference: the decoder as transformers ships it, one window at a time, with its own causal mask."""
     use_kernel(kernel)
-    encoder = fresh(tiny(kind), attention="causal", lora=None)
-    plain = AutoModel.from_pretrained(tiny(kind), attn_implementation="eager").eval()
+    encoder = fresh(tiny_decoder(kind), attention="causal", lora=None)
+    plain = AutoModel.from_pretrained(tiny_decoder(kind), attn_implementation="eager").eval()
     rows = [SHORT, LONG]
     with torch.inference_mode():
         expected = torch.cat([plain(torch.tensor([row])).last_hidden_state[0] for row in rows])

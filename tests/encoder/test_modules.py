@@ -108,9 +108,9 @@ def test_unfrozen_layers_are_saved_and_loaded(tiny_llama: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
-def test_layer_is_the_number_of_layers_that_run(tiny: Callable[[str], Path], kind: str) -> None:
-    full = make_encoder(tiny(kind), lora=None).shims[0].module.llama
-    model = make_encoder(tiny(kind), lora=None, layer=1)
+def test_layer_is_the_number_of_layers_that_run(tiny_decoder: Callable[[str], Path], kind: str) -> None:
+    full = make_encoder(tiny_decoder(kind), lora=None).shims[0].module.llama
+    model = make_encoder(tiny_decoder(kind), lora=None, layer=1)
     llama = model.shims[0].module.llama
     assert (len(llama.layers), len(full.layers)) == (1, 2)
     states: list[torch.Tensor] = []
@@ -122,8 +122,8 @@ def test_layer_is_the_number_of_layers_that_run(tiny: Callable[[str], Path], kin
     (first, *_) = full.norm(states[0])[0].detach().numpy()
     np.testing.assert_allclose(vectors[0], first, atol=1e-6)
     np.testing.assert_array_equal(
-        make_encoder(tiny(kind), lora=None, layer=2).predict(DOCS)[0],
-        make_encoder(tiny(kind), lora=None).predict(DOCS)[0],
+        make_encoder(tiny_decoder(kind), lora=None, layer=2).predict(DOCS)[0],
+        make_encoder(tiny_decoder(kind), lora=None).predict(DOCS)[0],
     )
 
 
@@ -143,9 +143,9 @@ def test_more_than_the_base_has_is_refused(tiny_llama: Path, settings: dict[str,
         make_encoder(tiny_llama, **settings)
 
 
-def test_windows_that_layers_cannot_span_are_refused(tiny: Callable[[str], Path], tmp_path: Path) -> None:
+def test_windows_that_layers_cannot_span_are_refused(tiny_decoder: Callable[[str], Path], tmp_path: Path) -> None:
     folder = tmp_path / "short-sighted"
-    shutil.copytree(tiny("mistral"), folder)
+    shutil.copytree(tiny_decoder("mistral"), folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf8"))
     (folder / "config.json").write_text(json.dumps({**config, "sliding_window": 64}), encoding="utf8")
     with pytest.raises(ValueError, match="window = 65, but layers of this base see no farther than 64 subwords"):

@@ -26,7 +26,7 @@ from spacy_llama_ner.encoder.peft_format import (
 )
 from tests.conftest import build_tiny_llama
 from tests.encoder.peft_samples import peft_adapter, peft_states
-from tests.encoder.samples import make_docs, make_encoder, stir, window_plan
+from tests.encoder.samples import make_docs, make_encoder, randomize_adapter, window_plan
 
 
 @pytest.fixture
@@ -239,7 +239,7 @@ def test_encoders_of_the_bert_family_too(tiny_bert: Path, tmp_path: Path) -> Non
     lora = {"rank": 2, "target_modules": ["query", "dense"]}
     model = TransformerEncoder(str(tiny_bert), lora=lora, dtype="float32")
     model.initialize()
-    stir(model.shims[0].module)
+    randomize_adapter(model.shims[0].module)
     write_adapter(model.shims[0].module, model.attrs["settings"], tmp_path)
     adapter = read_adapter(tmp_path)
     again = TransformerEncoder(str(tiny_bert), lora=asdict(adapter.lora), dtype="float32")

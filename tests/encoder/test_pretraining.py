@@ -44,13 +44,13 @@ def test_the_loss_falls_and_only_the_encoder_learns(tiny_llama: Path) -> None:
 def test_hidden_subwords_are_read_from_the_vector_in_front(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = make_encoder(tiny_llama).shims[0].module
     plan = window_plan([[5, 6, 7, 8], [9, 10, 11]])
-    asked: list[Batch] = []
-    encode_batch = type(encoder).encode_batch
-    monkeypatch.setattr(type(encoder), "encode_batch", lambda self, batch: asked.append(batch) or encode_batch(self, batch))
+    encoded: list[Batch] = []
+    encode_batch = encoder.encode_batch
+    monkeypatch.setattr(encoder, "encode_batch", lambda batch: encoded.append(batch) or encode_batch(batch))
     masked_loss(encoder, plan, share=0.999999)
     mask = mask_id(encoder)
-    assert asked[0].ids.tolist() == [5, mask, mask, mask, 9, mask, mask]
-    assert asked[0].read.tolist() == [0, 1, 2, 4, 5]
+    assert encoded[0].ids.tolist() == [5, mask, mask, mask, 9, mask, mask]
+    assert encoded[0].read.tolist() == [0, 1, 2, 4, 5]
 
 
 def test_nothing_to_hide_is_no_loss(tiny_llama: Path) -> None:

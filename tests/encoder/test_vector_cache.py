@@ -1,4 +1,4 @@
-"""Vectors of a frozen base that are read once and kept in a file."""
+"""Vectors of a frozen base that are computed once and kept in a file. The cache is tested in test_multi_adapter."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ FROZEN: dict[str, Any] = {"lora": None, "window": 24, "stride": 16}
 
 def write(path: Path, docs: list[Doc], encoder: Model) -> int:
     texts = unique_docs(docs)
-    how = vector_provenance(encoder.attrs["settings"], encoder.shims[0].module)
-    write_vector_file(path, texts, encoder.predict, provenance=how)
+    provenance = vector_provenance(encoder.attrs["settings"], encoder.shims[0].module)
+    write_vector_file(path, texts, encoder.predict, provenance=provenance)
     return len(texts)
 
 
@@ -40,27 +40,27 @@ def file(frozen: Model, tmp_path: Path) -> Path:
     return path
 
 
-def forbid_reading(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def forbid_encoding(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(plan: Any) -> None:
-        raise AssertionError("read again")
+        raise AssertionError("encoded again")
 
     monkeypatch.setattr(model.shims[0].module, "forward", fail)
 
 
 @pytest.mark.parametrize("is_train", [False, True])
-def test_what_was_read_is_not_read_again(
+def test_what_is_in_the_file_is_not_encoded_again(
     is_train: bool, frozen: Model, file: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = frozen.predict(DOCS)
     model = make_encoder(tiny_llama, **FROZEN, encoded=str(file))
-    forbid_reading(model, monkeypatch)
+    forbid_encoding(model, monkeypatch)
     found, backprop = model(DOCS[::-1], is_train)
     for vectors, others in zip(found, expected[::-1], strict=True):
         np.testing.assert_array_equal(vectors, others)
     assert backprop(found) == []
 
 
-def test_other_texts_are_read_as_ever(frozen: Model, file: Path, tiny_llama: Path) -> None:
+def test_other_texts_are_encoded(frozen: Model, file: Path, tiny_llama: Path) -> None:
     model = make_encoder(tiny_llama, **FROZEN, encoded=str(file))
     # the same letters in other words
     other = Doc(DOCS[0].vocab, words=["UN", "praises", "Dan", "ish", "plan"], spaces=[True, True, False, True, False])
@@ -82,9 +82,7 @@ def test_other_texts_are_read_as_ever(frozen: Model, file: Path, tiny_llama: Pat
         ({"dtype": "bfloat16"}, "dtype = torch.float32, here it is torch.bfloat16"),
     ],
 )
-def test_a_file_that_was_read_otherwise_is_refused(
-    given: dict[str, Any], told: str, file: Path, tiny_llama: Path
-) -> None:
+def test_a_file_of_other_settings_is_refused(given: dict[str, Any], told: str, file: Path, tiny_llama: Path) -> None:
     with pytest.raises(VectorFileError, match=told):
         make_encoder(tiny_llama, **{**FROZEN, **given}, encoded=str(file))
 
@@ -109,12 +107,12 @@ def test_what_is_no_such_file_is_refused(content: bytes | None, tiny_llama: Path
 
 
 @pytest.mark.parametrize("trained", [{"lora": {"rank": 2}}, {"lora": None, "unfreeze_layers": 1}])
-def test_only_what_is_frozen_can_be_kept(trained: dict[str, Any]) -> None:
+def test_an_encoder_that_is_trained_takes_no_file(trained: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="encoded = 'some file' holds vectors of a frozen base"):
         LlamaEncoder("any base", **trained, encoded="some file")
 
 
-def test_nothing_to_keep_is_told(frozen: Model, tmp_path: Path) -> None:
+def test_docs_without_words_are_refused(frozen: Model, tmp_path: Path) -> None:
     with pytest.raises(VectorFileError, match="no doc has a word"):
         write(tmp_path / "none.safetensors", make_docs("", ""), frozen)
 
@@ -130,20 +128,21 @@ def test_a_loaded_pipeline_does_without_the_file(
     nlp.to_disk(tmp_path / "pipeline")
     expected = nlp(DOCS[0].text).spans["llama_ner"].attrs["scores"]
 
-    def encoded(nlp: Any) -> Any:
+    def vector_file(nlp: Any) -> Any:
         return nlp.get_pipe("llama_ner").model.get_ref("tok2vec").shims[0].module.vector_file
 
-    assert encoded(spacy.load(tmp_path / "pipeline")) is not None
+    assert vector_file(spacy.load(tmp_path / "pipeline")) is not None
     file.rename(tmp_path / "elsewhere")
     loaded = spacy.load(tmp_path / "pipeline")
-    assert encoded(loaded) is None and not caplog.messages
+    assert vector_file(loaded) is None and not caplog.messages
     np.testing.assert_allclose(loaded(DOCS[0].text).spans["llama_ner"].attrs["scores"], expected, atol=1e-5)
     file.write_bytes(b"something else")
-    assert encoded(spacy.load(tmp_path / "pipeline")) is None
-    assert "No vectors are taken from a file, all are computed" in caplog.text and "cannot be read as a file of vectors" in caplog.text
+    assert vector_file(spacy.load(tmp_path / "pipeline")) is None
+    assert "No vectors are taken from a file, all are computed" in caplog.text
+    assert "cannot be read as a file of vectors" in caplog.text
 
 
 def test_a_copy_shares_the_file(file: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = copy.deepcopy(make_encoder(tiny_llama, **FROZEN, encoded=str(file)))
-    forbid_reading(model, monkeypatch)
+    forbid_encoding(model, monkeypatch)
     assert len(model.predict(DOCS)) == len(DOCS)

@@ -1,8 +1,8 @@
-"""One tagger over any tok2vec: each learns three examples by heart."""
+"""The tagger over any tok2vec, which learns three examples by heart, and its heads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,16 @@ EMBED = {
     "pretrained_vectors": None,
 }
 
+WIDTH = 6
+RNG = np.random.default_rng(0)
+LENGTHS = (3, 0, 7, 1, 0)
+HEADS: dict[str, Callable[[], HeadModel]] = {
+    "linear": LinearHead,
+    "bilstm": lambda: BiLSTMHead(5),
+    "two bilstms": lambda: BiLSTMHead(4, layers=2),
+}
+each_head = pytest.mark.parametrize("kind", list(HEADS))
+
 
 def make_examples(nlp: Language) -> list[Example]:
     return [Example.from_dict(nlp.make_doc(text), {"entities": spans}) for text, spans in TEXTS]
@@ -59,6 +69,22 @@ def saved_and_kept(nlp: Language, folder: Path) -> Iterator[tuple[Any, Any]]:
         yield emissions, expected
 
 
+def torch_head(head: HeadModel) -> TaggerHead:
+    return head.shims[0].module
+
+
+def make_head(kind: str) -> HeadModel:
+    head = HEADS[kind]()
+    head.set_dim("nI", WIDTH)
+    set_labels(head, ["DATE", "NAME"])
+    head.initialize()
+    return head
+
+
+def make_words(lengths: tuple[int, ...] = LENGTHS) -> list[np.ndarray]:
+    return [RNG.normal(size=(n, WIDTH)).astype("float32") for n in lengths]
+
+
 @pytest.mark.parametrize(
     "head",
     [
@@ -66,13 +92,13 @@ def saved_and_kept(nlp: Language, folder: Path) -> Iterator[tuple[Any, Any]]:
         {"@architectures": "spacy_llama_ner.BiLSTMHead.v1", "hidden": 16, "learn_rate_factor": 1.0},
     ],
 )
-def test_over_a_convolutional_embedding(head: dict[str, Any]) -> None:
+def test_learns_over_a_convolutional_embedding(head: dict[str, Any]) -> None:
     nlp = spacy.blank("en")
     nlp.add_pipe("llama_ner", config={"model": {"tok2vec": EMBED, "head": head}})
     learn(nlp)
 
 
-def test_over_a_listener_to_a_shared_tok2vec() -> None:
+def test_learns_over_a_listener_to_a_shared_tok2vec() -> None:
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec", config={"model": EMBED})
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
@@ -84,7 +110,7 @@ def test_over_a_listener_to_a_shared_tok2vec() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
-def test_over_a_bert_by_spacy_transformers(tiny_bert: Path, tmp_path: Path) -> None:
+def test_learns_over_a_bert_by_spacy_transformers(tiny_bert: Path, tmp_path: Path) -> None:
     pytest.importorskip("spacy_transformers")
     nlp = spacy.blank("en")
     bert = {
@@ -105,7 +131,7 @@ def test_over_a_bert_by_spacy_transformers(tiny_bert: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("kind", ["bert", "distilbert"])
-def test_over_an_encoder_with_lora(tmp_path: Path, kind: str) -> None:
+def test_learns_over_an_encoder_with_lora(tmp_path: Path, kind: str) -> None:
     nlp = spacy.blank("en")
     base = str(build_tiny_encoder(tmp_path / kind, kind))
     encoder = {"@architectures": "spacy_llama_ner.TransformerEncoder.v1", "base": base, "dtype": "float32"}
@@ -146,58 +172,37 @@ def test_the_loss_of_the_config_is_the_loss_of_the_model() -> None:
     assert get_tagging_loss(ner.model) == TaggingLoss(0.5, 2.0, 0.0, {"NAME": 3.0})
 
 
-WIDTH = 6
-RNG = np.random.default_rng(0)
-LENGTHS = (3, 0, 7, 1, 0)
-
-
-MAKERS = {"linear": LinearHead, "bilstm": lambda: BiLSTMHead(5), "two bilstms": lambda: BiLSTMHead(4, layers=2)}
-heads = pytest.mark.parametrize("kind", list(MAKERS))
-
-
-def make_head(kind: str) -> HeadModel:
-    head = MAKERS[kind]()
-    head.set_dim("nI", WIDTH)
-    set_labels(head, ["DATE", "NAME"])
-    head.initialize()
-    return head
-
-
-def make_words(lengths: tuple[int, ...] = LENGTHS) -> list[np.ndarray]:
-    return [RNG.normal(size=(n, WIDTH)).astype("float32") for n in lengths]
-
-
-@heads
+@each_head
 def test_gives_each_word_one_score_a_tag(kind: str) -> None:
     emissions = make_head(kind).predict(make_words())
     assert [doc.shape for doc in emissions] == [(n, 5) for n in LENGTHS]
     assert {str(doc.dtype) for doc in emissions} == {"float32"}
 
 
-@heads
+@each_head
 def test_a_doc_gets_the_same_alone_and_among_others(kind: str) -> None:
     head, words = make_head(kind), make_words()
     for together, doc in zip(head.predict(words), words, strict=True):
         np.testing.assert_allclose(together, head.predict([doc])[0], atol=1e-5)
 
 
-@heads
-def test_docs_without_words_are_nothing_to_it(kind: str) -> None:
+@each_head
+def test_docs_without_words_get_no_emissions(kind: str) -> None:
     emissions, backprop = make_head(kind)(make_words((0, 0)), is_train=True)
     assert [doc.shape for doc in emissions] == [(0, 5), (0, 5)]
     assert [doc.shape for doc in backprop(emissions)] == [(0, WIDTH), (0, WIDTH)]
 
 
-@pytest.mark.parametrize(("kind", "hears"), [("linear", False), ("bilstm", True)])
-def test_only_a_bilstm_hears_the_words_around(kind: str, hears: bool) -> None:
+@pytest.mark.parametrize(("kind", "depends"), [("linear", False), ("bilstm", True)])
+def test_only_a_bilstm_depends_on_the_words_around(kind: str, depends: bool) -> None:
     head, (words,) = make_head(kind), make_words((5,))
     changed = words.copy()
     changed[-1] += 1
     first, moved = head.predict([words])[0][0], head.predict([changed])[0][0]
-    assert np.array_equal(first, moved) is not hears
+    assert np.array_equal(first, moved) is not depends
 
 
-@heads
+@each_head
 def test_gradients_on_the_words_are_finite_differences(kind: str) -> None:
     head, words = make_head(kind), make_words((3, 0, 2))
     weights = [RNG.normal(size=(n, 5)).astype("float32") for n in (3, 0, 2)]
@@ -215,21 +220,21 @@ def test_gradients_on_the_words_are_finite_differences(kind: str) -> None:
         assert gradients[doc][word, i] == pytest.approx((total(up) - total(down)) / 2e-2, rel=2e-2, abs=1e-3)
 
 
-@heads
+@each_head
 def test_new_labels_leave_the_scores_of_the_old_ones(kind: str) -> None:
     head, words = make_head(kind), make_words()
     before = head.predict(words)
-    transitions = head.shims[0].module.crf.transitions.detach().clone()
+    transitions = torch_head(head).crf.transitions.detach().clone()
     extend_labels(head, ["DATE", "NAME", "TIME"])
     after = head.predict(words)
     assert head.get_dim("nO") == 7
     for old, new in zip(before, after, strict=True):
         np.testing.assert_allclose(new[:, :5], old, atol=1e-6)
-    assert head.shims[0].module.crf.transitions[:5, :5].equal(transitions)
-    assert head.shims[0].module.labels == ["DATE", "NAME", "TIME"]
+    assert torch_head(head).crf.transitions[:5, :5].equal(transitions)
+    assert torch_head(head).labels == ["DATE", "NAME", "TIME"]
 
 
-@heads
+@each_head
 def test_dropout_is_that_of_training(kind: str) -> None:
     head, words = make_head(kind), make_words((40,))
     set_dropout_rate(head, 0.5)
@@ -240,48 +245,48 @@ def test_dropout_is_that_of_training(kind: str) -> None:
     np.testing.assert_allclose(head(words, is_train=True)[0][0], head.predict(words)[0], atol=1e-6)
 
 
-@heads
+@each_head
 def test_bytes_hold_weights_and_labels(kind: str) -> None:
     head, words = make_head(kind), make_words()
-    copy = MAKERS[kind]().from_bytes(head.to_bytes())
+    copy = HEADS[kind]().from_bytes(head.to_bytes())
     for ours, theirs in zip(head.predict(words), copy.predict(words), strict=True):
         assert np.array_equal(ours, theirs)
-    assert copy.shims[0].module.labels == ["DATE", "NAME"]
+    assert torch_head(copy).labels == ["DATE", "NAME"]
     assert copy.attrs["labels"] == ["DATE", "NAME"]
 
 
-@heads
+@each_head
 def test_bytes_hold_the_temperature(kind: str) -> None:
     head = make_head(kind)
-    assert head.shims[0].module.temperature == 1.0
-    head.shims[0].module.temperature = 1.7
-    assert MAKERS[kind]().from_bytes(head.to_bytes()).shims[0].module.temperature == 1.7
+    assert torch_head(head).temperature == 1.0
+    torch_head(head).temperature = 1.7
+    assert torch_head(HEADS[kind]().from_bytes(head.to_bytes())).temperature == 1.7
 
 
-@heads
+@each_head
 def test_bytes_from_before_there_was_a_temperature(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     head, words = make_head(kind), make_words()
     monkeypatch.setattr(TaggerHead, "spec", lambda self: {"width": self.width, "labels": self.labels})
     # loaded over one that has been calibrated
     other = make_head(kind)
-    other.shims[0].module.temperature = 1.7
+    torch_head(other).temperature = 1.7
     other.from_bytes(head.to_bytes())
-    assert other.shims[0].module.temperature == 1.0
+    assert torch_head(other).temperature == 1.0
     for ours, theirs in zip(head.predict(words), other.predict(words), strict=True):
         assert np.array_equal(ours, theirs)
 
 
-@heads
+@each_head
 def test_new_labels_keep_the_temperature_and_fresh_weights_do_not(kind: str) -> None:
     head = make_head(kind)
-    head.shims[0].module.temperature = 1.7
+    torch_head(head).temperature = 1.7
     extend_labels(head, ["DATE", "NAME", "TIME"])
-    assert head.shims[0].module.temperature == 1.7
+    assert torch_head(head).temperature == 1.7
     head.initialize()
-    assert head.shims[0].module.temperature == 1.0
+    assert torch_head(head).temperature == 1.0
 
 
-def test_one_linear_heads_weights_do_not_fit_a_bilstm() -> None:
+def test_weights_of_a_linear_head_do_not_fit_a_bilstm() -> None:
     with pytest.raises(ValueError, match="do not fit this pipeline's config"):
         BiLSTMHead(5).from_bytes(make_head("linear").to_bytes())
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spacy_llama_ner.head.bio import count_tags, illegal_transitions, is_inside, tag_names, tags_to_spans
-from tests.head.helpers import is_legal
+from tests.head.samples import is_legal
 
 
 def test_names_of_tags_in_their_order() -> None:

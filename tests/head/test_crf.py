@@ -1,4 +1,4 @@
-"""What is illegal in BIO stays out of reach, whatever the weights become."""
+"""The CRF: illegal sequences stay out of reach, and what it computes agrees with all sequences counted one by one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ import torch
 from torchcrf import CRF
 
 from spacy_llama_ner.head.bio import illegal_transitions, is_inside, tag_names, tags_to_spans
-from spacy_llama_ner.head.crf import make_crf, posterior, span_scores, viterbi
-from tests.head.helpers import LABELS, BruteForce, is_legal, random_crf, random_emissions
+from spacy_llama_ner.head.crf import WORDS_PER_GROUP, group_by_length, make_crf, pad, posterior, span_scores, viterbi
+from tests.head.samples import LABELS, BruteForce, is_legal, random_crf, random_emissions, scaled_crf
 
 NAMES = tag_names(LABELS)
 N_TAGS = len(NAMES)
+# n_labels, lengths of the docs in one padded batch
+BATCHES = [
+    (1, [7, 1, 4]),
+    (2, [1, 5, 3, 2, 5]),
+    (2, [1, 1]),
+    (3, [4, 2, 1, 3]),
+    (0, [3, 1]),
+]
+SEEDS = range(4)
+each_batch = pytest.mark.parametrize(("n_labels", "lengths"), BATCHES)
+each_seed = pytest.mark.parametrize("seed", SEEDS)
 
 
 def decodes_legally(crf: CRF, *, scale: float) -> bool:
@@ -72,19 +83,6 @@ def test_the_likelihood_learns_from_finite_gradients() -> None:
         assert tensor.grad is not None and tensor.grad.isfinite().all() and tensor.grad.any()
 
 
-# n_labels, lengths of the docs in one padded batch
-BATCHES = [
-    (1, [7, 1, 4]),
-    (2, [1, 5, 3, 2, 5]),
-    (2, [1, 1]),
-    (3, [4, 2, 1, 3]),
-    (0, [3, 1]),
-]
-SEEDS = range(4)
-each_batch = pytest.mark.parametrize(("n_labels", "lengths"), BATCHES)
-each_seed = pytest.mark.parametrize("seed", SEEDS)
-
-
 @each_seed
 @each_batch
 def test_viterbi_finds_the_best_of_all_sequences(n_labels: int, lengths: list[int], seed: int) -> None:
@@ -132,11 +130,9 @@ def test_a_temperature_divides_every_score(n_labels: int, lengths: list[int], te
     crf = random_crf(n_labels, seed=5)
     emissions = random_emissions(len(lengths), max(lengths), 1 + 2 * n_labels, seed=6)
     marginals = posterior(crf, emissions, torch.tensor(lengths), temperature=temperature).marginals.detach().numpy()
-    with torch.no_grad():
-        for parameter in crf.parameters():
-            parameter /= temperature
+    scaled = scaled_crf(crf, temperature)
     for doc, n, found in zip(emissions / temperature, lengths, marginals, strict=True):
-        np.testing.assert_allclose(found[:n], BruteForce(crf, doc[:n]).marginals(), atol=1e-6)
+        np.testing.assert_allclose(found[:n], BruteForce(scaled, doc[:n]).marginals(), atol=1e-6)
 
 
 @each_seed
@@ -241,3 +237,28 @@ def test_what_is_kept_of_a_long_doc_grows_with_its_words_and_tags_alone() -> Non
         kept = posterior(crf, random_emissions(1, 500, 41, seed=0), torch.tensor([500]))
     numbers = sum(part.numel() for part in (kept.marginals, kept.transitions, kept.ahead, kept.total))
     assert numbers < 4 * 500 * 41
+
+
+@pytest.mark.parametrize("lengths", [[], [0, 0], [3, 0, 1, 900, 2, 5, 4000, 0, 4000, 20000], [1] * 20000])
+def test_groups_hold_each_doc_once_within_the_budget(lengths: list[int]) -> None:
+    groups = list(group_by_length(lengths, n_tags=9))
+    assert sorted(i for group in groups for i in group) == [i for i, n in enumerate(lengths) if n]
+    for group in groups:
+        sizes = [lengths[i] for i in group]
+        assert sizes == sorted(sizes, reverse=True)
+        assert len(group) == 1 or len(group) * sizes[0] <= WORDS_PER_GROUP
+        assert sizes[-1] * 2 >= sizes[0]
+
+
+def test_with_many_tags_groups_are_smaller() -> None:
+    assert [len(group) for group in group_by_length([1] * 20000, n_tags=33)] == [8192, 8192, 3616]
+    assert len(next(group_by_length([1] * 20000, n_tags=66))) == 2048
+    # a doc is never cut
+    assert list(group_by_length([9, 9], n_tags=100_000)) == [[0], [1]]
+
+
+def test_padding_stands_behind_shorter_docs() -> None:
+    padded, lengths = pad([torch.ones(2, 3), torch.ones(4, 3)], value=-5.0)
+    assert lengths.tolist() == [2, 4]
+    assert padded.shape == (2, 4, 3)
+    assert (padded[0, 2:] == -5).all() and (padded[0, :2] == 1).all() and (padded[1] == 1).all()

@@ -1,4 +1,4 @@
-"""How far a model has come from an earlier one, where the earlier one has something to say."""
+"""How far the tags of a model are from those of its teacher, where the teacher knows the label."""
 
 from __future__ import annotations
 
@@ -7,28 +7,11 @@ import pytest
 import torch
 from thinc.types import Floats2d
 
-from spacy_llama_ner.head import CRFTagger, LinearHead, TaggingLoss
-from spacy_llama_ner.head.architectures import TaggerModel, extend_labels, get_head, set_labels
+from spacy_llama_ner.head.architectures import get_head
 from spacy_llama_ner.head.distillation import distillation_loss
-from tests.head.helpers import LABELS, BruteForce
-from tests.head.test_inference import make_emissions, vectors
+from tests.head.samples import BruteForce, make_emissions, make_tagger
 
-OLD = 5  # tags of two labels
-
-
-def make_tagger(n_labels: int = 2) -> TaggerModel:
-    """A tagger with random transitions, the same each time for the first two labels."""
-    model = CRFTagger(vectors(), LinearHead(), TaggingLoss())
-    head = model.get_ref("head")
-    set_labels(head, LABELS[:2])
-    model.initialize()
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in head.shims[0].module.crf.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator))
-    if n_labels > 2:
-        extend_labels(head, LABELS[:n_labels])
-    return model
+NEW_TAG = 5  # the first tag of a third label
 
 
 def widened(emissions: list[Floats2d], value: float) -> list[Floats2d]:
@@ -59,11 +42,11 @@ def test_the_loss_is_the_divergence_of_the_marginals_by_word() -> None:
 
 
 @pytest.mark.parametrize("value", [-30.0, 0.0, 3.0])
-def test_a_new_label_where_the_old_model_saw_nothing_is_no_loss(value: float) -> None:
+def test_a_new_label_where_the_teacher_found_nothing_is_no_loss(value: float) -> None:
     """Words that were surely "O" may become anything new."""
     wanted = [np.tile(np.asarray([30, 0, 0, 0, 0], dtype="float32"), (5, 1))]
-    model = make_tagger(3)
-    loss, (gradient,) = distillation_loss(model, widened(wanted, 30 + value), teacher=make_tagger(), teacher_emissions=wanted)
+    given = widened(wanted, 30 + value)
+    loss, (gradient,) = distillation_loss(make_tagger(3), given, teacher=make_tagger(), teacher_emissions=wanted)
     assert loss == pytest.approx(0, abs=1e-4)
     assert abs(gradient).max() < 1e-4
 
@@ -71,11 +54,11 @@ def test_a_new_label_where_the_old_model_saw_nothing_is_no_loss(value: float) ->
 def test_a_new_label_in_place_of_an_old_entity_is_a_loss() -> None:
     wanted = [np.asarray([[0, 30, 0, 0, 0], [30, 0, 0, 0, 0]], dtype="float32")]
     given = widened(wanted, 0.0)
-    given[0][0, OLD] = 35.0
+    given[0][0, NEW_TAG] = 35.0
     loss, (gradient,) = distillation_loss(make_tagger(3), given, teacher=make_tagger(), teacher_emissions=wanted)
     assert loss > 1
     # the old label is to rise, the new one to fall
-    assert gradient[0, 1] < 0 < gradient[0, OLD]
+    assert gradient[0, 1] < 0 < gradient[0, NEW_TAG]
 
 
 def test_the_gradient_is_that_of_the_loss_and_reaches_the_transitions() -> None:
@@ -85,7 +68,7 @@ def test_the_gradient_is_that_of_the_loss_and_reaches_the_transitions() -> None:
     loss, gradients = distillation_loss(model, given, teacher=teacher, teacher_emissions=wanted)
     crf = get_head(model).crf
     assert crf.end_transitions.grad is not None and crf.end_transitions.grad.any()
-    for tag in (0, 2, OLD):
+    for tag in (0, 2, NEW_TAG):
         nudged = [doc.copy() for doc in given]
         nudged[0][1, tag] += 1e-2
         change = distillation_loss(model, nudged, teacher=teacher, teacher_emissions=wanted)[0] - loss
@@ -94,5 +77,6 @@ def test_the_gradient_is_that_of_the_loss_and_reaches_the_transitions() -> None:
 
 def test_other_labels_are_refused() -> None:
     model, teacher = make_tagger(), make_tagger(3)
+    given, wanted = make_emissions(2), widened(make_emissions(2), 0.0)
     with pytest.raises(ValueError, match=r"the labels \['DATE', 'NAME', 'TIME'\], and this one \['DATE'"):
-        distillation_loss(model, make_emissions(2), teacher=teacher, teacher_emissions=widened(make_emissions(2), 0.0))
+        distillation_loss(model, given, teacher=teacher, teacher_emissions=wanted)

@@ -1,4 +1,4 @@
-"""Each term of the loss against a sum done by hand."""
+"""Each term of the loss against a sum done by hand, and partly known docs against all sequences that agree."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from spacy_llama_ner.head.loss import (
     log_partition,
     partial_loss,
 )
-from tests.head.helpers import BruteForce, random_crf, random_emissions
+from tests.head.samples import BruteForce, random_crf, random_emissions
 
 # emissions of three words for O, B-NAME, I-NAME
 WORDS = [[1.0, 2.0, -1.0], [0.5, 0.0, 1.5], [-2.0, 3.0, 0.0]]
 GOLD = [1, 2, 0]
+N_TAGS = 5
 
 
 def compute(loss: TaggingLoss, words: list[list[float]] = WORDS, gold: list[int] = GOLD) -> float:
@@ -44,6 +45,22 @@ def likelihood(words: list[list[float]], gold: list[int]) -> float:
     for word in words[1:]:
         o, b, i = (o + b + i) * exp(word[0]), (o + b + i) * exp(word[1]), (b + i) * exp(word[2])
     return sum(word[tag] for word, tag in zip(words, gold, strict=True)) - log(o + b + i)
+
+
+def agrees(sequence: tuple[int, ...], known: list[int]) -> bool:
+    """Whether a tag sequence says nothing else than what is known."""
+    inside = is_inside(N_TAGS)
+    return all(
+        tag == gold if gold >= 0 else gold == MISSING or not inside[tag]
+        for tag, gold in zip(sequence, known, strict=True)
+    )
+
+
+def surprise(crf: torch.nn.Module, emissions: torch.Tensor, known: list[int]) -> float:
+    """Minus the logarithm of the summed probability of all sequences that agree."""
+    all_of_them = BruteForce(crf, emissions)
+    pairs = zip(all_of_them.sequences, all_of_them.probabilities, strict=True)
+    return -float(np.log(sum(p for tags, p in pairs if agrees(tags, known))))
 
 
 def test_crf_term() -> None:
@@ -118,7 +135,7 @@ def test_where_they_do_what_a_missing_word_scores_plays_no_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tags", "stretches"),
+    ("tags", "ranges"),
     [
         ([], []),
         ([MISSING], []),
@@ -127,8 +144,8 @@ def test_where_they_do_what_a_missing_word_scores_plays_no_part() -> None:
         ([0, 0, MISSING], [(0, 2)]),
     ],
 )
-def test_known_stretches(tags: list[int], stretches: list[tuple[int, int]]) -> None:
-    assert known_ranges(torch.tensor(tags, dtype=torch.int64)) == stretches
+def test_known_ranges(tags: list[int], ranges: list[tuple[int, int]]) -> None:
+    assert known_ranges(torch.tensor(tags, dtype=torch.int64)) == ranges
 
 
 def test_docs_of_any_length_are_summed_and_divided_by_their_known_words() -> None:
@@ -183,25 +200,6 @@ def test_gradients_are_finite_differences(loss: TaggingLoss) -> None:
 def test_weights_that_teach_nothing_are_an_error(settings: dict) -> None:
     with pytest.raises(ValueError, match=r"teaches nothing\. Expected weights of 0 or more"):
         TaggingLoss(**settings)
-
-
-N_TAGS = 5
-
-
-def agrees(sequence: tuple[int, ...], known: list[int]) -> bool:
-    """Whether a tag sequence says nothing else than what is known."""
-    inside = is_inside(N_TAGS)
-    return all(
-        tag == gold if gold >= 0 else gold == MISSING or not inside[tag]
-        for tag, gold in zip(sequence, known, strict=True)
-    )
-
-
-def surprise(crf: torch.nn.Module, emissions: torch.Tensor, known: list[int]) -> float:
-    """Minus the logarithm of the summed probability of all sequences that agree."""
-    all_of_them = BruteForce(crf, emissions)
-    pairs = zip(all_of_them.sequences, all_of_them.probabilities, strict=True)
-    return -float(np.log(sum(p for tags, p in pairs if agrees(tags, known))))
 
 
 @pytest.mark.parametrize("known", list(product([MISSING, NOT_INSIDE, 0, 1], repeat=3)))

@@ -1,8 +1,7 @@
-"""The temperature that gold tags ask for, against every tag sequence there is and against samples from the CRF."""
+"""The temperature that fits gold tags, against all tag sequences and against samples from the CRF."""
 
 from __future__ import annotations
 
-import copy
 import math
 
 import pytest
@@ -13,15 +12,7 @@ from torchcrf import CRF
 from spacy_llama_ner.head.bio import MISSING
 from spacy_llama_ner.head.crf import posterior, viterbi
 from spacy_llama_ner.head.temperature import MAX_TEMPERATURE, MIN_TEMPERATURE, PRIOR_STD, TOLERANCE, fit_temperature
-from tests.head.helpers import BruteForce, random_crf, random_emissions
-
-
-def divided(crf: CRF, by: float) -> CRF:
-    crf = copy.deepcopy(crf)
-    with torch.no_grad():
-        for parameter in crf.parameters():
-            parameter.copy_(parameter / by)
-    return crf
+from tests.head.samples import BruteForce, random_crf, random_emissions, scaled_crf
 
 
 def sample(crf: CRF, emissions: Tensor, *, temperature: float) -> list[Tensor]:
@@ -51,7 +42,7 @@ def test_scores_of_twice_the_size_ask_for_twice_the_temperature() -> None:
     emissions = random_emissions(200, 20, 5, seed=3)
     gold = sample(crf, emissions, temperature=1.0)
     once = fit_temperature(crf, list(emissions), gold)
-    assert fit_temperature(divided(crf, 0.5), list(2 * emissions), gold) == pytest.approx(2 * once, rel=0.02)
+    assert fit_temperature(scaled_crf(crf, 0.5), list(2 * emissions), gold) == pytest.approx(2 * once, rel=0.02)
 
 
 def test_no_temperature_near_it_makes_gold_more_probable() -> None:
@@ -62,7 +53,7 @@ def test_no_temperature_near_it_makes_gold_more_probable() -> None:
     def cost(temperature: float) -> float:
         total = math.log(temperature) ** 2 / (2 * PRIOR_STD**2)
         for emissions, tags in zip(docs, gold, strict=True):
-            brute = BruteForce(divided(crf, temperature), emissions / temperature)
+            brute = BruteForce(scaled_crf(crf, temperature), emissions / temperature)
             total -= math.log(brute.probabilities[brute.sequences.index(tuple(tags.tolist()))])
         return total
 

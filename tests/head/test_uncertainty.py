@@ -1,15 +1,12 @@
-"""Measures of uncertainty against every tag sequence there is."""
+"""Measures of uncertainty, against all tag sequences counted one by one."""
 
 from __future__ import annotations
-
-import copy
 
 import numpy as np
 import pytest
 import torch
-from torchcrf import CRF
 
-from spacy_llama_ner.head.architectures import TaggerModel
+from spacy_llama_ner.head.architectures import TaggerModel, get_head
 from spacy_llama_ner.head.uncertainty import (
     Measure,
     least_entity,
@@ -19,22 +16,18 @@ from spacy_llama_ner.head.uncertainty import (
     mnlp,
     token_entropy,
 )
-from tests.head.helpers import BruteForce, entities, random_crf, random_emissions
-from tests.head.test_inference import WIDTH, make_emissions, tagger
-
-__all__ = ["tagger"]
+from tests.head.samples import (
+    WIDTH,
+    BruteForce,
+    entities,
+    make_emissions,
+    random_crf,
+    random_emissions,
+    scaled_crf,
+)
 
 BATCHES = [(1, [6, 1, 4]), (2, [1, 5, 3, 2]), (2, [1, 1]), (3, [3, 2, 1]), (0, [3, 1])]
 MEASURES = [token_entropy, mnlp, least_entity, margin]
-
-
-def divided(crf: CRF, temperature: float) -> CRF:
-    """What the CRF's distribution is at a temperature: that of all its scores divided by it."""
-    other = copy.deepcopy(crf)
-    with torch.no_grad():
-        for parameter in other.parameters():
-            parameter /= temperature
-    return other
 
 
 def entropy(probabilities: np.ndarray) -> np.ndarray:
@@ -65,8 +58,8 @@ def test_counts_all_sequences(by: Measure, n_labels: int, lengths: list[int], se
     crf = random_crf(n_labels, seed)
     emissions = random_emissions(len(lengths), max(lengths), 1 + 2 * n_labels, seed)
     found = by(crf, emissions, torch.tensor(lengths), temperature).tolist()
-    flatter = divided(crf, temperature)
-    brute = [BruteForce(flatter, doc[:n] / temperature) for doc, n in zip(emissions, lengths, strict=True)]
+    scaled = scaled_crf(crf, temperature)
+    brute = [BruteForce(scaled, doc[:n] / temperature) for doc, n in zip(emissions, lengths, strict=True)]
     np.testing.assert_allclose(found, [expected(by, each) for each in brute], atol=2e-5)
 
 
@@ -114,7 +107,7 @@ def test_docs_of_all_lengths_get_their_own_number(tagger: TaggerModel) -> None:
 def test_the_temperature_of_the_head_counts(tagger: TaggerModel) -> None:
     emissions = make_emissions(5)
     sharp = measure_uncertainty(tagger, emissions, token_entropy)
-    tagger.get_ref("head").shims[0].module.temperature = 3.0
+    get_head(tagger).temperature = 3.0
     assert measure_uncertainty(tagger, emissions, token_entropy) > sharp
 
 
@@ -124,7 +117,7 @@ def make_words(*lengths: int) -> list[np.ndarray]:
 
 
 def test_disagreement_is_the_information_between_tags_and_dropout(tagger: TaggerModel) -> None:
-    head = tagger.get_ref("head").shims[0].module
+    head = get_head(tagger)
     words = make_words(4, 0, 3)
     torch.manual_seed(5)
     found = measure_disagreement(tagger, words, passes=6, dropout=0.5)
@@ -149,7 +142,7 @@ def test_passes_that_drop_nothing_agree(tagger: TaggerModel) -> None:
 
 
 def test_dropout_is_over_when_the_numbers_are_there(tagger: TaggerModel) -> None:
-    head = tagger.get_ref("head").shims[0].module
+    head = get_head(tagger)
     head.eval()
     head.dropout.p = 0.125
     measure_disagreement(tagger, make_words(4), passes=2, dropout=0.5)

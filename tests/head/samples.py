@@ -1,18 +1,54 @@
-"""A CRF over all tag sequences, counted one by one."""
+"""What the head's tests share: taggers with random transitions, and a CRF whose sequences are counted one by one."""
 
 from __future__ import annotations
 
+import copy
 from itertools import product
 
 import numpy as np
 import torch
+from spacy.tokens import Doc
+from thinc.api import Model
+from thinc.types import Floats2d
 from torch import Tensor
 from torchcrf import CRF
 
+from spacy_llama_ner.head import CRFTagger, LinearHead, TaggingLoss
+from spacy_llama_ner.head.architectures import TaggerModel, extend_labels, get_head, set_labels
 from spacy_llama_ner.head.bio import tag_names
 from spacy_llama_ner.head.crf import make_crf
 
 LABELS = ["DATE", "NAME", "TIME"]
+WIDTH = 4
+
+
+def zero_vectors() -> Model[list[Doc], list[Floats2d]]:
+    """A tok2vec that gives zeros, for tests that bring their own emissions."""
+
+    def forward(model: Model, docs: list[Doc], is_train: bool) -> tuple:
+        return [model.ops.alloc2f(len(doc), WIDTH) for doc in docs], lambda d_words: []
+
+    return Model("zeros", forward, dims={"nO": WIDTH})
+
+
+def make_tagger(n_labels: int = 2, *, loss: TaggingLoss | None = None) -> TaggerModel:
+    """A tagger with random transitions, the same each time for the first two labels."""
+    model = CRFTagger(zero_vectors(), LinearHead(), loss or TaggingLoss())
+    set_labels(model.get_ref("head"), LABELS[:2])
+    model.initialize()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in get_head(model).crf.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    if n_labels > 2:
+        extend_labels(model.get_ref("head"), LABELS[:n_labels])
+    return model
+
+
+def make_emissions(*lengths: int) -> list[np.ndarray]:
+    """Random emissions of docs of these lengths for two labels."""
+    rng = np.random.default_rng(1)
+    return [2 * rng.normal(size=(n, 5)).astype("float32") for n in lengths]
 
 
 def random_crf(n_labels: int, seed: int) -> CRF:
@@ -23,6 +59,15 @@ def random_crf(n_labels: int, seed: int) -> CRF:
         for parameter in crf.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator))
     return crf
+
+
+def scaled_crf(crf: CRF, temperature: float) -> CRF:
+    """A copy of which all scores are divided by a temperature."""
+    scaled = copy.deepcopy(crf)
+    with torch.no_grad():
+        for parameter in scaled.parameters():
+            parameter /= temperature
+    return scaled
 
 
 def random_emissions(n_docs: int, n_words: int, n_tags: int, seed: int) -> Tensor:
