@@ -49,7 +49,7 @@ def build_tiny_llama(folder: Path, **config: object) -> Path:
         "max_position_embeddings": 512,
         "bos_token_id": 0,
         "eos_token_id": 1,
-        # large weights, so that what one subword says is heard by the others
+        # large weights, so that each subword has a visible effect on the others
         "initializer_range": 0.2,
         **config,
     }
@@ -113,7 +113,7 @@ def tiny_distilbert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty user cache of this package's own."""
+    """An empty user cache of this package, in place of the real one."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("SPACY_LLAMA_NER_CACHE", str(folder))
     return folder
