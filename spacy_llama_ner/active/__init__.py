@@ -12,13 +12,13 @@ from .acquisition import (
 )
 from .budget import Budget
 from .loop import ActiveLearning
-from .oracle import make_gold_oracle
+from .oracle import GoldOracle
 
 __all__ = [
     "ActiveLearning",
     "Budget",
+    "GoldOracle",
     "make_bald",
-    "make_gold_oracle",
     "make_least_entity",
     "make_longest",
     "make_margin",

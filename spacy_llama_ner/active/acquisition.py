@@ -20,7 +20,7 @@ from thinc.types import Floats2d
 from ..data.docs import words_of
 from ..llm.validation import NearDuplicates
 from ..pipeline import LlamaNER
-from ..pipeline.components import only_component
+from ..pipeline.llama_ner import only_component
 from ..training.curve_logger import capture_emissions
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def make_mnlp() -> Score:
     Maximum normalized log-probability: Shen et al. 2017, Deep Active Learning for Named Entity Recognition
     (https://arxiv.org/abs/1707.05928). Without the division by words, long docs come first whatever they say.
     """
-    return partial(_measured, by="sequence_surprise")
+    return partial(_measured, by="mnlp")
 
 
 def make_least_entity() -> Score:
@@ -145,7 +145,7 @@ def _measured(nlp: Language, docs: Sequence[Doc], *, by: str) -> list[float]:
     measure: Measure = getattr(uncertainty, by)
 
     def of_batch(ner: LlamaNER, words: list[Floats2d], emissions: list[Floats2d]) -> list[float]:
-        return uncertainty.measure(ner.model, emissions, measure)
+        return uncertainty.measure_uncertainty(ner.model, emissions, measure)
 
     return _heard(nlp, docs, of_batch)
 

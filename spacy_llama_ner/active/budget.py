@@ -15,9 +15,9 @@ import srsly
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..data.docs import by_words, in_vocab, match_words, unlabelled
+from ..data.docs import index_by_words, copy_to_vocab, pair_by_words, unlabelled
 from ..data.files import atomic_write
-from ..llm.pricing import Expert, PriceError, PriceList, read_prices
+from ..llm.pricing import ExpertPrice, PriceError, PriceList, read_prices
 from .config import ActiveLearningConfig, ConfigError, read_corpus
 from .training import evaluate_pipeline, fit_new, make_mixture
 
@@ -44,7 +44,7 @@ def make_folds(silver: Sequence[Doc], gold: Sequence[Doc], *, folds: int, seed: 
 
     Raises: ConfigError where fewer sentences than folds have both.
     """
-    pairs = [(doc, other) for doc, other in match_words(by_words(silver).values(), gold) if other is not None]
+    pairs = [(doc, other) for doc, other in pair_by_words(index_by_words(silver).values(), gold) if other is not None]
     if len(pairs) < folds:
         raise ConfigError(
             f"{len(pairs):,} of {len(silver):,} silver sentences have gold labels too; {folds} folds need more. Give "
@@ -160,7 +160,7 @@ def _measure(plan: ActiveLearningConfig, budget: Budget, cell: BudgetRun, fold: 
         raise ConfigError(f"A share of {cell.share} of {len(fold.gold)} sentences is none. Give a greater one.")
     corpus = make_mixture(gold, silver, silver_weight=budget.silver_weight)
     nlp = fit_new(plan, corpus, docs=[*gold, *silver], seed=plan.seed * MOST_FOLDS + cell.fold)
-    examples = [Example(unlabelled(doc), doc) for doc in in_vocab(fold.held_out, nlp.vocab)]
+    examples = [Example(unlabelled(doc), doc) for doc in copy_to_vocab(fold.held_out, nlp.vocab)]
     return {"sentences": len(gold), "words": sum(map(len, gold)), **evaluate_pipeline(nlp, examples)}
 
 
@@ -187,7 +187,7 @@ def read_costs(path: Path | None, *, silver: float) -> Costs:
     if path is None:
         return Costs(None, silver)
     prices = read_prices(path)
-    if not isinstance(prices.expert, Expert):
+    if not isinstance(prices.expert, ExpertPrice):
         raise PriceError(f"The price list {path} has no `expert`, whose labels are what is counted here. Add one.")
     return Costs(prices, silver)
 

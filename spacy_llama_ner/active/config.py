@@ -22,7 +22,7 @@ from thinc.api import Config
 from ..base.cache import file_sha256
 from ..data.docbin import docbin_files
 from ..data.errors import LlamaNERError
-from ..pipeline.components import find_components
+from ..pipeline.llama_ner import find_components
 
 Reader = Callable[[Language], Iterable[Example]]
 BLOCKS = ("active", "budget")

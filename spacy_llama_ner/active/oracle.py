@@ -1,4 +1,4 @@
-"""Who is asked for labels: people behind some tool, or gold data that stand in for them."""
+"""Who is asked for labels: the interface of an oracle, and gold data in the part of the expert."""
 
 from __future__ import annotations
 
@@ -22,37 +22,48 @@ class Oracle(Protocol):
     """Gives docs their labels."""
 
     def ask(self, docs: Sequence[Doc]) -> list[Doc]:
-        """The same texts in the same order, with gold entities.
+        """Label docs.
 
-        docs: with what the model suggests in `doc.ents`, from the second round on.
+        It may be asked about the same docs again, without any work for anybody: a run that was killed does so.
 
-        Words whose label the answer leaves open have `ent_iob` 0, as everywhere in spaCy; they teach nothing.
-        May be asked for the same docs again, without any work for anybody: a run that was killed does so.
+        Args:
+            docs: What is to be labelled, from the second round on with the model's suggestions in `doc.ents`.
 
-        Raises: ValueError or OSError where there is no answer, or none yet; the message says how to go on.
+        Returns:
+            The same texts in the same order, with gold entities. Words whose label is left open have `ent_iob` 0, as
+            everywhere in spaCy; they teach nothing.
+
+        Raises:
+            ValueError: Where there is no answer, or none yet; the message says how to go on. OSError as well.
         """
 
 
-def make_gold_oracle(path: Path | None) -> Oracle:
-    """`spacy_llama_ner.gold_oracle.v1`: gold data in the part of the expert, for simulations.
-
-    path: a .spacy file, or a folder of them, with every sentence that may be asked for.
-    """
-    # told at the start, not after the first training
-    if path is None or not Path(path).exists():
-        raise OracleError(f"The gold data {path} are not there. Give a .spacy file or a folder of them (paths.gold).")
-    return GoldOracle(Path(path))
-
-
 class GoldOracle:
-    """Looks docs up by their words. Of gold docs with the same words the first one counts."""
+    """`spacy_llama_ner.GoldOracle.v1`: answer from gold data, for simulations.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Docs are looked up by their words. Of gold docs with the same words the first one counts.
+
+    Args:
+        path: A .spacy file, or a folder of them, with every sentence that may be asked about.
+
+    Raises:
+        OracleError: If there is nothing at `path`; at the start, not after the first training.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        if path is None or not Path(path).exists():
+            raise OracleError(
+                f"The gold data {path} do not exist. Give a .spacy file or a folder of them (paths.gold)."
+            )
+        self._path = Path(path)
         self._gold: list[Doc] | None = None
 
     def ask(self, docs: Sequence[Doc]) -> list[Doc]:
-        """As `Oracle.ask`."""
+        """Look docs up, as `Oracle.ask` says.
+
+        Raises:
+            OracleError: If the gold data lack one of the docs.
+        """
         if self._gold is None:
             self._gold = read_corpus(self._path, Vocab(), what="gold")
         found = []
@@ -67,7 +78,11 @@ class GoldOracle:
 
 
 def check_answers(asked: Sequence[Doc], answers: Sequence[Doc]) -> None:
-    """Raise OracleError unless there is an answer with the same words for each doc, in order."""
+    """Check that each doc has an answer with the same words, in order.
+
+    Raises:
+        OracleError: If not.
+    """
     if len(asked) != len(answers):
         raise OracleError(f"The oracle was asked about {len(asked):,} docs and answered {len(answers):,}.")
     for number, (doc, answer) in enumerate(zip(asked, answers, strict=True), start=1):

@@ -17,9 +17,9 @@ from spacy.training.loop import create_train_batches, train_while_improving
 from thinc.api import fix_random_seed
 from tqdm import tqdm
 
-from ..data.docs import in_vocab, is_known, unlabelled, words_of
+from ..data.docs import copy_to_vocab, annotated_mask, unlabelled, words_of
 from ..evaluate.predict import PATIENCE, predict_and_score
-from ..pipeline.components import only_component
+from ..pipeline.llama_ner import only_component
 from ..training.curve_logger import scores_and_loss
 from .config import ActiveLearningConfig, ConfigError
 
@@ -28,7 +28,7 @@ Corpus = Callable[[Language], Iterator[Example]]
 
 def without_gold(silver: Sequence[Doc], gold: Sequence[Doc]) -> list[Doc]:
     """The silver docs whose sentence has no gold labels; where the expert skipped it, it has none."""
-    known = {words_of(doc) for doc in gold if any(is_known(doc))}
+    known = {words_of(doc) for doc in gold if any(annotated_mask(doc))}
     return [doc for doc in silver if words_of(doc) not in known]
 
 
@@ -51,7 +51,7 @@ def make_mixture(gold: Sequence[Doc], silver: Sequence[Doc], *, silver_weight: f
     def examples(nlp: Language) -> Iterator[Example]:
         drawn = [*gold, *random.sample(silver, n_silver)]
         random.shuffle(drawn)
-        return (Example(unlabelled(doc), doc) for doc in in_vocab(drawn, nlp.vocab))
+        return (Example(unlabelled(doc), doc) for doc in copy_to_vocab(drawn, nlp.vocab))
 
     return examples
 
@@ -70,7 +70,7 @@ def fit_new(plan: ActiveLearningConfig, corpus: Corpus, *, docs: Sequence[Doc], 
         )
     fix_random_seed(seed)
     nlp = plan.blank()
-    examples = [Example(doc, doc) for doc in in_vocab(docs, nlp.vocab)]
+    examples = [Example(doc, doc) for doc in copy_to_vocab(docs, nlp.vocab)]
     nlp.initialize(lambda: examples)
     _fit(nlp, corpus, training, optimizer=training["optimizer"], steps=training["max_steps"])
     return nlp

@@ -71,7 +71,7 @@ def test_without_anything_that_fits_nothing_is_chosen() -> None:
 UNCERTAINTY_TEXTS = [text for text, _ in CORPUS] + ["", "Tell Mia Brook that the boat is late", "Omar"]
 MEASURED = {
     "token_entropy": uncertainty.token_entropy,
-    "mnlp": uncertainty.sequence_surprise,
+    "mnlp": uncertainty.mnlp,
     "least_entity": uncertainty.least_entity,
     "margin": uncertainty.margin,
 }
@@ -99,7 +99,7 @@ def test_scores_are_those_of_the_crf(nlp: Language, name: str) -> None:
     docs = make_docs(nlp)
     found = get(name)(nlp, docs)
     emissions = ner.model.predict(make_docs(nlp))  # type: ignore[attr-defined]
-    assert found == pytest.approx(uncertainty.measure(ner.model, emissions, MEASURED[name]), abs=1e-5)  # type: ignore[attr-defined]
+    assert found == pytest.approx(uncertainty.measure_uncertainty(ner.model, emissions, MEASURED[name]), abs=1e-5)  # type: ignore[attr-defined]
     assert found[UNCERTAINTY_TEXTS.index("")] == 0
     assert len(set(found)) == len(UNCERTAINTY_TEXTS)
 

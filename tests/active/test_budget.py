@@ -24,7 +24,7 @@ from spacy_llama_ner.active.budget import (
     saturation,
 )
 from spacy_llama_ner.active.config import ConfigError
-from spacy_llama_ner.llm.pricing import Expert, PriceError, PriceList
+from spacy_llama_ner.llm.pricing import ExpertPrice, PriceError, PriceList
 from tests.active.samples import make_gold, make_plan, make_silver
 
 
@@ -83,7 +83,7 @@ def test_a_list_without_an_expert_does_not_do(tmp_path: Path) -> None:
         read_costs(path, silver=0.0)
 
 
-COSTS = Costs(PriceList(Path("prices.yml"), "EUR", {}, Expert(minute=0.5, words_per_minute=10)), silver=3.0)
+COSTS = Costs(PriceList(Path("prices.yml"), "EUR", {}, ExpertPrice(minute=0.5, words_per_minute=10)), silver=3.0)
 
 
 def result(f: float, words: int = 100, loss: float | None = 0.5) -> dict[str, Any]:

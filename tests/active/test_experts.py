@@ -16,7 +16,7 @@ from spacy_llama_ner.active.config import read_active_config
 from spacy_llama_ner.active.loop import SPENT, Loop
 from spacy_llama_ner.active.rounds import Round
 from spacy_llama_ner.data.docs import words_of
-from spacy_llama_ner.experts import WaitingError
+from spacy_llama_ner.experts import PendingAnnotationsError
 from tests.active.samples import CONFIG
 from tests.experts.expert import Expert
 
@@ -71,7 +71,7 @@ def test_the_loop_waits_for_files_and_goes_on_with_them(overrides: dict[str, Any
     gold = read_gold(overrides)
     oracle = {"@misc": "spacy_llama_ner.FileOracle.v1", "folder": str(tmp_path / "tasks"), "format": "doccano"}
     loop = make_loop(tmp_path, overrides, **oracle)
-    with pytest.raises(WaitingError, match="are waiting in"):
+    with pytest.raises(PendingAnnotationsError, match="are waiting in"):
         list(loop.rounds())
     assert len(loop.history) == 1
     (folder,) = (tmp_path / "tasks").iterdir()

@@ -8,7 +8,7 @@ import pytest
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
-from spacy_llama_ner.active.oracle import OracleError, check_answers, make_gold_oracle
+from spacy_llama_ner.active.oracle import GoldOracle, OracleError, check_answers
 from spacy_llama_ner.data.bio_tags import doc_tags
 from spacy_llama_ner.data.docs import unlabelled
 from tests.active.samples import make_doc, make_gold
@@ -20,21 +20,21 @@ def gold(tmp_path: Path) -> Path:
     return tmp_path / "gold.spacy"
 
 
-def test_answers_with_the_gold_labels_in_the_order_of_the_questions(gold: Path) -> None:
+def test_answers_are_gold_labels_in_the_order_of_the_questions(gold: Path) -> None:
     known = make_gold(Vocab(), 10)
     asked = [unlabelled(known[i]) for i in (7, 0, 3)]
-    answers = make_gold_oracle(gold).ask(asked)
+    answers = GoldOracle(gold).ask(asked)
     check_answers(asked, answers)
     assert [doc_tags(doc) for doc in answers] == [doc_tags(known[i]) for i in (7, 0, 3)]
 
 
-def test_what_it_does_not_know_it_says(gold: Path, tmp_path: Path) -> None:
+def test_an_unknown_doc_and_missing_gold_data_are_refused(gold: Path, tmp_path: Path) -> None:
     with pytest.raises(OracleError, match="has no doc with the words 'a sentence of its own"):
-        make_gold_oracle(gold).ask([make_doc(Vocab(), "a sentence of its own", [])])
-    with pytest.raises(OracleError, match="are not there"):
-        make_gold_oracle(tmp_path / "no.spacy")
-    with pytest.raises(OracleError, match="None are not there"):
-        make_gold_oracle(None)
+        GoldOracle(gold).ask([make_doc(Vocab(), "a sentence of its own", [])])
+    with pytest.raises(OracleError, match="do not exist"):
+        GoldOracle(tmp_path / "no.spacy")
+    with pytest.raises(OracleError, match="None do not exist"):
+        GoldOracle(None)
 
 
 def test_answers_have_to_fit_their_questions() -> None:

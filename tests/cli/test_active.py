@@ -118,7 +118,7 @@ def test_with_files_the_same_command_goes_on_when_they_are_there(options: list[s
     ("wrong", "say"),
     [
         (["--paths.pool", "no.spacy"], "no.spacy does not exist"),
-        (["--paths.gold", "no.spacy"], "no.spacy are not there"),
+        (["--paths.gold", "no.spacy"], "no.spacy do not exist"),
         (["--active.silver_weight", "7"], "silver_weight"),
         (["--paths.dev", "no.spacy"], "no.spacy"),
         (["--prices", "no.yml"], "There is no price list no.yml"),

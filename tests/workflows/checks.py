@@ -12,16 +12,17 @@ from spacy.training import Corpus
 from spacy_llama_ner.evaluate.predict import predict_and_score
 
 ROOT = Path(__file__).parent.parent.parent
-# by which the workflow `conll2003` trains
-CONLL2003 = ("conll2003", "conll2003-best", "conll2003-linear")
-# those with a config of their own name
-SYSTEMS = ("linear-crf", "bidirectional-lora", "bilstm-crf", "bert-bilstm", "distilbert-lora", "silver")
 
 
 def check_results(
     project: Path, name: str, *, corpus: str = "conll2003-sentences", pipeline: str = "model-best"
 ) -> None:
-    """corpus: which test data the scores are of. pipeline: which of the training's pipelines has them."""
+    """Scores, curves and a page of the training `name`, and a pipeline whose scores they are.
+
+    Args:
+        corpus: Folder of the test data.
+        pipeline: Which of the training's pipelines is scored.
+    """
     scores = srsly.read_json(project / "metrics" / f"{name}.json")
     lines = list(srsly.read_jsonl(project / "training" / name / "curve.jsonl"))
     assert [line["step"] for line in lines] == [0, 2, 4]
@@ -33,6 +34,6 @@ def check_results(
     again = nlp.evaluate(list(gold(nlp)))
     for key in ("ents_p", "ents_r", "ents_f", "ents_token_acc"):
         assert scores[key] == pytest.approx(again[key], abs=1e-6)
-    # of which spaCy knows nothing, and which is missing where there is no entity; it tells the pipelines apart
+    # spaCy does not have this one, by which a calibrated pipeline differs; without an entity there is none
     again = predict_and_score(nlp, list(gold(nlp)))
     assert scores.get("ents_ece") == pytest.approx(again.get("ents_ece"), abs=1e-6)

@@ -1,4 +1,4 @@
-"""Every config, as it is."""
+"""Every config, as it stands in the folder."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import pytest
 from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_config, load_model_from_config, registry
 
-from tests.workflows.checks import CONLL2003, ROOT, SYSTEMS
+from tests.workflows.checks import ROOT
+
+# continual.cfg takes its component from a pipeline that has to be trained, active.cfg has no corpus to train on
+CONFIGS = {path.stem for path in (ROOT / "configs").iterdir()} - {"continual", "active"}
 
 
-@pytest.mark.parametrize("name", [*SYSTEMS, *CONLL2003, "requests", "generative"])
-def test_a_config_says_all_that_there_is_to_say(name: str) -> None:
-    """Filling it in adds nothing, and whatever it says is read by something."""
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_a_config_is_complete(name: str) -> None:
+    """Filling it in adds nothing, and every setting is read by something."""
     if name == "bert-bilstm":
         pytest.importorskip("spacy_transformers")
     config = load_config(ROOT / "configs" / f"{name}.cfg", interpolate=False)

@@ -1,4 +1,4 @@
-"""The workflow `conll2003`, on made-up data and a tiny base."""
+"""The workflows `conll2003`, `conll2003-best` and `conll2003-linear`, on made-up data and a tiny base."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pytest
 from spacy.cli._util import app
 from typer.testing import CliRunner
 
-from tests.workflows.checks import CONLL2003, check_results
+from tests.workflows.checks import check_results
 
 
-@pytest.mark.parametrize("config", CONLL2003)
-def test_conll2003_ends_with_scores_and_pages(project: Path, run: Callable[..., list[str]], config: str) -> None:
-    run("conll2003", config=config)
-    check_results(project, config, corpus="conll2003")
+@pytest.mark.parametrize("name", ["conll2003", "conll2003-best", "conll2003-linear"])
+def test_conll2003_ends_with_scores_and_pages(project: Path, run: Callable[[str], list[str]], name: str) -> None:
+    run(name)
+    check_results(project, name, corpus="conll2003")
     page = (project / "pages" / "conll2003-data.html").read_text(encoding="utf8")
     assert all(f">{split}</th>" in page for split in ("train", "dev", "test"))
-    assert all(" fetch " in script for script in run("conll2003", config=config))
+    assert all(" fetch " in script for script in run(name))
 
 
 def test_conll2003_starts_from_a_base_that_was_warmed_up(

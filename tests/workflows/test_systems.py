@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from catalogue import RegistryError
 from spacy.util import load_config
-from weasel.util import load_project_config
+from weasel.util import load_project_config, parse_config_overrides, split_command
 
 from tests.workflows.checks import ROOT, check_results
 
@@ -79,14 +79,24 @@ def test_bert_without_spacy_transformers_names_the_package(run: Callable[[str], 
     assert "'spacy-transformers.Tok2VecTransformer.v3'" in str(raised.value)
 
 
-def test_every_workflow_ends_with_scores() -> None:
-    project = load_project_config(ROOT)
+def commands_of(workflow: str, overrides: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Commands in their order, those in the place of a `project run` that it runs."""
+    project = load_project_config(ROOT, overrides=overrides)
     commands = {command["name"]: command for command in project["commands"]}
-    assert {*WORKFLOWS, "bert-bilstm"} <= set(project["workflows"])
-    for name in (*WORKFLOWS, "bert-bilstm"):
-        *before, last = (commands[step] for step in project["workflows"][name])
-        assert last["outputs"] == [f"metrics/{name}.json", f"pages/{name}.html"]
-        made = {path for command in before for path in command.get("outputs", [])}
-        used = {path for command in (*before, last) for path in command.get("deps", [])}
-        assert {path for path in used if path.startswith(("corpus/", "training/"))} <= made
-        assert (f"training/{name}/calibrated" in last["deps"]) == (name in CALIBRATED)
+    for step in project["workflows"][workflow]:
+        *_, script = commands[step]["script"]
+        words = split_command(script)
+        if words[:5] == ["python", "-m", "spacy", "project", "run"]:
+            yield from commands_of(words[5], parse_config_overrides(words[7:]))
+        else:
+            yield commands[step]
+
+
+@pytest.mark.parametrize("name", [*WORKFLOWS, "bert-bilstm"])
+def test_every_workflow_ends_with_scores(name: str) -> None:
+    *before, last = commands_of(name, {})
+    assert last["outputs"] == [f"metrics/{name}.json", f"pages/{name}.html"]
+    made = {path for command in before for path in command.get("outputs", [])}
+    used = {path for command in (*before, last) for path in command.get("deps", [])}
+    assert {path for path in used if path.startswith(("corpus/", "training/"))} <= made
+    assert (f"training/{name}/calibrated" in last["deps"]) == (name in CALIBRATED)
