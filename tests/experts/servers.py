@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from spacy_llama_ner.experts import label_studio_oracle
 from spacy_llama_ner.experts.label_studio_oracle import TOKEN_VARIABLE
 from tests.experts.expert import Expert
 from tests.experts.real_studio import VARIABLE, real_studio
@@ -27,6 +28,8 @@ def real_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+    # it is never busy with what a killed process has sent
+    monkeypatch.setattr(label_studio_oracle, "SETTLE_SECONDS", 0.01)
     with StandIn() as server:
         yield server
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from spacy.tokens import Doc
 
-from spacy_llama_ner.experts import FORMATS, FileOracle, WaitingError
+from spacy_llama_ner.experts import TASK_FORMATS, FileOracle, PendingAnnotationsError
 from tests.experts.samples import LABELS, MEETING, NLP, PEOPLE, ents, marked, tags, with_scores
 
 OTHERS = ["Nobody came to the old mill.", "Skip this one, Mara."]
@@ -27,7 +27,7 @@ def make_oracle(folder: Path, format: str = "prodigy", **settings: Any) -> FileO
 
 def wait(oracle: FileOracle, docs: list[Doc]) -> Path:
     """Ask in vain; the folder that the texts wait in."""
-    with pytest.raises(WaitingError, match="put the finished file into .*done, and give the same command again"):
+    with pytest.raises(PendingAnnotationsError, match="put the finished file into .*done, and give the same"):
         oracle.ask(docs)
     (folder,) = (each for each in oracle.folder.iterdir() if not any((each / "done").iterdir()))
     return folder
@@ -51,18 +51,18 @@ def label(format: str, task: dict[str, Any]) -> dict[str, Any]:
 
 def finish(folder: Path, format: str, *texts: str, name: str = "finished.json") -> None:
     """Label texts of the folder, and put them where the oracle looks."""
-    file = folder / FORMATS[format].file
+    file = folder / TASK_FORMATS[format].filename
     lines = file.read_text("utf8")
     tasks = json.loads(lines) if file.suffix == ".json" else [json.loads(line) for line in lines.splitlines()]
     records = [label(format, task) for task in tasks if (task.get("data") or task)["text"] in texts]
     (folder / "done" / name).write_text(json.dumps(records), "utf8")
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", TASK_FORMATS)
 def test_texts_go_out_with_suggestions_and_come_back_labelled(format: str, tmp_path: Path) -> None:
     docs, oracle = make_docs(), make_oracle(tmp_path, format)
     folder = wait(oracle, docs)
-    assert "Ada Quill" in (folder / FORMATS[format].file).read_text("utf8")
+    assert "Ada Quill" in (folder / TASK_FORMATS[format].filename).read_text("utf8")
     finish(folder, format, *GOLD)
     answers = oracle.ask(docs)
     assert [doc.text for doc in answers] == [doc.text for doc in docs]
@@ -76,7 +76,7 @@ def test_several_files_count_together_and_nothing_is_asked_twice(tmp_path: Path)
     docs = make_docs()
     folder = wait(make_oracle(tmp_path), docs)
     finish(folder, "prodigy", MEETING, name="monday.json")
-    with pytest.raises(WaitingError, match="2 of 3 texts have no usable answer .* 'Nobody came"):
+    with pytest.raises(PendingAnnotationsError, match="2 of 3 texts have no usable annotation .* 'Nobody came"):
         make_oracle(tmp_path).ask(docs)
     finish(folder, "prodigy", *OTHERS, name="tuesday.json")
     assert [ents(doc) for doc in make_oracle(tmp_path).ask(docs)] == [PEOPLE, [], []]
@@ -98,7 +98,9 @@ def test_an_answer_that_does_not_fit_is_named_and_waited_for(tmp_path: Path) -> 
     finish(folder, "prodigy", *OTHERS)
     bad = {"text": MEETING, "spans": [{"start": 0, "end": 9, "label": "HERO"}], "answer": "accept"}
     (folder / "done" / "bad.json").write_text(json.dumps([bad]), "utf8")
-    with pytest.raises(WaitingError, match=r"1 of 3 texts .*\nRecord 1: .*'HERO' .*is none of the labels PER, LOC"):
+    with pytest.raises(
+        PendingAnnotationsError, match=r"1 of 3 texts .*\nRecord 1: .*'HERO' .*is none of the labels PER, LOC"
+    ):
         oracle.ask(docs)
 
 

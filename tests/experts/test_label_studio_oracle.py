@@ -1,4 +1,4 @@
-"""The whole round through a Label Studio server: tasks appear, annotations come back."""
+"""Tasks appear in Label Studio and annotations come back; the client retries, and never imports twice."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from contextlib import contextmanager
 import pytest
 from spacy.tokens import Doc
 
-from spacy_llama_ner.experts import LabelStudioOracle, LabelStudioOracleError
-from spacy_llama_ner.experts import label_studio_oracle as module
+from spacy_llama_ner.experts import LabelStudioOracle, PendingAnnotationsError, label_studio_oracle
 from spacy_llama_ner.experts.label_studio_oracle import (
     TOKEN_VARIABLE,
     LabelStudioClient,
     LabelStudioError,
-    LabelStudioSilentError,
+    LabelStudioUnavailableError,
 )
 from tests.experts.expert import Expert
 from tests.experts.samples import LABELS, MEETING, NLP, PEOPLE, ents, marked, tags, with_scores
@@ -34,12 +33,12 @@ import sys
 from spacy_llama_ner.experts import LabelStudioOracle
 from tests.experts.samples import LABELS, NLP
 url, project, *texts = sys.argv[1:]
-LabelStudioOracle(url, LABELS, project=project, poll=0.2).ask([NLP.make_doc(text) for text in texts])
+LabelStudioOracle(url, LABELS, project=project, poll=0.05).ask([NLP.make_doc(text) for text in texts])
 """
 
 
 def make_oracle(expert: Expert, project: str, **settings: object) -> LabelStudioOracle:
-    return LabelStudioOracle(expert.url, LABELS, project=project, **{"poll": 0.2, "timeout": 120.0, **settings})
+    return LabelStudioOracle(expert.url, LABELS, project=project, **{"poll": 0.05, "timeout": 120.0, **settings})
 
 
 def make_docs(texts: list[str] = TEXTS) -> list[Doc]:
@@ -50,7 +49,7 @@ def wait_for(see: Callable[[], bool], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not see():
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 @contextmanager
@@ -93,7 +92,7 @@ def test_tasks_appear_with_suggestions_and_annotations_come_back(expert: Expert)
     assert prediction["score"] == 0.4
 
 
-def test_what_is_answered_is_not_asked_again(expert: Expert) -> None:
+def test_texts_with_an_annotation_are_not_imported_again(expert: Expert) -> None:
     with working(expert, "again", do_all(expert)):
         first = make_oracle(expert, "again").ask(make_docs())
     second = make_oracle(expert, "again", timeout=0.0).ask(make_docs())
@@ -109,7 +108,7 @@ def test_a_process_that_is_killed_leaves_nothing_to_be_asked_twice(expert: Exper
     command = [sys.executable, "-c", ASK, expert.url, "killed", *TEXTS]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=dict(os.environ))
     try:
-        wait_for(lambda: len(expert.tasks("killed")) == 3, seconds=300)
+        wait_for(lambda: process.poll() is not None or len(expert.tasks("killed")) == 3, seconds=300)
         expert.label(expert.tasks("killed")[MEETING], *PEOPLE)
     finally:
         process.kill()
@@ -121,23 +120,37 @@ def test_a_process_that_is_killed_leaves_nothing_to_be_asked_twice(expert: Exper
     assert len(expert.tasks("killed")) == 3
 
 
-def test_an_answer_that_does_not_fit_is_named_and_waited_for(expert: Expert, capsys: pytest.CaptureFixture) -> None:
+def test_an_annotation_that_does_not_fit_is_named_once_and_waited_for(
+    expert: Expert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    warned = threading.Event()
+
+    def warn(text: str) -> None:
+        warnings.append(text)
+        warned.set()
+
     def work(tasks: dict) -> None:
         # half a word
         expert.label(tasks[MEETING], ("da Quill", "PER"))
-        time.sleep(2.0)
+        assert warned.wait(timeout=120)
+        # some more looks at the server
+        time.sleep(0.2)
         expert.label(tasks[MEETING], ("Ada Quill", "PER"))
+
+    monkeypatch.setattr(label_studio_oracle.msg, "warn", warn)
 
     with working(expert, "wrong", work, count=1):
         (answer,) = make_oracle(expert, "wrong").ask(make_docs([MEETING]))
     assert ents(answer) == [("Ada Quill", "PER")]
-    said = " ".join(capsys.readouterr().out.split())
-    assert said.count("begins or ends within a word; with whole words it is 'Ada Quill'") == 1
+    (warning,) = warnings
+    assert "begins or ends within a word; with whole words it is 'Ada Quill'" in warning
 
 
 def test_when_the_time_is_over_it_says_what_to_do(expert: Expert) -> None:
     with pytest.raises(
-        LabelStudioOracleError, match=r"3 of 3 texts have no usable answer .*/projects/\d+/data, and give the same"
+        PendingAnnotationsError,
+        match=r"3 of 3 texts have no usable annotation .*/projects/\d+/data, and give",
     ):
         make_oracle(expert, "late", timeout=0.5).ask(make_docs())
     assert len(expert.tasks("late")) == 3
@@ -150,21 +163,21 @@ def test_an_expert_may_mark_one_entity_and_leave_the_rest_open(expert: Expert) -
 
 
 def test_a_project_with_other_labels_is_not_used(expert: Expert) -> None:
-    with pytest.raises(LabelStudioOracleError):
+    with pytest.raises(PendingAnnotationsError):
         make_oracle(expert, "labels", timeout=0.0).ask(make_docs([MEETING]))
     other = LabelStudioOracle(expert.url, ["ANIMAL"], project="labels")
     with pytest.raises(LabelStudioError, match=r"has the labels \['LOC', 'PER'\], and the oracle has \['ANIMAL'\]"):
         other.ask(make_docs([MEETING]))
 
 
-def test_a_personal_access_token_does_as_well(expert: Expert, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_personal_access_token_can_be_used(expert: Expert, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, expert.personal_token())
     with working(expert, "personal", lambda tasks: expert.label(tasks[MEETING], *PEOPLE), count=1):
         (answer,) = make_oracle(expert, "personal").ask(make_docs([MEETING]))
     assert ents(answer) == PEOPLE
 
 
-def test_no_text_and_white_space_are_not_asked(stand_in: StandIn) -> None:
+def test_white_space_alone_is_not_imported(stand_in: StandIn) -> None:
     oracle = make_oracle(Expert(stand_in.url, stand_in.token), "blank", timeout=0.0)
     assert oracle.ask([]) == []
     (blank,) = oracle.ask(make_docs([" \n "]))
@@ -181,7 +194,7 @@ def test_the_same_text_twice_is_one_task_and_two_docs(stand_in: StandIn) -> None
     assert len(stand_in.stored) == 1
 
 
-def test_where_two_experts_disagree_nothing_is_known(stand_in: StandIn) -> None:
+def test_words_on_which_two_experts_disagree_are_missing(stand_in: StandIn) -> None:
     expert = Expert(stand_in.url, stand_in.token)
 
     def work(tasks: dict) -> None:
@@ -194,7 +207,7 @@ def test_where_two_experts_disagree_nothing_is_known(stand_in: StandIn) -> None:
         stand_in.stored[number]["annotations"] += other
 
     oracle = make_oracle(expert, "two", timeout=0.0)
-    with pytest.raises(LabelStudioOracleError):
+    with pytest.raises(PendingAnnotationsError):
         oracle.ask(make_docs([MEETING]))
     work(expert.tasks("two"))
     (answer,) = oracle.ask(make_docs([MEETING]))
@@ -205,15 +218,14 @@ def test_where_two_experts_disagree_nothing_is_known(stand_in: StandIn) -> None:
 def test_a_server_that_is_away_for_a_while_is_waited_for(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr("spacy_llama_ner.experts.label_studio_oracle.WAITS", (0.0,))
-    monkeypatch.setattr(module, "SETTLE", 0.0)
+    monkeypatch.setattr(label_studio_oracle, "RETRY_WAITS", (0.0,))
     expert = Expert(stand_in.url, stand_in.token)
     oracle = make_oracle(expert, "away", timeout=0.0)
-    with pytest.raises(LabelStudioOracleError):
+    with pytest.raises(PendingAnnotationsError):
         oracle.ask(make_docs([MEETING]))
     expert.label(expert.tasks("away")[MEETING], *PEOPLE)
     oracle.timeout = 60.0
-    look = oracle._answers
+    look = oracle._collect
     calls: list[int] = []
 
     def stumble(*args: object) -> dict:
@@ -222,15 +234,16 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(
             stand_in.faults = [503] * 2
         return look(*args)
 
-    monkeypatch.setattr(oracle, "_answers", stumble)
+    monkeypatch.setattr(oracle, "_collect", stumble)
     (answer,) = oracle.ask(make_docs([MEETING]))
     assert ents(answer) == PEOPLE
     assert "Until then it is waited for" in " ".join(capsys.readouterr().out.split())
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WAITS", (0.0, 0.0))
+    """Failed requests are sent again at once, twice."""
+    monkeypatch.setattr(label_studio_oracle, "RETRY_WAITS", (0.0, 0.0))
 
 
 def test_without_a_token_nothing_is_sent(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,12 +254,12 @@ def test_without_a_token_nothing_is_sent(stand_in: StandIn, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8080", "file:///etc/passwd", "http://"])
-def test_what_is_no_address_is_refused(url: str) -> None:
+def test_an_invalid_address_is_refused(url: str) -> None:
     with pytest.raises(LabelStudioError, match="is no address of a server. Give one such as http://localhost:8080"):
         LabelStudioClient(url)
 
 
-def test_a_refused_token_is_not_tried_again(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_token_is_not_retried(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, "of-somebody-else")
     with pytest.raises(LabelStudioError, match="refuses the token .status 401.. Copy a valid one") as caught:
         LabelStudioClient(stand_in.url).find_project("any")
@@ -266,40 +279,42 @@ def test_a_personal_token_is_exchanged_and_again_when_it_has_run_out(
     assert len(stand_in.stored) == 1
 
 
-def test_what_passes_is_tried_again(stand_in: StandIn) -> None:
+@pytest.mark.usefixtures("no_waiting")
+def test_faults_that_pass_are_retried(stand_in: StandIn) -> None:
     stand_in.faults = [503, 429]
     assert LabelStudioClient(stand_in.url).find_project("any") is None
     assert len(stand_in.requests) == 3
 
 
-def test_what_does_not_pass_is_not(stand_in: StandIn) -> None:
+def test_other_faults_are_not_retried(stand_in: StandIn) -> None:
     stand_in.faults = [404]
     with pytest.raises(LabelStudioError, match="GET /api/projects/ at .* failed with status 404.*scripted"):
         LabelStudioClient(stand_in.url).find_project("any")
     assert len(stand_in.requests) == 1
 
 
-def test_tasks_are_never_sent_twice(stand_in: StandIn) -> None:
+def test_an_import_is_never_sent_again(stand_in: StandIn) -> None:
     stand_in.faults = [503]
-    with pytest.raises(LabelStudioSilentError):
+    with pytest.raises(LabelStudioUnavailableError):
         LabelStudioClient(stand_in.url).import_tasks(1, [{"data": {}}])
     assert len(stand_in.requests) == 1
 
 
 def test_a_redirection_is_not_followed(stand_in: StandIn) -> None:
     stand_in.faults = [302]
-    with pytest.raises(LabelStudioError, match="sends us on to http://elsewhere.example. Give that address"):
+    with pytest.raises(LabelStudioError, match="redirects to http://elsewhere.example. Give that address"):
         LabelStudioClient(stand_in.url).find_project("any")
 
 
+@pytest.mark.usefixtures("no_waiting")
 def test_a_server_that_is_not_there(stand_in: StandIn) -> None:
     server = LabelStudioClient("http://127.0.0.1:9")
-    with pytest.raises(LabelStudioSilentError, match="Is it running, and the address right.*goes on where it was"):
+    with pytest.raises(LabelStudioUnavailableError, match="Is it running, and the address right.*it goes on"):
         server.find_project("any")
 
 
 def test_all_pages_are_read(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PAGE", 2)
+    monkeypatch.setattr(label_studio_oracle, "PAGE_SIZE", 2)
     server = LabelStudioClient(stand_in.url)
     server.import_tasks(7, [{"data": {"text": str(i), "key": str(i)}} for i in range(5)])
     assert [task["data"]["key"] for task in server.tasks(7)] == ["0", "1", "2", "3", "4"]

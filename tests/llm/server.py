@@ -1,6 +1,6 @@
-"""A server that speaks OpenAI's chat completions and misbehaves as it is told to.
+"""A server with OpenAI's chat completions whose faults are scripted.
 
-`python -m tests.annotate.server` runs it alone, prints its address, and answers until it is ended.
+`python -m tests.llm.server` runs it alone: it prints its address and answers until it is ended.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class ScriptedServer:
     retry_after: str = "0.05"
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[str] = field(default_factory=list, repr=False)
-    asked: Counter[str] = field(default_factory=Counter)
-    most_at_once: int = 0
+    request_counts: Counter[str] = field(default_factory=Counter)
+    max_concurrent: int = 0
 
     def __enter__(self) -> ScriptedServer:
-        self._at_once = 0
+        self._concurrent = 0
         self._loop = asyncio.new_event_loop()
         self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
@@ -89,16 +89,16 @@ class ScriptedServer:
         body = json.loads(await reader.readexactly(int(size[1]) if size else 0) or b"{}")
         self.headers.append(head)
         self.bodies.append(body)
-        self._at_once += 1
-        self.most_at_once = max(self.most_at_once, self._at_once)
+        self._concurrent += 1
+        self.max_concurrent = max(self.max_concurrent, self._concurrent)
         try:
             return await self._respond(body, writer)
         finally:
-            self._at_once -= 1
+            self._concurrent -= 1
 
     async def _respond(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
         text = body["messages"][-1]["content"]
-        self.asked[text] += 1
+        self.request_counts[text] += 1
         await asyncio.sleep(self.delay)
         if refusal := self.refuse(body):
             status, message, code = (*refusal, None)[:3]
@@ -121,7 +121,7 @@ class ScriptedServer:
         return fault != CUT
 
     def _fault(self, part: str, text: str) -> Fault | None:
-        count = self.asked[text]
+        count = self.request_counts[text]
         return self.faults[part][count - 1] if count <= len(self.faults[part]) else None
 
 

@@ -1,4 +1,4 @@
-"""Which variant to take, and what it is called."""
+"""Which variant is the best, what variants are called, and what they cost beside an expert."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from spacy_llama_ner.llm.comparison import Money, Variant, VariantResult, find_best, short_names
-from spacy_llama_ner.llm.pricing import Expert, PriceList
-from spacy_llama_ner.report.prompts_page import render_comparison
+from spacy_llama_ner.llm.comparison import CostFormatter, Variant, VariantResult, find_best, short_names
+from spacy_llama_ner.llm.pricing import ExpertPrice, PriceList
+from spacy_llama_ner.report.prompts_page import render_prompt_comparison
 from tests.evaluate.reader import read
 
 EVIL = "<script>alert('1')</script>"
@@ -82,21 +82,25 @@ def test_a_name_has_the_parts_that_differ(variants: list[tuple[str, str, str]], 
     ],
 )
 def test_the_model_against_the_expert_is_a_figure(cost: float, said: str) -> None:
-    money = Money(PriceList(Path("p.yml"), "EUR", {}, Expert(minute=0.5, words_per_minute=40)))
-    told = money.beside_expert(result(0.5, cost=cost), words=400)
+    costs = CostFormatter(PriceList(Path("p.yml"), "EUR", {}, ExpertPrice(minute=0.5, words_per_minute=40)))
+    told = costs.compare_with_expert(result(0.5, cost=cost), words=400)
     assert told == f"For these 10 texts (400 words) {said}"
 
 
 def test_without_an_expert_there_is_nothing_beside() -> None:
-    assert Money(PriceList(Path("p.yml"), "EUR", {}, None)).beside_expert(result(0.5), words=400) is None
-    assert Money(None).beside_expert(result(0.5, cost=None), words=400) is None
+    assert (
+        CostFormatter(PriceList(Path("p.yml"), "EUR", {}, None)).compare_with_expert(result(0.5), words=400) is None
+    )
+    assert CostFormatter(None).compare_with_expert(result(0.5, cost=None), words=400) is None
 
 
-@pytest.mark.parametrize("money", [Money(None), Money(PriceList(Path("p.yml"), EVIL, {}, Expert(1, 1)))])
+@pytest.mark.parametrize(
+    "costs", [CostFormatter(None), CostFormatter(PriceList(Path("p.yml"), EVIL, {}, ExpertPrice(1, 1)))]
+)
 @pytest.mark.parametrize("cost", [None, 0.0, 3.0])
-def test_a_page_of_any_results(money: Money, cost: float | None) -> None:
+def test_a_page_of_any_results(costs: CostFormatter, cost: float | None) -> None:
     for results in ([result(0.0, cost=cost)], [result(0.5, cost=cost, name=EVIL), result(0.25, cost=cost)]):
-        page = render_comparison(results, find_best(results), title=EVIL, words=40, money=money)
+        page = render_prompt_comparison(results, find_best(results), title=EVIL, words=40, costs=costs)
         shown = read(page)
         assert EVIL in shown.shown
         assert "script" not in {tag for tag, _ in shown.tags}

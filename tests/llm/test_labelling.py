@@ -1,4 +1,4 @@
-"""From a text to a question, and from the reply to a Doc. What replies may look like: tests/annotate/formats."""
+"""From a text to a request, and from the reply to a Doc. What replies may look like: tests/llm/formats."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-from spacy_llama_ner.data.docbin import Summary
+from spacy_llama_ner.data.docbin import CorpusSummary
 from spacy_llama_ner.data.problems import ProblemReport
-from spacy_llama_ner.llm.backends.base import Reject, Reply, TryAgain
+from spacy_llama_ner.llm.backends.base import RejectedReplyError, Reply, RetryableError
 from spacy_llama_ner.llm.labelling import (
     LabelError,
     Labeller,
     NothingLabelledError,
-    account,
     label_texts,
     read_labels,
+    summarize_run,
 )
-from spacy_llama_ner.llm.prompts import Prompt
+from spacy_llama_ner.llm.prompts import LabellingPrompt
 from spacy_llama_ner.llm.reply_log import ReplyLog
 from spacy_llama_ner.llm.runner import Progress, RetryPolicy, Runner
 from tests.evaluate.sample import GOLD, gold_doc
@@ -32,20 +32,20 @@ NLP = spacy.blank("en")
 LABELS = {"NAME": "", "DATE": ""}
 
 
-def test_the_question_has_the_prompt_the_schema_and_the_text() -> None:
+def test_the_request_has_the_prompt_the_schema_and_the_text() -> None:
     doc = NLP("Call Ida")
-    question = Labeller(Prompt("entities"), LABELS).job(doc).question
-    assert question.messages == Prompt("entities").messages(doc, LABELS)
-    assert question.text == "Call Ida"
-    assert "NAME" in json.dumps(question.schema)
-    assert Labeller(Prompt("brackets"), LABELS).job(doc).question.schema is None
+    request = Labeller(LabellingPrompt("entities"), LABELS).make_job(doc).request
+    assert request.messages == LabellingPrompt("entities").messages(doc, LABELS)
+    assert request.text == "Call Ida"
+    assert "NAME" in json.dumps(request.schema)
+    assert Labeller(LabellingPrompt("brackets"), LABELS).make_job(doc).request.schema is None
 
 
 def test_a_longer_text_may_get_a_longer_reply_unless_it_is_said_how_long() -> None:
     short, long = NLP("Call Ida"), NLP("Call Ida " * 100)
-    labeller = Labeller(Prompt("words"), LABELS)
-    assert labeller.job(short).question.max_tokens < labeller.job(long).question.max_tokens
-    assert Labeller(Prompt("words"), LABELS, max_tokens=99).job(long).question.max_tokens == 99
+    labeller = Labeller(LabellingPrompt("words"), LABELS)
+    assert labeller.make_job(short).request.max_tokens < labeller.make_job(long).request.max_tokens
+    assert Labeller(LabellingPrompt("words"), LABELS, max_tokens=99).make_job(long).request.max_tokens == 99
 
 
 def test_examples_are_chosen_for_each_text() -> None:
@@ -56,9 +56,13 @@ def test_examples_are_chosen_for_each_text() -> None:
         asked.append(doc.text)
         return [example]
 
-    question = Labeller(Prompt("brackets"), LABELS, examples_for=examples_for).job(NLP("Wake Tomas")).question
+    request = (
+        Labeller(LabellingPrompt("brackets"), LABELS, select_examples=examples_for)
+        .make_job(NLP("Wake Tomas"))
+        .request
+    )
     assert asked == ["Wake Tomas"]
-    assert [message.content for message in question.messages[1:]] == [
+    assert [message.content for message in request.messages[1:]] == [
         "Call Ida Holm on Friday.",
         "Call [Ida Holm](NAME) on [Friday](DATE).",
         "Wake Tomas",
@@ -67,21 +71,21 @@ def test_examples_are_chosen_for_each_text() -> None:
 
 def test_entities_that_the_doc_had_are_replaced_and_every_word_is_annotated() -> None:
     doc = gold_doc(NLP, "Call Ida on Friday", [("Friday", "DATE")])
-    Labeller(Prompt("brackets"), LABELS).read(Reply("Call [Ida](NAME) on Friday", 1, 1, 0.1), doc)
+    Labeller(LabellingPrompt("brackets"), LABELS).parse(Reply("Call [Ida](NAME) on Friday", 1, 1, 0.1), doc)
     assert [(ent.text, ent.label_) for ent in doc.ents] == [("Ida", "NAME")]
     assert [token.ent_iob_ for token in doc] == ["O", "B", "O", "O"]
 
 
 def test_what_cannot_be_written_to_a_file_is_no_label() -> None:
     reply = Reply('[["Ida", "NA\\ud800ME"]]', 1, 1, 0.1)
-    labelled = Labeller(Prompt("entities"), LABELS).read(reply, NLP("Call Ida"))
+    labelled = Labeller(LabellingPrompt("entities"), LABELS).parse(reply, NLP("Call Ida"))
     assert [problem.problem for problem in labelled.problems] == ["label not allowed"]
     labelled.problems[0].detail.encode()
 
 
 def test_a_reply_in_another_format_is_rejected() -> None:
-    with pytest.raises(Reject, match="no JSON"):
-        Labeller(Prompt("words"), LABELS).read(Reply("Call Ida", 1, 1, 0.1), NLP("Call Ida"))
+    with pytest.raises(RejectedReplyError, match="no JSON"):
+        Labeller(LabellingPrompt("words"), LABELS).parse(Reply("Call Ida", 1, 1, 0.1), NLP("Call Ida"))
 
 
 def test_names_or_a_config_with_descriptions(tmp_path: Path) -> None:
@@ -137,16 +141,21 @@ def label(folder: Path, backend: ScriptedBackend, *texts: str | None) -> tuple[l
     report = ProblemReport("texts")
     with (
         ReplyLog(folder / "log") as log,
-        Runner(backend, log, patience=RetryPolicy(retries=0, attempts=2), progress=Progress(prices=Cents())) as run,
+        Runner(
+            backend, log, retry_policy=RetryPolicy(max_retries=0, max_attempts=2), progress=Progress(prices=Cents())
+        ) as runner,
     ):
-        docs = list(label_texts(numbered(), Labeller(Prompt("brackets"), {"NAME": ""}), run, report))
-    return docs, report, run
+        docs = list(label_texts(numbered(), Labeller(LabellingPrompt("brackets"), {"NAME": ""}), runner, report))
+    return docs, report, runner
 
 
 def test_docs_come_in_order_and_the_rest_is_reported_in_order(tmp_path: Path) -> None:
-    script = {"meet Lena": [TryAgain("down")], "call Tomas": ["Something else entirely", "call [Tomas](PERSON)"]}
+    script = {
+        "meet Lena": [RetryableError("down")],
+        "call Tomas": ["Something else entirely", "call [Tomas](PERSON)"],
+    }
     backend = ScriptedBackend(answer=mark_capitals, script=script)
-    docs, report, run = label(tmp_path, backend, None, "ask Ida", "meet Lena", "call Tomas", "rest", None)
+    docs, report, runner = label(tmp_path, backend, None, "ask Ida", "meet Lena", "call Tomas", "rest", None)
     assert [(doc.text, [ent.text for ent in doc.ents]) for doc in docs] == [
         ("ask Ida", ["Ida"]),
         ("call Tomas", []),
@@ -158,10 +167,10 @@ def test_docs_come_in_order_and_the_rest_is_reported_in_order(tmp_path: Path) ->
         (4, "label not allowed", "rejected"),
         (6, "unusable record", "rejected"),
     ]
-    summary = Summary()
+    summary = CorpusSummary()
     for doc in docs:
         summary.add(doc)
-    assert account(run, report, summary) == {
+    assert summarize_run(runner, report, summary) == {
         "questions": 4,
         "failed": 1,
         "replies": 4,
@@ -182,14 +191,14 @@ def test_docs_come_in_order_and_the_rest_is_reported_in_order(tmp_path: Path) ->
 
 def test_the_account_is_the_same_when_all_replies_were_there(tmp_path: Path) -> None:
     texts = ("ask Ida", "ask Ida", "call Tomas")
-    _, report, run = label(tmp_path, ScriptedBackend(answer=mark_capitals), *texts)
+    _, report, runner = label(tmp_path, ScriptedBackend(answer=mark_capitals), *texts)
     _, again, second = label(tmp_path, ScriptedBackend(), *texts)
-    assert second.progress.tally.asked == 0
-    assert account(second, again) == account(run, report)
-    assert account(run, report)["input_tokens"] == 20
+    assert second.progress.stats.new_replies == 0
+    assert summarize_run(second, again) == summarize_run(runner, report)
+    assert summarize_run(runner, report)["input_tokens"] == 20
 
 
 def test_where_no_text_got_labels_the_reason_is_said(tmp_path: Path) -> None:
-    backend = ScriptedBackend(script={"a": [TryAgain("down", "for repair")], "b": [TryAgain("down")]})
+    backend = ScriptedBackend(script={"a": [RetryableError("down", "for repair")], "b": [RetryableError("down")]})
     with pytest.raises(NothingLabelledError, match="None of 2 texts .* The first: down: for repair"):
         label(tmp_path, backend, "a", "b")

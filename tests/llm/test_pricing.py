@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from spacy_llama_ner.llm.pricing import Expert, ModelPrice, PriceError, read_prices
-from spacy_llama_ner.llm.runner import Prices
+from spacy_llama_ner.llm.pricing import ExpertPrice, ModelPrice, PriceError, read_prices
+from spacy_llama_ner.llm.runner import TokenPricing
 
 ASSET = Path(__file__).parents[2] / "assets" / "prices.yml"
 WHOLE = "currency: EUR\nexpert: {minute: 0.5, words_per_minute: 40}\nmodels:\n  gpt-4.1: {input: 2, output: 8.5}\n"
@@ -22,19 +22,19 @@ def test_a_price_list(path: Path) -> None:
     path.write_text(WHOLE, encoding="utf8")
     prices = read_prices(path)
     assert prices.currency == "EUR"
-    assert prices.of("gpt-4.1") == ModelPrice(2.0, 8.5)
-    assert prices.expert == Expert(0.5, 40.0)
+    assert prices.model_price("gpt-4.1") == ModelPrice(2.0, 8.5)
+    assert prices.expert == ExpertPrice(0.5, 40.0)
 
 
 def test_tokens_are_paid_by_the_million() -> None:
-    price: Prices = ModelPrice(input=2.0, output=8.0)
+    price: TokenPricing = ModelPrice(input=2.0, output=8.0)
     assert price.cost(1_000_000, 0) == 2.0
     assert price.cost(250_000, 500_000) == 4.5
     assert price.cost(0, 0) == 0
 
 
 def test_an_expert_is_paid_by_the_minute() -> None:
-    assert Expert(minute=0.5, words_per_minute=40).cost(80) == 1.0
+    assert ExpertPrice(minute=0.5, words_per_minute=40).cost(80) == 1.0
 
 
 def test_a_list_without_an_expert(path: Path) -> None:
@@ -45,14 +45,14 @@ def test_a_list_without_an_expert(path: Path) -> None:
 def test_what_answers_in_process_costs_nothing_unless_the_list_says_so(path: Path) -> None:
     path.write_text(WHOLE + "  local:big: {input: 1, output: 1}\n", encoding="utf8")
     prices = read_prices(path)
-    assert prices.of("local:smollm2-135m").cost(10**6, 10**6) == 0
-    assert prices.of("local:big").cost(10**6, 10**6) == 2
+    assert prices.model_price("local:smollm2-135m").cost(10**6, 10**6) == 0
+    assert prices.model_price("local:big").cost(10**6, 10**6) == 2
 
 
 def test_an_unknown_model_is_named_with_what_to_add(path: Path) -> None:
     path.write_text(WHOLE, encoding="utf8")
     with pytest.raises(PriceError, match=r"no price for the model 'gpt-5'; it lists gpt-4\.1\..*\n +gpt-5: \{input"):
-        read_prices(path).of("gpt-5")
+        read_prices(path).model_price("gpt-5")
 
 
 def test_the_list_that_comes_with_the_project() -> None:
@@ -68,7 +68,7 @@ def test_the_list_that_comes_with_the_project() -> None:
         ("currency: EUR", "the list lacks models"),
         ("currency: 3\nmodels: {}", "`currency` is 3, not a word"),
         ("currency: EUR\nmodels: [gpt]", r"`models` is \['gpt'\], not prices by name"),
-        ("currency: EUR\nmodels: {}\nexperts: {}", "the list has experts, which means nothing here"),
+        ("currency: EUR\nmodels: {}\nexperts: {}", "the list has experts, which is not known"),
         ("currency: EUR\nmodels: {gpt: 3}", "`models` 'gpt' is 3, not input, output with a colon"),
         ("currency: EUR\nmodels: {gpt: {input: 3}}", "`models` 'gpt' lacks output"),
         ("currency: EUR\nmodels: {gpt: {input: 3, output: -1}}", "output = -1, not a number from 0 on"),

@@ -1,4 +1,4 @@
-"""Texts that say nearly the same are found: all of them, and no others."""
+"""Written texts are parsed and checked: near-duplicates and what would do harm are rejected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_llama_ner.llm.backends.base import Reject
+from spacy_llama_ner.llm.backends.base import RejectedReplyError
 from spacy_llama_ner.llm.validation import NearDuplicates, TextValidator, read_list
 
 
@@ -46,8 +46,8 @@ LABELS = ["NAME", "DATE"]
 
 def check(*texts: object, with_entities: bool = True) -> list[tuple[str, list[tuple[str, str]]]]:
     """Texts and entities of what is good. Raises: Reject for the first that is not."""
-    checker = TextValidator(spacy.blank("en"), LABELS)
-    docs = [checker.check(text, with_entities=with_entities) for text in texts]
+    validator = TextValidator(spacy.blank("en"), LABELS)
+    docs = [validator.validate(text, with_entities=with_entities) for text in texts]
     return [(doc.text, [(ent.text, ent.label_) for ent in doc.ents]) for doc in docs]
 
 
@@ -68,7 +68,7 @@ def test_a_list_is_found_in_a_reply(reply: str) -> None:
 
 @pytest.mark.parametrize("reply", ["", "I cannot write such texts.", '{"texts": []}', '{"texts": "one"}'])
 def test_a_reply_without_a_list_is_rejected(reply: str) -> None:
-    with pytest.raises(Reject, match="no list of texts"):
+    with pytest.raises(RejectedReplyError, match="no list of texts"):
         read_list(reply)
 
 
@@ -103,7 +103,7 @@ def test_marks_and_records_are_read() -> None:
     ],
 )
 def test_what_would_do_harm_is_rejected(text: object, reason: str) -> None:
-    with pytest.raises(Reject, match=reason):
+    with pytest.raises(RejectedReplyError, match=reason):
         check(text)
 
 
@@ -112,12 +112,12 @@ def test_a_text_without_entities_is_good_where_none_were_asked_for() -> None:
 
 
 def test_the_second_of_two_that_are_nearly_the_same_is_rejected() -> None:
-    with pytest.raises(Reject, match="near-duplicate: 'Call Ida on Friday, please.'"):
+    with pytest.raises(RejectedReplyError, match="near-duplicate: 'Call Ida on Friday, please.'"):
         check("Call [Ida](NAME) on [Friday](DATE), please.", "Call [Ola](NAME) on [Friday](DATE), please!")
 
 
 def test_what_was_rejected_is_not_remembered() -> None:
-    checker = TextValidator(spacy.blank("en"), LABELS)
-    with pytest.raises(Reject):
-        checker.check("Call Ida on Friday.", with_entities=True)
-    assert checker.check("Call [Ida](NAME) on Friday.", with_entities=True).text == "Call Ida on Friday."
+    validator = TextValidator(spacy.blank("en"), LABELS)
+    with pytest.raises(RejectedReplyError):
+        validator.validate("Call Ida on Friday.", with_entities=True)
+    assert validator.validate("Call [Ida](NAME) on Friday.", with_entities=True).text == "Call Ida on Friday."

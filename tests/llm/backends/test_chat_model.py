@@ -1,4 +1,4 @@
-"""A base that writes."""
+"""Replies of a base: greedy and sampled, in batches, from its own chat template."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from spacy_llama_ner.base.check import fingerprint
 from spacy_llama_ner.base.load import load_shared
 from spacy_llama_ner.encoder import LlamaEncoder
-from spacy_llama_ner.llm.backends.base import Message, Refused
+from spacy_llama_ner.llm.backends.base import BackendRefusedError, Message
 from spacy_llama_ner.llm.backends.chat_model import ChatModel, EncodedPrompt
 from tests.conftest import build_tiny_llama
 from tests.llm.bases import STRICT, build_chat_llama
@@ -54,7 +54,7 @@ def test_a_template_without_system_turns(tmp_path: Path) -> None:
     strict = ChatModel(str(folder))
     ids = strict.encode([Message("system", "Find names."), Message("user", "Anna called.")])
     assert tokenizer.decode(ids) == "user: Find names.\n\nAnna called.</s>assistant: "
-    with pytest.raises(Refused, match="does not take the prompt: roles must alternate"):
+    with pytest.raises(BackendRefusedError, match="does not take the prompt: roles must alternate"):
         strict.encode([Message("user", "Anna called."), Message("user", "Who?")])
 
 
@@ -62,7 +62,7 @@ def test_a_reply_is_the_likeliest_subword_each_time(chat: ChatModel, folder: Pat
     """Reckoned without cache and padding, one subword after the other."""
     model = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    for prompt, (text, n_tokens, cut) in zip(prompts(chat), chat.reply(prompts(chat)), strict=True):
+    for prompt, (text, n_tokens, cut) in zip(prompts(chat), chat.generate(prompts(chat)), strict=True):
         ids = list(prompt.ids)
         for _ in range(n_tokens):
             with torch.inference_mode():
@@ -74,25 +74,25 @@ def test_a_reply_is_the_likeliest_subword_each_time(chat: ChatModel, folder: Pat
 
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
 def test_a_prompt_gets_the_same_reply_in_any_company(chat: ChatModel, temperature: float) -> None:
-    together = chat.reply(prompts(chat, temperature=temperature))
-    alone = [chat.reply([prompt])[0] for prompt in prompts(chat, temperature=temperature)]
+    together = chat.generate(prompts(chat, temperature=temperature))
+    alone = [chat.generate([prompt])[0] for prompt in prompts(chat, temperature=temperature)]
     assert together == alone
     assert len({text for text, _, _ in together}) == len(TEXTS)
 
 
 def test_each_reply_has_a_limit_of_its_own(chat: ChatModel) -> None:
-    long, short = chat.reply(prompts(chat, limit=12, texts=TEXTS[:1]) + prompts(chat, limit=3, texts=TEXTS[1:2]))
+    long, short = chat.generate(prompts(chat, limit=12, texts=TEXTS[:1]) + prompts(chat, limit=3, texts=TEXTS[1:2]))
     assert (long[1:], short[1:]) == ((12, True), (3, True))
-    assert chat.reply(prompts(chat, limit=12, texts=TEXTS[1:2]))[0][0].startswith(short[0])
+    assert chat.generate(prompts(chat, limit=12, texts=TEXTS[1:2]))[0][0].startswith(short[0])
 
 
 def test_a_reply_ends_where_the_model_ends_it(chat: ChatModel, monkeypatch: pytest.MonkeyPatch) -> None:
     (prompt,) = prompts(chat, texts=TEXTS[:1])
-    whole = chat.reply([prompt])[0][0]
+    whole = chat.generate([prompt])[0][0]
     ids = torch.tensor([prompt.ids])
     third = chat._model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=3)[0, -1]
-    monkeypatch.setattr(chat, "_ends", [int(third)])
-    text, n_tokens, cut = chat.reply([prompt])[0]
+    monkeypatch.setattr(chat, "_end_ids", [int(third)])
+    text, n_tokens, cut = chat.generate([prompt])[0]
     assert whole.startswith(text) and 0 < n_tokens <= 3 and not cut
 
 
@@ -100,16 +100,16 @@ def test_drawn_replies_differ_by_seed_and_follow_the_temperature(chat: ChatModel
     (plain,) = prompts(chat, texts=TEXTS[:1])
 
     def drawn(temperature: float) -> set[str]:
-        batch = [EncodedPrompt(plain.ids, plain.limit, temperature, str(seed)) for seed in range(6)]
-        return {text for text, _, _ in chat.reply(batch)}
+        batch = [EncodedPrompt(plain.ids, plain.max_new_tokens, temperature, str(seed)) for seed in range(6)]
+        return {text for text, _, _ in chat.generate(batch)}
 
     assert len(drawn(1.0)) == 6
-    assert drawn(1e-4) == {chat.reply([plain])[0][0]}
+    assert drawn(1e-4) == {chat.generate([plain])[0][0]}
 
 
 def test_greedy_and_drawn_prompts_go_together(chat: ChatModel) -> None:
     greedy, drawn = prompts(chat, texts=TEXTS[:1])[0], prompts(chat, texts=TEXTS[1:2], temperature=1.0)[0]
-    assert chat.reply([greedy, drawn]) == [*chat.reply([greedy]), *chat.reply([drawn])]
+    assert chat.generate([greedy, drawn]) == [*chat.generate([greedy]), *chat.generate([drawn])]
 
 
 def test_a_base_that_components_share_stays_as_it_was(folder: Path) -> None:
@@ -122,9 +122,9 @@ def test_a_base_that_components_share_stays_as_it_was(folder: Path) -> None:
     before = encoder.predict([doc])[0].copy()
     shared = load_shared(folder, fingerprint(folder), dtype=torch.float32, device=torch.device("cpu"))
     chat = ChatModel(str(folder))
-    first = chat.reply(prompts(chat))
+    first = chat.generate(prompts(chat))
     assert (encoder.predict([doc])[0] == before).all()
-    assert chat.reply(prompts(chat)) == first
+    assert chat.generate(prompts(chat)) == first
     assert shared.config._attn_implementation == "eager"
     assert not {p.data_ptr() for p in shared.parameters()} & {p.data_ptr() for p in chat._model.parameters()}
 
@@ -136,10 +136,10 @@ def test_settings_that_a_base_brings_for_sampling_are_left_aside(tmp_path: Path,
         encoding="utf8",
     )
     other = ChatModel(str(folder))
-    (ours,) = chat.reply(prompts(chat, texts=TEXTS[:1]))
-    (theirs,) = other.reply(prompts(other, texts=TEXTS[:1]))
+    (ours,) = chat.generate(prompts(chat, texts=TEXTS[:1]))
+    (theirs,) = other.generate(prompts(other, texts=TEXTS[:1]))
     assert ours[0].startswith(theirs[0])
-    assert other._ends == [1, 5]
+    assert other._end_ids == [1, 5]
 
 
 def test_a_base_without_a_chat_template(tiny_llama: Path) -> None:

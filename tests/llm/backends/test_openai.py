@@ -1,4 +1,4 @@
-"""The client, against a server that misbehaves in each way that servers do."""
+"""The client, against a server with all the faults that servers have."""
 
 from __future__ import annotations
 
@@ -15,11 +15,19 @@ from typing import Any
 
 import pytest
 
-from spacy_llama_ner.llm.backends.base import Message, NoAnswer, Question, Refused, Reject, Reply, TryAgain
+from spacy_llama_ner.llm.backends.base import (
+    BackendRefusedError,
+    ChatRequest,
+    Message,
+    NoReplyError,
+    RejectedReplyError,
+    Reply,
+    RetryableError,
+)
 from spacy_llama_ner.llm.backends.openai import OpenAIBackend
 from spacy_llama_ner.llm.reply_log import ReplyLog
 from spacy_llama_ner.llm.runner import Outcome, PromptJob, Runner
-from tests.llm.scripted import QUICK, ask_for
+from tests.llm.scripted import NO_WAITING, request_for
 from tests.llm.server import CUT, GARBAGE, HANG, Fault, ScriptedServer
 
 LIST = {"type": "array"}
@@ -31,37 +39,37 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def ask(url: str, *questions: Question, **settings: Any) -> list[Reply]:
-    """The replies to questions, one after the other. Raises what the backend raises."""
+def ask(url: str, *requests: ChatRequest, **settings: Any) -> list[Reply]:
+    """The replies to requests, one after the other. Raises what the backend raises."""
 
     async def all_of_them() -> list[Reply]:
         backend = OpenAIBackend(model="m", base_url=url, **settings)
         try:
-            return [await backend.ask(question) for question in questions]
+            return [await backend.complete(request) for request in requests]
         finally:
             await backend.close()
 
     return asyncio.run(all_of_them())
 
 
-def run(path: Path, server: ScriptedServer, *texts: str) -> list[Outcome[str]]:
-    """What becomes of questions about texts; only a reply with marks can be used."""
+def run_jobs(path: Path, server: ScriptedServer, *texts: str) -> list[Outcome[str]]:
+    """The outcomes of requests about texts; only a reply with marks can be used."""
 
     def read(reply: Reply) -> str:
         if "](" not in reply.text:
-            raise Reject("no marks", reply.text)
+            raise RejectedReplyError("no marks", reply.text)
         return reply.text
 
     backend = OpenAIBackend(model="m", base_url=server.url, timeout=0.5)
-    patience = replace(QUICK, attempts=3, retries=6)
-    with ReplyLog(path / "log") as log, Runner(backend, log, patience=patience) as run:
-        return list(run.answers(PromptJob(ask_for(text), read) for text in texts))
+    retry_policy = replace(NO_WAITING, max_attempts=3, max_retries=6)
+    with ReplyLog(path / "log") as log, Runner(backend, log, retry_policy=retry_policy) as runner:
+        return list(runner.run(PromptJob(request_for(text), read) for text in texts))
 
 
-def test_a_question_gets_its_reply_with_tokens_and_time() -> None:
+def test_a_request_gets_its_reply_with_tokens_and_time() -> None:
     said = (Message("system", "Mark."), Message("user", "Ask Ida."))
     with ScriptedServer() as server:
-        (reply,) = ask(server.url, Question(said, LIST, 50, "Ask Ida.", temperature=0.5))
+        (reply,) = ask(server.url, ChatRequest(said, LIST, 50, "Ask Ida.", temperature=0.5))
     assert (reply.text, reply.input_tokens, reply.output_tokens) == ("[Ask](NAME) [Ida](NAME).", 3, 2)
     assert 0 < reply.seconds < 60 and not reply.cut
     schema = {"name": "reply", "schema": LIST, "strict": True}
@@ -88,31 +96,31 @@ OF_REPLIES: list[tuple[Fault, str]] = [("", "empty reply"), ("I cannot help.", "
 
 
 @pytest.mark.parametrize(("fault", "reason"), FAULTS)
-def test_what_may_pass_is_to_be_tried_again(fault: Fault, reason: str) -> None:
-    with ScriptedServer(faults={"Ida": [fault]}) as server, pytest.raises(TryAgain, match=reason) as caught:
-        ask(server.url, ask_for("Ida"), timeout=0.5)
+def test_faults_that_may_pass_are_retryable(fault: Fault, reason: str) -> None:
+    with ScriptedServer(faults={"Ida": [fault]}) as server, pytest.raises(RetryableError, match=reason) as caught:
+        ask(server.url, request_for("Ida"), timeout=0.5)
     assert len(server.bodies) == 1, "the client's own retries are off"
-    assert caught.value.after == (0.05 if fault == 429 else None)
+    assert caught.value.retry_after == (0.05 if fault == 429 else None)
 
 
 @pytest.mark.parametrize(
     "turns", [*([fault] for fault, _ in FAULTS + OF_REPLIES), [429, 500, "", CUT, GARBAGE, "no"]]
 )
-def test_a_fault_is_got_over_by_asking_again(tmp_path: Path, turns: list[Fault]) -> None:
+def test_a_passing_fault_is_overcome_by_retrying(tmp_path: Path, turns: list[Fault]) -> None:
     with ScriptedServer(faults={"Ida": turns}) as server:
-        (outcome,) = run(tmp_path, server, "Ida")
+        (outcome,) = run_jobs(tmp_path, server, "Ida")
     assert outcome.value == "[Ida](NAME)"
-    assert server.asked["Ida"] == len(turns) + 1
+    assert server.request_counts["Ida"] == len(turns) + 1
 
 
 @pytest.mark.parametrize(("fault", "reason"), FAULTS + OF_REPLIES)
-def test_a_fault_that_stays_fails_its_question_and_no_other(tmp_path: Path, fault: Fault, reason: str) -> None:
+def test_a_lasting_fault_fails_its_request_and_no_other(tmp_path: Path, fault: Fault, reason: str) -> None:
     with ScriptedServer(faults={"Ida": [fault] * 9}) as server:
-        bad, good = run(tmp_path, server, "Ida", "Tomas")
+        bad, good = run_jobs(tmp_path, server, "Ida", "Tomas")
     assert bad.value is None
     assert re.search(reason, str(bad.failure))
-    # where the machine is slow, the time may be over before the server has read the question
-    assert server.asked["Ida"] == (3 if (fault, reason) in OF_REPLIES else 7) or fault == HANG
+    # where the machine is slow, the time may be over before the server has read the request
+    assert server.request_counts["Ida"] == (3 if (fault, reason) in OF_REPLIES else 7) or fault == HANG
     assert good.value == "[Tomas](NAME)"
 
 
@@ -121,10 +129,10 @@ def test_a_server_may_give_a_date_for_when_to_come_back() -> None:
     for said, least, most in ((later, 90, 101), ("soon", None, None), ("-5", 0, 0)):
         with (
             ScriptedServer(faults={"Ida": [429]}, retry_after=said) as server,
-            pytest.raises(TryAgain) as caught,
+            pytest.raises(RetryableError) as caught,
         ):
-            ask(server.url, ask_for("Ida"))
-        after = caught.value.after
+            ask(server.url, request_for("Ida"))
+        after = caught.value.retry_after
         assert after is None if least is None or most is None else after is not None and least <= after <= most
 
 
@@ -134,9 +142,9 @@ def test_a_server_may_give_a_date_for_when_to_come_back() -> None:
 def test_a_refusal_says_what_was_refused_and_why(status: int, said: str) -> None:
     with (
         ScriptedServer(refuse=lambda body: (status, said)) as server,
-        pytest.raises(Refused, match=f"refuses model 'm' \\(HTTP {status}\\).*{said}") as caught,
+        pytest.raises(BackendRefusedError, match=f"refuses model 'm' \\(HTTP {status}\\).*{said}") as caught,
     ):
-        ask(server.url, ask_for("Ida"))
+        ask(server.url, request_for("Ida"))
     assert ("OPENAI_API_KEY" in str(caught.value)) == (status != 404)
 
 
@@ -144,27 +152,30 @@ def test_without_credit_there_is_no_use_in_waiting() -> None:
     def refuse(body: dict[str, Any]) -> tuple[int, str, str]:
         return 429, "You exceeded your current quota", "insufficient_quota"
 
-    with ScriptedServer(refuse=refuse) as server, pytest.raises(Refused, match="exceeded your current quota"):
-        ask(server.url, ask_for("Ida"))
+    with (
+        ScriptedServer(refuse=refuse) as server,
+        pytest.raises(BackendRefusedError, match="exceeded your current quota"),
+    ):
+        ask(server.url, request_for("Ida"))
 
 
 def test_no_server_at_the_address_is_said_at_once() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    with pytest.raises(Refused, match=f"There is no server at {url}"):
-        ask(url, ask_for("Ida"))
-    with pytest.raises(Refused, match="There is no server|cannot be used"):
-        ask("nonsense", ask_for("Ida"))
+    with pytest.raises(BackendRefusedError, match=f"There is no server at {url}"):
+        ask(url, request_for("Ida"))
+    with pytest.raises(BackendRefusedError, match="There is no server|cannot be used"):
+        ask("nonsense", request_for("Ida"))
 
 
 def test_a_server_that_goes_away_later_may_come_back() -> None:
     async def ask_and_end(end: Callable[[], None], url: str) -> None:
         backend = OpenAIBackend(model="m", base_url=url)
-        await backend.ask(ask_for("Ida"))
+        await backend.complete(request_for("Ida"))
         end()
-        with pytest.raises(TryAgain, match="connection lost"):
-            await backend.ask(ask_for("Ida"))
+        with pytest.raises(RetryableError, match="connection lost"):
+            await backend.complete(request_for("Ida"))
         await backend.close()
 
     with ExitStack() as stack:
@@ -178,7 +189,7 @@ def refusing(part: str, said: str, status: int = 400) -> Callable[[dict[str, Any
 
 
 SAID = (Message("system", "Mark."), Message("user", "Ida"))
-ASKED = Question(SAID, LIST, 50, "Ida")
+ASKED = ChatRequest(SAID, LIST, 50, "Ida")
 
 
 @pytest.mark.parametrize(
@@ -198,10 +209,10 @@ def test_what_a_server_does_not_understand_is_left_out_from_then_on(part: str, s
     assert [part in str(body) for body in server.bodies] == [True, False, False]
 
 
-def test_other_faults_of_a_request_fail_that_question_alone() -> None:
+def test_other_faults_of_a_request_fail_that_request_alone() -> None:
     too_long = "This model's maximum context length is 512 tokens"
     with ScriptedServer(refuse=lambda body: (400, too_long) if "Ida" in str(body) else None) as server:
-        with pytest.raises(NoAnswer, match="HTTP 400: .*maximum context length"):
+        with pytest.raises(NoReplyError, match="HTTP 400: .*maximum context length"):
             ask(server.url, ASKED)
         # the schema was left out to see whether that was it, but it was not
         assert ["response_format" in body for body in server.bodies] == [True, False]
@@ -221,11 +232,11 @@ def test_other_faults_of_a_request_fail_that_question_alone() -> None:
 )
 def test_replies_that_are_not_all_there_are_still_replies(choice: dict[str, Any], text: str, cut: bool) -> None:
     with ScriptedServer(raw={"choices": [choice]}) as server:
-        (reply,) = ask(server.url, ask_for("Ida"))
+        (reply,) = ask(server.url, request_for("Ida"))
     assert (reply.text, reply.cut, reply.input_tokens) == (text, cut, 0)
 
 
 @pytest.mark.parametrize("raw", [{}, {"choices": []}, {"error": {"message": "overloaded"}}, [], {"choices": [{}]}])
 def test_an_answer_that_is_no_completion_is_no_reply(raw: Any) -> None:
-    with ScriptedServer(raw=raw) as server, pytest.raises(TryAgain, match="no chat completion"):
-        ask(server.url, ask_for("Ida"))
+    with ScriptedServer(raw=raw) as server, pytest.raises(RetryableError, match="no chat completion"):
+        ask(server.url, request_for("Ida"))

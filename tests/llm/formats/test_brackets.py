@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spacy_llama_ner.llm.backends.base import Reject
-from spacy_llama_ner.llm.formats.brackets import unmark
+from spacy_llama_ner.llm.backends.base import RejectedReplyError
+from spacy_llama_ner.llm.formats.brackets import read_marks
 from tests.llm.formats.check import ENTS, TEXT, gold, read, render
 
 MARKED = "Call [Ida Holm](NAME) on [Friday](DATE), or Ida on [5 May](DATE)."
@@ -85,12 +85,12 @@ def test_a_mark_around_nothing_is_left_out() -> None:
     ],
 )
 def test_a_reply_about_another_text_is_rejected(reply: str) -> None:
-    with pytest.raises(Reject, match="another text"):
+    with pytest.raises(RejectedReplyError, match="another text"):
         read("brackets", reply)
 
 
 def test_a_reply_that_was_cut_off_is_rejected_unless_the_text_was_whole() -> None:
-    with pytest.raises(Reject, match="cut off"):
+    with pytest.raises(RejectedReplyError, match="cut off"):
         read("brackets", MARKED[:-20], cut=True)
     assert read("brackets", f"{MARKED}\n{MARKED[:10]}", cut=True) == (ENTS, [])
 
@@ -102,6 +102,6 @@ def test_lines_of_the_text_stay_lines() -> None:
 
 
 def test_marks_are_found_at_their_places_in_the_plain_text() -> None:
-    plain, marks = unmark("a [b [c](NAME) d](DATE) [e] [f", text=None, labels=["NAME", "DATE"])
+    plain, marks = read_marks("a [b [c](NAME) d](DATE) [e] [f", text=None, labels=["NAME", "DATE"])
     assert plain == "a b c d [e] [f"
     assert {(plain[mark.start : mark.end], mark.label) for mark in marks} == {("c", "NAME"), ("b c d", "DATE")}

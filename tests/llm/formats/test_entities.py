@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from spacy_llama_ner.llm.backends.base import Reject
-from spacy_llama_ner.llm.formats import Entities
+from spacy_llama_ner.llm.backends.base import RejectedReplyError
+from spacy_llama_ner.llm.formats import EntitiesFormat
 from tests.llm.formats.check import ENTS, LABELS, TEXT, gold, read, render
 
 LIST = [{"text": text, "label": label} for text, label in ENTS]
@@ -58,7 +58,7 @@ def test_what_is_no_entity_is_left_out() -> None:
     ],
 )
 def test_a_reply_about_another_text_is_rejected(value: object) -> None:
-    with pytest.raises(Reject, match="another text"):
+    with pytest.raises(RejectedReplyError, match="another text"):
         read("entities", json.dumps(value))
 
 
@@ -69,17 +69,17 @@ def test_one_entity_too_many_is_only_left_out() -> None:
 
 @pytest.mark.parametrize("reply", ['{"answer": "none", "n": 3}', '{"entities": "none"}'])
 def test_json_of_another_shape_is_rejected(reply: str) -> None:
-    with pytest.raises(Reject, match="another shape"):
+    with pytest.raises(RejectedReplyError, match="another shape"):
         read("entities", reply)
 
 
 def test_a_list_that_was_cut_off_is_rejected_since_entities_are_missing() -> None:
-    with pytest.raises(Reject, match="cut off"):
+    with pytest.raises(RejectedReplyError, match="cut off"):
         read("entities", json.dumps(LIST)[:-10], cut=True)
 
 
 def test_the_schema_allows_the_labels_alone() -> None:
-    schema = Entities().schema(LABELS)
+    schema = EntitiesFormat().schema(LABELS)
     entity = schema["properties"]["entities"]["items"]
     assert entity["properties"]["label"]["enum"] == list(LABELS)
     assert entity["required"] == ["text", "label"]

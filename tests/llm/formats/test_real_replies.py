@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 
 from spacy_llama_ner.llm.backends.base import Reply
 from spacy_llama_ner.llm.labelling import Labeller
-from spacy_llama_ner.llm.prompts import Prompt
+from spacy_llama_ner.llm.prompts import LabellingPrompt
 from tests.llm.formats.check import NLP
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
@@ -27,14 +27,14 @@ def sentences(path: Path) -> list[list[tuple[str, str]]]:
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not there")
 def test_every_sentence_is_read_and_scores_what_its_source_says() -> None:
-    labeller = Labeller(Prompt("words"), LABELS)
+    labeller = Labeller(LabellingPrompt("words"), LABELS)
     gold = {tuple(word for word, _ in rows): rows for rows in sentences(DATA / "conll2003" / "train.txt")}
     problems: Counter[str] = Counter()
     right = found = wanted = 0
     silver = sentences(DATA / "llm_annotated" / "llama3.1-405b_conll2003_train.txt")
     for rows in silver:
         words = [word for word, _ in rows]
-        labelled = labeller.read(Reply(json.dumps(rows), 1, 1, 0.1), Doc(NLP.vocab, words=words))
+        labelled = labeller.parse(Reply(json.dumps(rows), 1, 1, 0.1), Doc(NLP.vocab, words=words))
         problems.update(problem.problem for problem in labelled.problems)
         ents = {(ent.start, ent.end, ent.label_) for ent in labelled.doc.ents}
         known = {

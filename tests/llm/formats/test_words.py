@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from spacy_llama_ner.llm.backends.base import Reject
-from spacy_llama_ner.llm.formats import Words
+from spacy_llama_ner.llm.backends.base import RejectedReplyError
+from spacy_llama_ner.llm.formats import WordsFormat
 from tests.llm.formats.check import ENTS, TEXT, gold, read, render
 
 TAGS = ["O", "B-NAME", "I-NAME", "O", "B-DATE", "O", "O", "O", "O", "B-DATE", "I-DATE", "O"]
@@ -16,7 +16,7 @@ PAIRS = [list(pair) for pair in zip(WORDS, TAGS, strict=True)]
 
 
 def test_a_gold_doc_is_rendered_and_read_back() -> None:
-    assert Words().show(gold()).startswith("`Call` `Ida` `Holm` `on`")
+    assert WordsFormat().format_text(gold()).startswith("`Call` `Ida` `Holm` `on`")
     assert json.loads(render("words", gold())) == {"tags": PAIRS}
     assert read("words", render("words", gold())) == (ENTS, [])
 
@@ -70,7 +70,7 @@ def test_an_o_ends_an_entity() -> None:
 def test_white_space_is_no_word() -> None:
     text = "Ida  Holm\n\nFriday"
     doc = gold(text, [("Friday", "DATE")])
-    assert Words().show(doc) == "`Ida` `Holm` `Friday`"
+    assert WordsFormat().format_text(doc) == "`Ida` `Holm` `Friday`"
     assert read("words", render("words", doc), text) == ([("Friday", "DATE")], [])
 
 
@@ -85,11 +85,11 @@ def test_white_space_is_no_word() -> None:
     ],
 )
 def test_what_cannot_be_matched_is_rejected(value: object, reason: str) -> None:
-    with pytest.raises(Reject, match=reason):
+    with pytest.raises(RejectedReplyError, match=reason):
         read("words", json.dumps(value))
 
 
 def test_a_list_that_was_cut_off_is_rejected() -> None:
-    with pytest.raises(Reject, match="cut off"):
+    with pytest.raises(RejectedReplyError, match="cut off"):
         read("words", json.dumps(PAIRS)[:-12])
     assert TEXT.endswith(".")

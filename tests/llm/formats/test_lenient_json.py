@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_llama_ner.llm.backends.base import Reject
-from spacy_llama_ner.llm.formats.loose_json import Loose, LooseReader, read_json
+from spacy_llama_ner.llm.backends.base import RejectedReplyError
+from spacy_llama_ner.llm.formats.lenient_json import LenientJSONReader, ParsedJSON, read_json
 
 ENTITY = {"text": "Ada", "label": "PERSON"}
 STRICT = json.dumps({"entities": [ENTITY]})
@@ -35,7 +35,7 @@ STRICT = json.dumps({"entities": [ENTITY]})
     ],
 )
 def test_it_is_found_and_forgiven(reply: str) -> None:
-    assert read_json(reply) == Loose({"entities": [ENTITY]})
+    assert read_json(reply) == ParsedJSON({"entities": [ENTITY]})
 
 
 @pytest.mark.parametrize(
@@ -64,18 +64,18 @@ def test_other_liberties(reply: str, value: object) -> None:
     ],
 )
 def test_of_a_reply_that_was_cut_off_only_what_is_complete_is_left(reply: str, value: object) -> None:
-    assert read_json(reply) == Loose(value, is_whole=False)
+    assert read_json(reply) == ParsedJSON(value, is_complete=False)
 
 
 @pytest.mark.parametrize("reply", ["", "There are no entities.", "PERSON: Ada", "}", "42", '"Ada"'])
 def test_where_there_is_none_the_reply_is_rejected(reply: str) -> None:
-    with pytest.raises(Reject, match="no JSON"):
+    with pytest.raises(RejectedReplyError, match="no JSON"):
         read_json(reply)
 
 
 def test_deep_nesting_is_no_way_to_break_it() -> None:
     for sign in "[{":
-        with pytest.raises(Reject, match="no JSON"):
+        with pytest.raises(RejectedReplyError, match="no JSON"):
             read_json(sign * 100_000)
 
 
@@ -90,12 +90,12 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_the_loose_reader_reads_strict_json_as_it_is(value: Any) -> None:
     said = json.dumps([value])
-    reader = LooseReader(said)
-    assert (reader.value(), reader.is_whole, reader.at) == ([value], True, len(said))
+    reader = LenientJSONReader(said)
+    assert (reader.value(), reader.is_complete, reader.at) == ([value], True, len(said))
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.text(alphabet="[]{}\"':, \\\nabu0"))
 def test_nothing_makes_it_fail_in_another_way(text: str) -> None:
-    with suppress(Reject):
+    with suppress(RejectedReplyError):
         assert isinstance(read_json("[" + text).value, list | dict)

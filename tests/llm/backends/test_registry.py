@@ -1,4 +1,4 @@
-"""Who answers."""
+"""Which backend a command's options name."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from spacy_llama_ner.llm.backends.local import LocalBackend
-from spacy_llama_ner.llm.backends.open import backend_name, open_backend
 from spacy_llama_ner.llm.backends.openai import OpenAIBackend
+from spacy_llama_ner.llm.backends.registry import backend_name, open_backend
 from tests.llm.bases import build_chat_llama
 
 
@@ -22,11 +22,11 @@ from tests.llm.bases import build_chat_llama
         ("small", None, "small"),
     ],
 )
-def test_a_model_in_this_process_is_called_so(model: str, base_url: str | None, name: str) -> None:
+def test_a_model_in_this_process_has_the_prefix_local(model: str, base_url: str | None, name: str) -> None:
     assert backend_name(model, base_url) == name
 
 
-def test_the_address_says_who_answers(tmp_path: Path) -> None:
+def test_the_address_decides_on_the_backend(tmp_path: Path) -> None:
     base = str(build_chat_llama(tmp_path / "base"))
     for model, base_url in ((base, "local"), (f"local:{base}", None)):
         backend = open_backend(model, base_url=base_url)
