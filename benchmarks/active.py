@@ -39,6 +39,8 @@ def main() -> None:
     parser.add_argument("--full", type=float, help="F1 on dev with all training data (0 to 1), for a line")
     parser.add_argument("--chart", type=Path, help="SVG file for the curves of up to four methods")
     args = parser.parse_args()
+    if args.chart is not None and args.chart.suffix != ".svg":
+        parser.error(f"The chart is drawn as SVG, not as {args.chart.name!r}. Give a name that ends with .svg.")
     folders: dict[str, list[Path]] = defaultdict(list)
     for folder in args.runs:
         folders[folder.name.rpartition("-")[0]].append(folder)

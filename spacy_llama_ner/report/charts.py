@@ -441,18 +441,19 @@ def chart_file(title: str, charts: Sequence[Chart], *, columns: int = 1) -> str:
         charts: One, which is drawn without its title, or more, each under its own.
         columns: Number of charts side by side.
     """
-    gap, heading = 24, 0 if len(charts) == 1 else 28
+    is_single = len(charts) == 1
+    margin, gap, heading = (0, 0, 0) if is_single else (16, 24, 28)
     rows = [charts[start : start + columns] for start in range(0, len(charts), columns)]
-    parts, y = [], 0
+    parts, y = [], margin
     for row in rows:
         for column, chart in enumerate(row):
-            x = column * (WIDTH + gap)
-            if heading:
-                parts.append(element("text", chart.title, class_="title", x=x + 1, y=y + 18))
+            x = margin + column * (WIDTH + gap)
+            if not is_single:
+                parts.append(element("text", chart.title, class_="title", x=x + 1, y=y + 12))
             size = {"x": x, "y": y + heading, "width": WIDTH, "height": chart.height}
             parts.append(element("svg", chart.content, viewBox=f"0 0 {WIDTH} {chart.height}", **size))
-        y += heading + max(chart.height for chart in row) + (gap if heading else 0)
-    height, width = y - (gap if heading else 0), columns * (WIDTH + gap) - gap
+        y += heading + max(chart.height for chart in row) + gap
+    width, height = 2 * margin + columns * (WIDTH + gap) - gap, y - gap + margin
     return element(
         "svg",
         element("title", title),
@@ -463,6 +464,6 @@ def chart_file(title: str, charts: Sequence[Chart], *, columns: int = 1) -> str:
         class_="chart",
         viewBox=f"0 0 {width} {height}",
         # a page that shows the file may scale it as it likes
-        width=2 * width if columns == 1 else width,
+        width=2 * width if is_single else width,
         role="img",
     )
