@@ -36,7 +36,7 @@ def _row(row: dict[str, Any]) -> list[str]:
     return [
         row["system"],
         *(f"{100 * row[key]:.1f}" for key in (ENTS_P, ENTS_R, ENTS_F)),
-        "" if row[ENTS_ECE] is None else f"{row['ents_ece']:.3f}",
+        "" if row[ENTS_ECE] is None else f"{row[ENTS_ECE]:.3f}",
         "" if failures is None else f"{failures} of {row['texts']}",
         f"{row['speed']:,.0f}",
         f"{row['minutes']:.1f}" if row["minutes"] else "none",

@@ -22,16 +22,17 @@ from spacy.cli.train import train
 from spacy.tokens import Doc, DocBin
 
 from benchmarks.results import Table, write
-from spacy_llama_ner.cli.app import read_docs, read_examples
-from spacy_llama_ner.data.docs import agreed, is_known, known_parts, match_words
+from spacy_llama_ner.cli.inputs import read_docs, read_examples
+from spacy_llama_ner.data.docs import annotated_mask, annotated_parts, merge_annotations, pair_by_words
 from spacy_llama_ner.evaluate.predict import predict_and_score
+from spacy_llama_ner.evaluate.scorer import ENTS_F, ENTS_P, ENTS_R
 
 MISSING = "components.llama_ner.model.loss.missing"
 # of each way: what becomes of a doc that is partly known, and what the loss does with missing words
 WAYS: dict[str, tuple[Callable[[Doc], Iterable[Doc]], str]] = {
     "left open (partial-label CRF)": (lambda doc: [doc], "sum"),
     "cut in the loss, read whole": (lambda doc: [doc], "split"),
-    "cut into docs": (known_parts, "sum"),
+    "cut into docs": (annotated_parts, "sum"),
     "taken as O": (lambda doc: [closed(doc)], "sum"),
 }
 
@@ -55,8 +56,8 @@ def main() -> None:
     gold = list(read_docs(args.gold))[: args.limit]
     corpora: dict[str, tuple[list[Doc], str]] = {"all known (gold)": (gold, "sum")}
     if args.silver:
-        pairs = [(doc, silver) for doc, silver in match_words(gold, read_docs(args.silver)) if silver is not None]
-        partial = [agreed(pair) for pair in pairs]
+        pairs = [(doc, silver) for doc, silver in pair_by_words(gold, read_docs(args.silver)) if silver is not None]
+        partial = [merge_annotations(pair) for pair in pairs]
         corpora = {"all known (gold)": ([doc for doc, _ in pairs], "sum")}
         corpora["silver as it is"] = ([silver for _, silver in pairs], "sum")
     else:
@@ -65,7 +66,7 @@ def main() -> None:
     for name, (make, missing) in WAYS.items():
         corpora[name] = ([part for doc in partial for part in make(doc)], missing)
     table = measure(corpora, args, parse_config_overrides(rest))
-    known = sum(sum(is_known(doc)) for doc in partial) / sum(len(doc) for doc in partial)
+    known = sum(sum(annotated_mask(doc)) for doc in partial) / sum(len(doc) for doc in partial)
     print(table.to_markdown())
     command = " ".join(["python -m benchmarks.partial", *sys.argv[1:]])
     write(
@@ -92,7 +93,7 @@ def measure(corpora: dict[str, tuple[list[Doc], str]], args: argparse.Namespace,
                 }
                 train(args.config, Path(folder) / "out", overrides={**overrides, **settings})
                 scores.append(score(Path(folder) / "out" / "model-best", args.test))
-        words = sum(sum(is_known(doc)) for doc in docs)
+        words = sum(sum(annotated_mask(doc)) for doc in docs)
         rows.append(
             [name, f"{len(docs):,}", f"{words:,}", *(_spread([each[i] for each in scores]) for i in range(3))]
         )
@@ -106,7 +107,7 @@ def score(model: Path, data: Path) -> list[float]:
     """Strict precision, recall and F1 on the docs of `data`, in percent."""
     nlp = spacy.load(model)
     scores = predict_and_score(nlp, read_examples(nlp, data))
-    return [100 * scores[name] for name in ("ents_p", "ents_r", "ents_f")]
+    return [100 * scores[key] for key in (ENTS_P, ENTS_R, ENTS_F)]
 
 
 def hidden(doc: Doc, share: float, rng: random.Random) -> Doc:

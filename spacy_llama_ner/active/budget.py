@@ -15,8 +15,9 @@ import srsly
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..data.docs import index_by_words, copy_to_vocab, pair_by_words, unlabelled
+from ..data.docs import copy_to_vocab, index_by_words, pair_by_words, unlabelled
 from ..data.files import atomic_write
+from ..evaluate.scorer import ENTS_F, ENTS_TOKEN_ACC
 from ..llm.pricing import ExpertPrice, PriceError, PriceList, read_prices
 from .config import ActiveLearningConfig, ConfigError, read_corpus
 from .training import evaluate_pipeline, fit_new, make_mixture
@@ -268,8 +269,8 @@ def _row(line: Line, share: float, group: Sequence[Mapping[str, Any]], costs: Co
         folds=len(group),
         sentences=mean(result["sentences"] for result in group),
         words=words,
-        f=Mean.of([result["ents_f"] for result in group]),
-        accuracy=Mean.of([result["ents_token_acc"] for result in group]),
+        f=Mean.of([result[ENTS_F] for result in group]),
+        accuracy=Mean.of([result[ENTS_TOKEN_ACC] for result in group]),
         loss=None if None in losses else Mean.of(losses),
         cost=costs.of(words, silver=silver),
     )

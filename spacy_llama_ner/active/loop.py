@@ -13,6 +13,7 @@ from spacy.tokens import Doc
 from thinc.api import Optimizer
 
 from ..data.docs import unlabelled, words_of
+from ..evaluate.scorer import ENTS_F
 from .acquisition import Score, Unit, price, select
 from .config import ActiveLearningConfig, ConfigError, read_corpus
 from .oracle import Oracle, check_answers
@@ -147,7 +148,7 @@ class Loop:
         if self._allowance(after) >= settings.total:
             self.reason = SPENT
         elif has_converged(
-            [line["dev"]["ents_f"] for line in self.history],
+            [line["dev"][ENTS_F] for line in self.history],
             min_rounds=settings.min_rounds,
             patience=settings.patience,
             min_gain=settings.min_gain,

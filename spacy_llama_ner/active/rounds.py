@@ -17,6 +17,7 @@ from spacy.vocab import Vocab
 
 from ..data.docbin import write_docbin
 from ..data.files import atomic_dir, atomic_write
+from ..evaluate.scorer import ENTS_F
 from .training import Filtered
 
 
@@ -161,7 +162,7 @@ def publish(output: Path, rounds: Sequence[Round], *, gold: Sequence[Doc]) -> Ro
     if gold:
         write_docbin(gold, output / GOLD)
     best = best_of(rounds)
-    mark: dict[str, Any] = {"round": best.number, "ents_f": history[best.number]["dev"]["ents_f"]}
+    mark: dict[str, Any] = {"round": best.number, ENTS_F: history[best.number]["dev"][ENTS_F]}
     path = output / MARK
     if not (output / BEST).is_dir() or not path.is_file() or srsly.read_json(path) != mark:
         with atomic_dir(output / BEST) as copy:
@@ -173,4 +174,4 @@ def publish(output: Path, rounds: Sequence[Round], *, gold: Sequence[Doc]) -> Ro
 
 def best_of(rounds: Sequence[Round]) -> Round:
     """The best round by F1 on dev. All are over."""
-    return rounds[find_best([(each.result or {})["dev"]["ents_f"] for each in rounds])]
+    return rounds[find_best([(each.result or {})["dev"][ENTS_F] for each in rounds])]

@@ -17,8 +17,9 @@ from spacy.training.loop import create_train_batches, train_while_improving
 from thinc.api import fix_random_seed
 from tqdm import tqdm
 
-from ..data.docs import copy_to_vocab, annotated_mask, unlabelled, words_of
+from ..data.docs import annotated_mask, copy_to_vocab, unlabelled, words_of
 from ..evaluate.predict import PATIENCE, predict_and_score
+from ..evaluate.scorer import ENTS_KEYS
 from ..pipeline.llama_ner import only_component
 from ..training.curve_logger import scores_and_loss
 from .config import ActiveLearningConfig, ConfigError
@@ -173,11 +174,8 @@ def mask(doc: Doc, ranges: Sequence[tuple[int, int]]) -> Doc:
     return copy
 
 
-KEYS = ("ents_p", "ents_r", "ents_f", "ents_token_acc", "ents_per_type")
-
-
 def evaluate_pipeline(nlp: Language, examples: Sequence[Example]) -> dict[str, Any]:
     """Strict scores of whole entities and accuracy of words, 0 to 1, and the mean `loss` of a word, on gold data."""
     ner = only_component(nlp, wanted_by="Active learning")
     scores, loss = scores_and_loss(partial(predict_and_score, nlp), ner, examples)
-    return {**{key: scores[key] for key in KEYS}, "loss": loss}
+    return {**{key: scores[key] for key in ENTS_KEYS}, "loss": loss}

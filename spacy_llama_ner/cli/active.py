@@ -16,6 +16,7 @@ from ..active.loop import LIMITS, Loop
 from ..active.rounds import BEST, Round, best_of, publish
 from ..data.files import RunManifest, atomic_write
 from ..evaluate.predict import percent
+from ..evaluate.scorer import ENTS_F
 from ..report.active_page import write_budget, write_history
 from .app import CONFIG_OVERRIDES, Code, GpuId, Prices, SilverCost, app
 from .hub import push
@@ -72,7 +73,7 @@ def active_learn(
 
 def _print_round(this: Round, best: Round) -> None:
     result, minutes = this.result or {}, sum(this.seconds.values()) / 60
-    gold, f = result["gold"], percent(result["dev"]["ents_f"])
+    gold, f = result["gold"], percent(result["dev"][ENTS_F])
     scores = f"F1 {f} on dev with {gold['words']:,} words of gold ({gold['sentences']:,} sentences)"
     note = ", the best so far" if best.number == this.number else ""
     msg.info(f"Round {this.number}: {scores}, {minutes:.1f} minutes{note}")
@@ -107,7 +108,7 @@ def budget(
     results = []
     for cell, result in measure_budget(plan, folds, output):
         results.append((cell, result))
-        msg.info(f"Fold {cell.fold}, {cell.line}, {100 * cell.share:g}% gold: F1 {percent(result['ents_f'])}")
+        msg.info(f"Fold {cell.fold}, {cell.line}, {100 * cell.share:g}% gold: F1 {percent(result[ENTS_F])}")
     rows = make_rows(results, costs)
     saturated = saturation(rows)
     with atomic_write(output / "budget.json") as partial:

@@ -23,7 +23,7 @@ from ..data.files import atomic_write
 from ..data.problems import ProblemReport
 from ..data.span_alignment import read_json_docs
 from ..evaluate.predict import HEADER, count_gold, score_rows
-from ..evaluate.scorer import seqeval_score
+from ..evaluate.scorer import ENTS_PER_TYPE, seqeval_score
 from .app import GoldData, JsonOutput, Lang, NSents, app
 from .inputs import InputError, blank_language, check_output_file, corpus_files, read_corpus
 
@@ -215,7 +215,7 @@ def pair(
     msg.good(f"{folder}: {len(pairs):,} docs with both labels")
     if scores["unmatched"]:
         msg.warn(f"{scores['unmatched']:,} docs of {silver} are not in {gold}, and are left out")
-    if scores["ents_per_type"] is not None:
+    if scores[ENTS_PER_TYPE] is not None:
         msg.table(
             score_rows(scores, count_gold(examples)), header=HEADER, divider=True, aligns=("l", "r", "r", "r", "r")
         )

@@ -14,7 +14,7 @@ from ..data.docs import unlabelled
 from ..data.errors import LlamaNERError
 from ..evaluate.matching import Tally
 from ..evaluate.predict import percent
-from ..evaluate.scorer import seqeval_score
+from ..evaluate.scorer import ENTS_F, ENTS_P, ENTS_PER_TYPE, ENTS_R, seqeval_score
 from ..evaluate.significance import f1_interval, tally_sentences
 from ..training.corpus import draw
 from .examples import filter_labels, make_selector
@@ -148,12 +148,12 @@ def evaluate_variant(variant: Variant, gold: Sequence[Doc], *, labeller: Labelle
     unanswered = Counter(str(each.failure) for each in outcomes if each.failure and not each.replies)
     return VariantResult(
         variant=variant,
-        p=scores["ents_p"],
-        r=scores["ents_r"],
-        f=scores["ents_f"],
+        p=scores[ENTS_P],
+        r=scores[ENTS_R],
+        f=scores[ENTS_F],
         low=low,
         high=high,
-        per_type=scores["ents_per_type"],
+        per_type=scores[ENTS_PER_TYPE],
         texts=len(gold),
         lost=sum(outcome.value is None for outcome in outcomes),
         replies=len(replies),
