@@ -161,10 +161,10 @@ def init(model: EncoderModel, X: list[Doc] | None = None, Y: list[Floats2d] | No
 
 
 def with_vector_cache(forward: Forward) -> Forward:
-    """Let a layer predict with the vectors that a `llama_reader` has put into its cache, as far as it has.
+    """Let a layer predict with vectors that a `llama_reader` has put into its cache.
 
     Args:
-        forward: Computes the vectors of docs that are not in the cache, and all vectors in training.
+        forward: Computes the vectors of docs that are not all in the cache, and those of all docs in training.
 
     Returns:
         The wrapped function. In training it empties the cache, whose vectors go out of date.
