@@ -16,7 +16,7 @@ from ..evaluate.matching import Tally
 from ..evaluate.predict import percent
 from ..evaluate.scorer import ENTS_F, ENTS_P, ENTS_PER_TYPE, ENTS_R, seqeval_score
 from ..evaluate.significance import f1_interval, tally_sentences
-from ..training.corpus import draw
+from ..training.corpus import stratified_sample
 from .examples import filter_labels, make_selector
 from .labelling import Labeller, SelectExamples
 from .pricing import PriceList
@@ -259,9 +259,12 @@ def plan_comparison(
             examples[by] = None
             continue
         selected = make_selector(pool, shots=shots, by=by, labels=labels).select_all(sample)
-        by_text = {doc.text: shown for doc, shown in selected}
-        examples[by] = lambda doc, by_text=by_text: by_text[doc.text]  # type: ignore[misc]
+        examples[by] = _lookup({doc.text: shown for doc, shown in selected})
     return ComparisonPlan(sample, labels, loaded, examples, max_tokens)
+
+
+def _lookup(examples: Mapping[str, Sequence[Doc]]) -> SelectExamples:
+    return lambda doc: examples[doc.text]
 
 
 def sample_docs(docs: Sequence[Doc], limit: int) -> list[Doc]:
@@ -269,7 +272,7 @@ def sample_docs(docs: Sequence[Doc], limit: int) -> list[Doc]:
     if len(docs) <= limit:
         return list(docs)
     strata = [tuple(sorted({ent.label_ for ent in doc.ents})) for doc in docs]
-    return [docs[i] for i in draw(strata, limit / len(docs), seed=0)]
+    return [docs[i] for i in stratified_sample(strata, limit / len(docs), seed=0)]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..data.files import atomic_write
-from ..training.corpus import draw
+from ..training.corpus import stratified_sample
 from .backends.base import ChatRequest, RejectedReplyError, Reply
 from .formats.base import object_schema
 from .labelling import LABELS_SECTION, NO_USABLE_REPLY, LabelError, labels_from_config, read_config
@@ -339,7 +339,7 @@ def split_docs(docs: Sequence[Doc], config: SynthesisConfig) -> dict[str, list[D
     if not config.dev or len(docs) < 2:
         return {"train": list(docs), "dev": []}
     strata = [tuple(sorted({ent.label_ for ent in doc.ents})) for doc in docs]
-    dev = set(draw(strata, config.dev, config.seed))
+    dev = set(stratified_sample(strata, config.dev, seed=config.seed))
     return {
         "train": [doc for i, doc in enumerate(docs) if i not in dev],
         "dev": [doc for i, doc in enumerate(docs) if i in dev],
