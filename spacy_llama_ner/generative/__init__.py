@@ -1,4 +1,4 @@
-"""A base that answers: entities by generation, in the format that it was asked for."""
+"""A base that generates: it is prompted for the entities of a text, and answers in a format."""
 
 from .architectures import GenerativeTagger
 from .formats import BioLines, InlineBrackets

@@ -1,10 +1,13 @@
-"""`spacy_llama_ner.GenerativeTagger.v1`: a decoder that is asked for the entities of a text, and answers."""
+"""`GenerativeTagger.v1`: a decoder that is prompted for the entities of a text.
+
+As a thinc model it gives log-probabilities of right answers, for training. `generative.predict` has it generate.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
 from thinc.types import Floats1d
@@ -20,7 +23,7 @@ from .settings import GeneratorSettings
 if TYPE_CHECKING:
     from .modules import Generator, Targets
 
-GeneratorModel = Model["Targets", Floats1d]
+GeneratorModel: TypeAlias = Model["Targets", Floats1d]
 
 
 def GenerativeTagger(
@@ -36,19 +39,31 @@ def GenerativeTagger(
     save_base: bool = False,
     quantization: Quantization | None = None,
 ) -> GeneratorModel:
-    """A decoder with the Llama layout and its causal mask, under its own chat template.
+    """Build a decoder with the Llama layout and its causal mask, under its own chat template.
 
-    format: how an answer is written: `InlineBrackets.v1` or `BioLines.v1`.
-    system: what the base is told to do; null for words that suit the format. The labels are listed behind it.
-    constrained: whether an answer can only be one of the format, with words of the text and known labels. Otherwise
-        anything can be written, and what does not parse is counted.
-    window: the most words that are asked about together; a longer doc is cut, if it can be at the end of a sentence.
-    base, revision, lora, dtype, merge, save_base, quantization: as for `LlamaEncoder.v1`. The base needs a chat
-        template and its output layer, and is shared with all who stand on it.
+    Nothing is loaded before `initialize` or `from_bytes`.
 
-    As a thinc model it gives the log-probability of each subword of the answers in some lessons, one after the other.
-    `generative.answering` has it write. Nothing is loaded before `initialize` or `from_bytes`. Raises ValueError on
-    settings that make no sense.
+    Args:
+        format: How an answer is written: `InlineBrackets.v1` or `BioLines.v1`.
+        base: As for `LlamaEncoder.v1`. The base needs a chat template and its output layer. It is in memory once for
+            all models on it.
+        revision: As for `LlamaEncoder.v1`.
+        system: The system prompt, which the list of labels is added to; null for one that suits the format.
+        constrained: Whether an answer can only be one of the format, with words of the text and known labels.
+            Otherwise anything can be generated, and answers that cannot be parsed are counted.
+        window: The most words in a prompt. A longer doc is split, if possible at the end of a sentence.
+        lora: As for `LlamaEncoder.v1`.
+        dtype: As for `LlamaEncoder.v1`.
+        merge: As for `LlamaEncoder.v1`.
+        save_base: As for `LlamaEncoder.v1`.
+        quantization: As for `LlamaEncoder.v1`.
+
+    Returns:
+        A model that gives the log-probabilities of the subwords of all answers in `Targets`, one after the other,
+        fp32 [n_subwords].
+
+    Raises:
+        ValueError: If a setting makes no sense, or settings contradict each other.
     """
     settings = GeneratorSettings(
         base=base,
@@ -72,7 +87,7 @@ def GenerativeTagger(
     )
 
 
-def _build_saved(settings: GeneratorSettings, spec: dict[str, Any]) -> Any:
+def _build_saved(settings: GeneratorSettings, spec: dict[str, Any]) -> Generator:
     from .modules import build_saved
 
     return build_saved(settings, spec)
@@ -82,28 +97,36 @@ def init(model: GeneratorModel, X: Targets | None = None, Y: Floats1d | None = N
     """Load the base and put a fresh adapter on it."""
     from .modules import build_new
 
-    cast(TorchShim, model.shims[0]).set_module(build_new(model.attrs["settings"]))
+    _shim(model).set_module(build_new(model.attrs["settings"]))
 
 
 def forward(
-    model: GeneratorModel, lessons: Targets, is_train: bool
+    model: GeneratorModel, targets: Targets, is_train: bool
 ) -> tuple[Floats1d, Callable[[Floats1d], Targets]]:
-    """Log-probabilities of the right answers; the callback sends their gradients into the adapter."""
-    told, backprop_torch = cast(TorchShim, model.shims[0])(ArgsKwargs(tuple(lessons), {}), is_train)
+    """Compute log-probabilities of right answers, fp32 [n_subwords]; the callback takes their gradients."""
+    log_probs, backprop_torch = _shim(model)(ArgsKwargs(tuple(targets), {}), is_train)
 
-    def backprop(d_told: Floats1d) -> Targets:
-        gradient = xp2torch(d_told, device=told.device)
-        backprop_torch(ArgsKwargs(((told,),), {"grad_tensors": (gradient,)}))
-        return lessons
+    def backprop(d_log_probs: Floats1d) -> Targets:
+        gradient = xp2torch(d_log_probs, device=log_probs.device)
+        backprop_torch(ArgsKwargs(((log_probs,),), {"grad_tensors": (gradient,)}))
+        return targets
 
-    return cast(Floats1d, torch2xp(told.detach())), backprop
+    return cast(Floats1d, torch2xp(log_probs.detach())), backprop
 
 
 def get_generator(model: GeneratorModel) -> Generator:
-    """The torch side. Raises ValueError while the model has no weights."""
-    return cast("Generator", cast(TorchShim, model.shims[0]).module)
+    """Return the torch module of a `GenerativeTagger`.
+
+    Raises:
+        ValueError: If it has no weights yet.
+    """
+    return _shim(model).module
 
 
 def has_generator(model: GeneratorModel) -> bool:
-    """Whether the model has weights."""
-    return cast(TorchShim, model.shims[0]).has_module
+    """Return whether a `GenerativeTagger` has been initialized or loaded."""
+    return _shim(model).has_module
+
+
+def _shim(model: GeneratorModel) -> TorchShim[Generator]:
+    return cast("TorchShim[Generator]", model.shims[0])

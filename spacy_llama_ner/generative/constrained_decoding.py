@@ -2,13 +2,13 @@
 
 The idea is that of Willard and Louf (2023, https://arxiv.org/abs/2307.09702): an automaton runs beside the decoder
 and masks its logits. This automaton is made of the words of the text, so that an answer can copy nothing else. Each
-piece has one spelling in subwords, the one that training uses, which keeps it small: no vocabulary is searched.
+piece is tokenized in one way, the one that training uses, which keeps it small: no vocabulary is searched.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -18,58 +18,80 @@ from .formats import AnswerFormat
 if TYPE_CHECKING:
     from torch import Tensor
 
-Encode = Callable[[str], tuple[int, ...]]
-Thread = tuple[tuple[int, ...], Any]
+# subwords that are left of a piece, and the state after it; None at the end
+_Branch: TypeAlias = tuple[tuple[int, ...], Any]
 
 
 class ConstrainedPath:
     """All the ways in which an answer about one chunk can go on.
 
-    encode: subwords of a piece. end: the subword that ends an answer.
+    Args:
+        format: The format of the answer.
+        chunk: The chunk.
+        labels: The labels.
+        tokenize: Gives the subwords of a piece.
+        end: The subword that ends an answer.
+
+    Attributes:
+        end: The subword that ends an answer.
     """
 
     def __init__(
-        self, format: AnswerFormat, chunk: Chunk, labels: Sequence[str], *, encode: Encode, end: int
+        self,
+        format: AnswerFormat,
+        chunk: Chunk,
+        labels: Sequence[str],
+        *,
+        tokenize: Callable[[str], tuple[int, ...]],
+        end: int,
     ) -> None:
+        self.end = end
         self._format = format
         self._chunk = chunk
         self._labels = labels
-        self._encode = encode
-        self.end = end
-        self._threads = self._open([((), format.start)])
+        self._tokenize = tokenize
+        self._branches = self._expand([((), format.start)])
 
     @property
     def allowed(self) -> list[int]:
-        """The subwords that may come next; none behind the end."""
-        return list(dict.fromkeys(subwords[0] for subwords, _ in self._threads))
+        """The subwords that may come next; none after the end."""
+        return list(dict.fromkeys(subwords[0] for subwords, _ in self._branches))
 
-    def take(self, subword: int) -> None:
-        """Go on with one of `allowed`."""
-        self._threads = self._open([(rest[1:], state) for rest, state in self._threads if rest[0] == subword])
+    def advance(self, subword: int) -> None:
+        """Go on with a subword, one of `allowed`."""
+        self._branches = self._expand([(rest[1:], state) for rest, state in self._branches if rest[0] == subword])
 
-    def _open(self, threads: list[Thread]) -> list[Thread]:
-        """`threads` with what comes next in place of those that have nothing left to be written."""
-        opened: dict[Thread, None] = {}
-        waiting = threads[::-1]
+    def _expand(self, branches: list[_Branch]) -> list[_Branch]:
+        """Replace branches whose piece is complete by those that may follow."""
+        expanded: dict[_Branch, None] = {}
+        waiting = branches[::-1]
         while waiting:
             rest, state = waiting.pop()
             if rest:
-                opened[rest, state] = None
+                expanded[rest, state] = None
             elif state is not None:
                 steps = self._format.steps(state, self._chunk, self._labels)
-                waiting.extend((self._encode(piece), behind) for piece, behind in steps)
+                waiting.extend((self._tokenize(piece), following) for piece, following in steps)
                 if self._format.is_end(state, self._chunk):
                     waiting.append(((self.end,), None))
-        return list(opened)
+        return list(expanded)
 
 
-def keep_allowed(scores: Tensor, walks: Sequence[ConstrainedPath]) -> Tensor:
-    """`scores`, [n_rows, n_subwords], with minus infinity at what the walk of a row does not allow."""
+def mask_logits(logits: Tensor, paths: Sequence[ConstrainedPath]) -> Tensor:
+    """Set the logits of subwords that are not allowed to minus infinity.
+
+    Args:
+        logits: [n_rows, n_subwords].
+        paths: The path of each row.
+
+    Returns:
+        The masked logits, [n_rows, n_subwords].
+    """
     import torch
 
-    allowed = [walk.allowed for walk in walks]
-    rows = torch.from_numpy(np.repeat(np.arange(len(walks)), [len(each) for each in allowed])).to(scores.device)
-    columns = torch.tensor([subword for each in allowed for subword in each], device=scores.device)
-    kept = torch.full_like(scores, -torch.inf)
-    kept[rows, columns] = scores[rows, columns]
-    return kept
+    allowed = [path.allowed for path in paths]
+    rows = torch.from_numpy(np.repeat(np.arange(len(paths)), [len(each) for each in allowed])).to(logits.device)
+    columns = torch.tensor([subword for each in allowed for subword in each], device=logits.device)
+    masked = torch.full_like(logits, -torch.inf)
+    masked[rows, columns] = logits[rows, columns]
+    return masked

@@ -1,80 +1,116 @@
-"""What a format of answers is.
+"""The formats of answers, `InlineBrackets.v1` and `BioLines.v1`.
 
 A format is a small nondeterministic automaton. From each state there are steps: a piece of text that may come next,
-and the state behind it. One and the same automaton says which subwords may be written, and what was written.
+and the state after it. One and the same automaton says which subwords may be generated (`constrained_decoding`), and
+what an answer means (`predict.parse_answer`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 from .chunks import Chunk
 
-State = Hashable
-
 
 class Step(NamedTuple):
-    """`piece` may be written next; `state` is where that leads to."""
+    """A transition of the automaton.
+
+    Attributes:
+        piece: The text that may come next.
+        state: The state after it, hashable.
+    """
 
     piece: str
     state: Any
 
 
 class Node(NamedTuple):
-    """A state, reached when `position` characters of an answer have been read."""
+    """A state at a place of an answer.
+
+    Attributes:
+        position: How many characters of the answer lead to it.
+        state: The state.
+    """
 
     position: int
     state: Any
 
 
-class Found(NamedTuple):
-    """Words `start:end` of a chunk carry `label`, as the characters `began:ended` of the answer say."""
+class AnswerEntity(NamedTuple):
+    """An entity that an answer names.
+
+    Attributes:
+        start: Its first word in the chunk.
+        end: The end (exclusive) of its words.
+        label: Its label.
+        char_start: The first character of the answer that marks it.
+        char_end: The end (exclusive) of these characters.
+    """
 
     start: int
     end: int
     label: str
-    began: int
-    ended: int
+    char_start: int
+    char_end: int
 
 
 class AnswerFormat(Protocol):
-    """A way to write down the entities of a text.
+    """A way to write down the entities of a chunk.
 
-    instruction: what the base is asked for, where the config has no system prompt of its own.
-    start: the state of an answer without a character.
+    Attributes:
+        instruction: The system prompt, if the config has none of its own.
+        start: The state of an answer without a character.
     """
 
     instruction: str
     start: Any
 
     def steps(self, state: Any, chunk: Chunk, labels: Sequence[str]) -> Iterable[Step]:
-        """What may be written next, the likelier meaning of equal pieces first."""
+        """List what may come next.
+
+        Args:
+            state: The state.
+            chunk: The chunk.
+            labels: All labels.
+
+        Returns:
+            The steps, the likelier meaning of equal pieces first.
+        """
 
     def is_end(self, state: Any, chunk: Chunk) -> bool:
-        """Whether the answer may end here."""
+        """Return whether an answer about a chunk may end in a state."""
 
     def write(self, chunk: Chunk, ents: Sequence[tuple[int, int, str]]) -> list[str]:
-        """The right answer, in the pieces of the steps that lead to it.
+        """Write the right answer.
 
-        ents: start, end and label of entities that do not overlap, by words of the chunk, in order.
+        Args:
+            chunk: The chunk.
+            ents: Start, end and label of entities that do not overlap, by words of the chunk, in order.
+
+        Returns:
+            The pieces of the steps that lead to it.
         """
 
-    def read(self, path: Sequence[Node], *, whole: bool) -> list[Found]:
-        """The entities that the states of an answer stand for.
+    def read(self, path: Sequence[Node], *, complete: bool) -> list[AnswerEntity]:
+        """Return the entities that the states of an answer stand for.
 
-        whole: whether the answer was read to its end. Otherwise one that could have gone on is left out.
+        Args:
+            path: The states, from `start` on.
+            complete: Whether the answer was read to its end. Otherwise an entity that could have gone on is left out.
         """
 
 
-class Line(NamedTuple):
-    """Where an answer stands.
+class BioLinesState(NamedTuple):
+    """A state of `BioLines`.
 
-    ends: the words which the last one written can be, by their index; the leftmost is meant unless what follows rules
-        it out.
-    length: number of words of the entity that it belongs to; label: of that entity.
-    word: what was written of the line that goes on here; null between lines.
+    Attributes:
+        ends: The words which the last one written can be, by their index; the leftmost is meant unless what follows
+            rules it out.
+        length: Number of words of the entity that it belongs to.
+        label: The label of that entity.
+        word: The word that the present line begins with; None between lines.
     """
 
     ends: tuple[int, ...] = ()
@@ -84,30 +120,30 @@ class Line(NamedTuple):
 
 
 class BioLines:
-    """The words of the entities in the order of the text, each with its BIO tag, until the answer ends."""
+    """`BioLines.v1`: the words of the entities in the order of the text, each on a line with its BIO tag."""
 
     instruction = (
         "Find the entities in the text. Write each word of an entity on a line of its own with its tag: B- and the "
         "label for its first word, I- and the label for each further one. Write nothing else."
     )
-    start = Line()
+    start = BioLinesState()
 
-    def steps(self, state: Line, chunk: Chunk, labels: Sequence[str]) -> Iterator[Step]:
+    def steps(self, state: BioLinesState, chunk: Chunk, labels: Sequence[str]) -> Iterator[Step]:
         """See `AnswerFormat.steps`."""
-        floor = state.ends[0] + 1 if state.ends else 0
+        first = state.ends[0] + 1 if state.ends else 0
         if state.word is None:
             line_break = "\n" if state.ends else ""
-            for word in dict.fromkeys(chunk.words[floor:]):
+            for word in dict.fromkeys(chunk.words[first:]):
                 yield Step(line_break + word, state._replace(word=word))
             return
         following = tuple(end + 1 for end in state.ends if chunk.words[end + 1 : end + 2] == (state.word,))
         if following:
-            yield Step(f": I-{state.label}", Line(following, state.length + 1, state.label))
-        later = tuple(i for i in range(floor, len(chunk.words)) if chunk.words[i] == state.word)
+            yield Step(f": I-{state.label}", BioLinesState(following, state.length + 1, state.label))
+        later = tuple(i for i in range(first, len(chunk.words)) if chunk.words[i] == state.word)
         for label in labels:
-            yield Step(f": B-{label}", Line(later, 1, label))
+            yield Step(f": B-{label}", BioLinesState(later, 1, label))
 
-    def is_end(self, state: Line, chunk: Chunk) -> bool:
+    def is_end(self, state: BioLinesState, chunk: Chunk) -> bool:
         """See `AnswerFormat.is_end`."""
         return state.word is None
 
@@ -120,27 +156,29 @@ class BioLines:
                 pieces.append(f": {'B' if i == start else 'I'}-{label}")
         return pieces
 
-    def read(self, path: Sequence[Node], *, whole: bool) -> list[Found]:
+    def read(self, path: Sequence[Node], *, complete: bool) -> list[AnswerEntity]:
         """See `AnswerFormat.read`."""
-        found: list[Found] = []
-        line_began = 0
+        found: list[AnswerEntity] = []
+        line_start = 0
         for before, (position, state) in pairwise(path):
             if before.state.word is None:
-                line_began = before.position
+                line_start = before.position
                 continue
             start = state.ends[0] + 1 - state.length
             if state.length > 1:
-                found[-1] = found[-1]._replace(start=start, end=state.ends[0] + 1, ended=position)
+                found[-1] = found[-1]._replace(start=start, end=state.ends[0] + 1, char_end=position)
             else:
-                found.append(Found(start, start + 1, state.label, line_began, position))
-        return found if whole else found[:-1]
+                found.append(AnswerEntity(start, start + 1, state.label, line_start, position))
+        return found if complete else found[:-1]
 
 
-class Place(NamedTuple):
-    """Where an answer stands: in front of the word `at`.
+class InlineBracketsState(NamedTuple):
+    """A state of `InlineBrackets`.
 
-    opened: the first word of the mark that is open; -1 for none.
-    label: of the mark that was closed right here.
+    Attributes:
+        at: The word that comes next.
+        opened: The first word of the bracket that is open; -1 for none.
+        label: The label of the bracket that was closed right here.
     """
 
     at: int = 0
@@ -149,25 +187,25 @@ class Place(NamedTuple):
 
 
 class InlineBrackets:
-    """The text as it is, with each entity in square brackets and its label in round ones behind."""
+    """`InlineBrackets.v1`: the text, with each entity in square brackets and its label in round ones after it."""
 
     instruction = "Repeat the text and mark its entities like this: [words](LABEL). Change and add nothing else."
-    start = Place()
+    start = InlineBracketsState()
 
-    def steps(self, state: Place, chunk: Chunk, labels: Sequence[str]) -> Iterator[Step]:
+    def steps(self, state: InlineBracketsState, chunk: Chunk, labels: Sequence[str]) -> Iterator[Step]:
         """See `AnswerFormat.steps`."""
         at, opened, _ = state
         if at < len(chunk.words):
-            # the gap in front of a marked word stands in front of its mark
+            # the gap in front of a marked word stands in front of its bracket
             gap = "" if at == opened else chunk.gaps[at]
-            yield Step(gap + chunk.words[at], Place(at + 1, opened))
+            yield Step(gap + chunk.words[at], InlineBracketsState(at + 1, opened))
             if opened < 0:
-                yield Step(f"{gap}[", Place(at, at))
+                yield Step(f"{gap}[", InlineBracketsState(at, at))
         if 0 <= opened < at:
             for label in labels:
-                yield Step(f"]({label})", Place(at, -1, label))
+                yield Step(f"]({label})", InlineBracketsState(at, -1, label))
 
-    def is_end(self, state: Place, chunk: Chunk) -> bool:
+    def is_end(self, state: InlineBracketsState, chunk: Chunk) -> bool:
         """See `AnswerFormat.is_end`."""
         return state.at == len(chunk.words) and state.opened < 0
 
@@ -182,16 +220,13 @@ class InlineBrackets:
                 pieces.append(f"]({ends[i + 1]})")
         return pieces
 
-    def read(self, path: Sequence[Node], *, whole: bool) -> list[Found]:
+    def read(self, path: Sequence[Node], *, complete: bool) -> list[AnswerEntity]:
         """See `AnswerFormat.read`."""
-        found: list[Found] = []
-        began = 0
+        found: list[AnswerEntity] = []
+        char_start = 0
         for before, (position, state) in pairwise(path):
             if before.state.opened < 0 <= state.opened:
-                began = before.position
+                char_start = before.position
             elif state.label:
-                found.append(Found(before.state.opened, state.at, state.label, began, position))
+                found.append(AnswerEntity(before.state.opened, state.at, state.label, char_start, position))
         return found
-
-
-__all__ = ["AnswerFormat", "BioLines", "Found", "InlineBrackets", "Node"]

@@ -1,4 +1,4 @@
-"""The torch side: a causal decoder that reads questions which begin alike, and writes answers."""
+"""The torch side: a causal decoder that reads prompts with a common prefix, and generates answers."""
 
 from __future__ import annotations
 
@@ -13,215 +13,265 @@ import torch.nn.functional as F
 from thinc.util import get_torch_default_device
 from torch import Tensor, nn
 
-from ..base.load import Decoder, Pretrained, load_output, load_shared, own_copy
+from ..base.load import Decoder, Pretrained, copy_sharing_weights, load_output_weight, load_shared
 from ..encoder.base_reference import BaseReference
-from ..encoder.lora import add_lora
-from ..encoder.modules import Merged, SharedBase, shared_tokenizer
+from ..encoder.lora import MergeCache, add_lora
+from ..encoder.modules import SharedBase, shared_tokenizer
 from ..encoder.settings import compute_dtype
-from .constrained_decoding import ConstrainedPath, keep_allowed
-from .prompt import ChatForm, Frame, PieceTokenizer, shared_piece_tokenizer
+from .constrained_decoding import ConstrainedPath, mask_logits
+from .prompt import ChatTemplate, PieceTokenizer, PromptFrame, shared_piece_tokenizer
 from .settings import GeneratorSettings
+
+
+class PrefixBatch(NamedTuple):
+    """Subwords of several texts with a common prefix.
+
+    Attributes:
+        prefix: What all texts begin with.
+        suffixes: What follows, in each text.
+    """
+
+    prefix: tuple[int, ...]
+    suffixes: Sequence[tuple[int, ...]]
+
+
+class Targets(NamedTuple):
+    """What a generator is trained on.
+
+    Attributes:
+        batch: Prompts, each with its answer after it.
+        answers: The answers alone, in subwords.
+    """
+
+    batch: PrefixBatch
+    answers: list[tuple[int, ...]]
+
+
+class GeneratedAnswer(NamedTuple):
+    """An answer as the decoder generated it.
+
+    Attributes:
+        ids: Its subwords, without the one that ends it.
+        probabilities: The probability that the base gave each of them.
+        complete: Whether it came to its end.
+    """
+
+    ids: list[int]
+    probabilities: list[float]
+    complete: bool
 
 
 @dataclass(frozen=True)
 class SharedDecoder(SharedBase):
-    """What a writer works with besides: not a submodule of it, and shared by its copies.
+    """What a generator shares with its copies; it is no submodule of the generator.
 
-    output: weight of the base's output layer, [n_subwords, hidden]. chat: its template.
+    Attributes:
+        output: Weight of the base's output layer, [n_subwords, hidden].
+        chat: The chat template.
+        piece_tokenizer: Tokenizes texts and answers.
     """
 
     output: Tensor
-    chat: ChatForm
-    speller: PieceTokenizer
-    _frames: dict[str, Frame] = field(default_factory=dict)
+    chat: ChatTemplate
+    piece_tokenizer: PieceTokenizer
+    _frames: dict[str, PromptFrame] = field(default_factory=dict)
 
-    def frame(self, system: str) -> Frame:
-        """The frame of questions under a system prompt. Raises BaseModelError where the template spoils the text."""
-        # a template takes longer to fill in than a short answer to write
+    def frame(self, system: str) -> PromptFrame:
+        """Return what stands around the text in prompts with a system prompt.
+
+        Raises:
+            BaseModelError: If the chat template fails, or does not hand on a text as it is.
+        """
+        # filling in a template takes longer than generating a short answer
         if system not in self._frames:
-            self._frames[system] = self.chat.frame(self.tokenizer, system)
+            self._frames[system] = self.chat.make_frame(self.tokenizer, system)
         return self._frames[system]
-
-
-class Rows(NamedTuple):
-    """Subwords of several texts that begin alike.
-
-    before: what all begin with. behind: what comes then, in each.
-    """
-
-    before: tuple[int, ...]
-    behind: Sequence[tuple[int, ...]]
-
-
-class Generated(NamedTuple):
-    """An answer: its subwords without the end, the probability of each by the base, and whether it came to an end."""
-
-    ids: list[int]
-    probabilities: list[float]
-    ended: bool
 
 
 class Generator(nn.Module):
     """A decoder with its causal mask and its output layer.
 
-    llama: the base with its adapter. merge: as for `WordEncoder`.
-    What all rows begin with is read once and its keys and values stand for all, in training too, where gradients of
-    all rows meet there: the same as reading it in each row, at a fraction of the cost.
+    The prefix of a batch is read once, and its keys and values are used in all rows. In training, the gradients of
+    all rows meet there: the result is the same as with the prefix in each row, at a fraction of the cost.
+
+    Args:
+        llama: The base with its adapter.
+        shared: Tokenizer, chat template and output layer.
+        merge: Whether the adapter is merged into the weights for predictions.
+
+    Attributes:
+        llama: The base with its adapter.
+        shared: Tokenizer, chat template and output layer.
     """
 
-    def __init__(self, llama: Decoder, desk: SharedDecoder, *, merge: bool) -> None:
+    def __init__(self, llama: Decoder, shared: SharedDecoder, *, merge: bool) -> None:
         super().__init__()
         self.llama = llama
-        self.desk = desk
+        self.shared = shared
         self._merge = merge
-        self._merged = Merged()
+        self._merged = MergeCache()
 
     def spec(self) -> dict[str, Any]:
-        """Which base this is, how text is cut into its subwords, and how it is talked to."""
-        return {**self.desk.saved, "chat": self.desk.chat.to_spec()}
+        """Return what an untrained copy is built from: reference to the base, tokenizer and chat template."""
+        return {**self.shared.spec, "chat": self.shared.chat.to_spec()}
 
     def train(self, mode: bool = True) -> Generator:
-        """Switch between training and evaluation; whatever was merged is out of date after training."""
+        """Switch between training and evaluation. Merged weights are dropped, as training outdates them."""
         if mode:
-            self._merged.drop()
+            self._merged.clear()
         super().train(mode)
         return self
 
     @property
     def device(self) -> torch.device:
-        """Where its parameters lie."""
-        return self.desk.output.device
+        """The device of its parameters."""
+        return self.shared.output.device
 
-    def forward(self, rows: Rows, answers: Sequence[tuple[int, ...]]) -> Tensor:
-        """Log-probabilities of the subwords of all answers, one after the other, fp32 [n_subwords].
+    def forward(self, batch: PrefixBatch, answers: Sequence[tuple[int, ...]]) -> Tensor:
+        """Compute the log-probabilities of given answers.
 
-        answers: each is the end of its row.
+        Args:
+            batch: Prompts, each with its answer after it.
+            answers: The answers alone.
+
+        Returns:
+            Log-probabilities of the subwords of all answers, one after the other, fp32 [n_subwords].
         """
-        with self._precision():
-            hidden, _, _ = self._read(rows)
-            told = torch.cat([states[-len(ids) - 1 : -1] for states, ids in zip(hidden, answers, strict=True)])
-            scores = self._scores(told)
-        wanted = torch.tensor([subword for ids in answers for subword in ids], device=self.device)
-        return -F.cross_entropy(scores, wanted, reduction="none")
+        with self._autocast():
+            hidden, _, _ = self._encode(batch)
+            states = torch.cat([row[-len(ids) - 1 : -1] for row, ids in zip(hidden, answers, strict=True)])
+            logits = self._logits(states)
+        targets = torch.tensor([subword for ids in answers for subword in ids], device=self.device)
+        return -F.cross_entropy(logits, targets, reduction="none")
 
     @torch.inference_mode()
-    def write(self, rows: Rows, *, limits: Sequence[int], walks: Sequence[ConstrainedPath] | None) -> list[Generated]:
-        """The likeliest answer to each row, subword by subword.
+    def generate(
+        self, batch: PrefixBatch, *, max_lengths: Sequence[int], paths: Sequence[ConstrainedPath] | None
+    ) -> list[GeneratedAnswer]:
+        """Generate an answer to each prompt by greedy decoding.
 
-        limits: how many subwords each may have, its end included. walks: what each may say; null for anything.
+        Args:
+            batch: The prompts.
+            max_lengths: The most subwords of each answer, its end included.
+            paths: What each answer may be; they are advanced. None for anything.
+
+        Returns:
+            The answers, in the order of the prompts.
         """
         self.eval()
-        ends = set(self.desk.chat.ends) | ({walk.end for walk in walks} if walks else set())
-        written = [Generated([], [], False) for _ in rows.behind]
-        going = list(range(len(written)))
-        with self._precision():
-            hidden, cache, mask = self._read(rows)
+        ends = set(self.shared.chat.ends) | ({path.end for path in paths} if paths else set())
+        answers = [GeneratedAnswer([], [], False) for _ in batch.suffixes]
+        # prompts whose answer goes on, which are the rows of all tensors below
+        active = list(range(len(answers)))
+        with self._autocast():
+            hidden, cache, mask = self._encode(batch)
             while True:
-                scores = self._scores(hidden[:, -1])
-                kept = keep_allowed(scores, [walks[i] for i in going]) if walks else scores
-                chosen = kept.argmax(dim=-1)
-                said = scores.log_softmax(dim=-1).gather(1, chosen[:, None])[:, 0].exp()
-                stay = []
+                logits = self._logits(hidden[:, -1])
+                masked = mask_logits(logits, [paths[i] for i in active]) if paths else logits
+                chosen = masked.argmax(dim=-1)
+                probabilities = logits.log_softmax(dim=-1).gather(1, chosen[:, None])[:, 0].exp()
+                kept = []
                 for row, (i, subword, probability) in enumerate(
-                    zip(going, chosen.tolist(), said.tolist(), strict=True)
+                    zip(active, chosen.tolist(), probabilities.tolist(), strict=True)
                 ):
                     if subword in ends:
-                        written[i] = written[i]._replace(ended=True)
+                        answers[i] = answers[i]._replace(complete=True)
                         continue
-                    written[i].ids.append(subword)
-                    written[i].probabilities.append(probability)
-                    if len(written[i].ids) < limits[i]:
-                        stay.append(row)
-                        if walks:
-                            walks[i].take(subword)
-                if not stay:
-                    return written
-                if len(stay) < len(going):
-                    rest = torch.tensor(stay, device=self.device)
-                    cache.reorder_cache(rest)
-                    mask, chosen, going = mask[rest], chosen[rest], [going[row] for row in stay]
+                    answers[i].ids.append(subword)
+                    answers[i].probabilities.append(probability)
+                    if len(answers[i].ids) < max_lengths[i]:
+                        kept.append(row)
+                        if paths:
+                            paths[i].advance(subword)
+                if not kept:
+                    return answers
+                if len(kept) < len(active):
+                    rows = torch.tensor(kept, device=self.device)
+                    cache.reorder_cache(rows)
+                    mask, chosen, active = mask[rows], chosen[rows], [active[row] for row in kept]
                 mask = F.pad(mask, (0, 1), value=1)
-                hidden = self._step(chosen[:, None], mask, cache).last_hidden_state
+                hidden = self._run_decoder(chosen[:, None], mask, cache).last_hidden_state
 
-    def _read(self, rows: Rows) -> tuple[Tensor, Any, Tensor]:
-        """Hidden states [n_rows, width, hidden] behind the beginning, the keys and values so far, and their mask.
+    def _encode(self, batch: PrefixBatch) -> tuple[Tensor, Any, Tensor]:
+        """Read a batch: hidden states [n_rows, width, hidden] of the suffixes, cache of keys and values, and mask.
 
         Rows are padded on the left, so that all end at the same place.
         """
-        width = max(map(len, rows.behind))
-        padding = [width - len(ids) for ids in rows.behind]
-        ids = torch.tensor([[0] * n + list(ids) for n, ids in zip(padding, rows.behind, strict=True)])
-        mask = torch.ones(len(padding), len(rows.before) + width, dtype=torch.int64)
+        width = max(map(len, batch.suffixes))
+        padding = [width - len(ids) for ids in batch.suffixes]
+        ids = torch.tensor([[0] * n + list(ids) for n, ids in zip(padding, batch.suffixes, strict=True)])
+        mask = torch.ones(len(padding), len(batch.prefix) + width, dtype=torch.int64)
         for row, n in enumerate(padding):
-            mask[row, len(rows.before) : len(rows.before) + n] = 0
+            mask[row, len(batch.prefix) : len(batch.prefix) + n] = 0
         ids, mask = ids.to(self.device), mask.to(self.device)
-        before = torch.tensor([rows.before], device=self.device)
-        cache = self._step(before, torch.ones_like(before), None).past_key_values
+        prefix = torch.tensor([batch.prefix], device=self.device)
+        cache = self._run_decoder(prefix, torch.ones_like(prefix), None).past_key_values
         cache.reorder_cache(torch.zeros(len(padding), dtype=torch.int64, device=self.device))
-        return self._step(ids, mask, cache).last_hidden_state, cache, mask
+        return self._run_decoder(ids, mask, cache).last_hidden_state, cache, mask
 
-    def _step(self, ids: Tensor, mask: Tensor, cache: Any) -> Any:
+    def _run_decoder(self, ids: Tensor, mask: Tensor, cache: Any) -> Any:
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-        return self._reader()(
+        return self._decoder()(
             input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
         )
 
-    def _reader(self) -> Pretrained:
-        return self._merged.of(self.llama) if self._merge and not self.training else self.llama
+    def _decoder(self) -> Pretrained:
+        return self._merged.get(self.llama) if self._merge and not self.training else self.llama
 
-    def _scores(self, hidden: Tensor) -> Tensor:
-        scores = F.linear(hidden.to(self.desk.output.dtype), self.desk.output).float()
+    def _logits(self, hidden: Tensor) -> Tensor:
+        logits = F.linear(hidden.to(self.shared.output.dtype), self.shared.output).float()
         cap = getattr(self.llama.config, "final_logit_softcapping", None)
-        return scores if cap is None else (scores / cap).tanh() * cap
+        return logits if cap is None else (logits / cap).tanh() * cap
 
-    def _precision(self) -> AbstractContextManager[Any]:
-        dtype = self.desk.dtype
+    def _autocast(self) -> AbstractContextManager[Any]:
+        dtype = self.shared.dtype
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16)
 
 
 def build_new(settings: GeneratorSettings) -> Generator:
-    """A writer with a fresh adapter, on thinc's current device. Fetches the base if need be.
+    """Build a generator with a fresh adapter, on thinc's current device. Fetches the base if need be.
 
-    Raises BaseModelError where the base has no chat template or no output layer.
+    Args:
+        settings: The settings.
+
+    Raises:
+        BaseModelError: If there is no such base, or it has no chat template or no output layer.
     """
-    origin = BaseReference.find(settings)
-    return _build(settings, origin, ChatForm.find(Path(origin.path), settings.base))
+    reference = BaseReference.find(settings)
+    return _build(settings, reference, ChatTemplate.load(Path(reference.path), settings.base))
 
 
 def build_saved(settings: GeneratorSettings, spec: dict[str, Any]) -> Generator:
-    """The writer that gave `spec`, but for its trained weights."""
-    origin = BaseReference.from_spec(settings, {key: value for key, value in spec.items() if key != "chat"})
-    return _build(settings, origin, ChatForm(**spec["chat"]))
+    """Build the generator that gave a spec, but for its trained weights.
+
+    Args:
+        settings: The settings.
+        spec: What `Generator.spec` returned when the pipeline was saved.
+    """
+    reference = BaseReference.from_spec(settings, {key: value for key, value in spec.items() if key != "chat"})
+    return _build(settings, reference, ChatTemplate(**spec["chat"]))
 
 
-def _build(settings: GeneratorSettings, origin: BaseReference, chat: ChatForm) -> Generator:
+def _build(settings: GeneratorSettings, reference: BaseReference, chat: ChatTemplate) -> Generator:
     device = torch.device(get_torch_default_device())
     dtype = compute_dtype(settings.dtype, device)
-    with origin.folder() as folder:
-        shared = load_shared(
-            folder, origin.fingerprint, dtype=dtype, device=device, quantization=settings.quantization
+    with reference.folder() as folder:
+        base = load_shared(
+            folder, reference.fingerprint, dtype=dtype, device=device, quantization=settings.quantization
         )
-        output = load_output(folder, origin.fingerprint, shared)
-    llama = own_copy(shared)
-    # plain products: on a CPU they are faster backwards than the fused kernel, which knows no soft cap besides
+        output = load_output_weight(folder, reference.fingerprint, base)
+    llama = copy_sharing_weights(base)
+    # on a CPU, plain matrix products are faster backwards than the fused kernel, which has no soft cap either
     llama.config._attn_implementation = "eager"
     if settings.lora is not None:
         add_lora(llama, settings.lora)
-    tokenizer = origin.tokenizer
-    desk = SharedDecoder(
-        shared,
-        shared_tokenizer(tokenizer),
-        dtype,
-        origin.to_spec(),
-        output,
-        chat,
-        shared_piece_tokenizer(tokenizer),
+    shared = SharedDecoder(
+        base=base,
+        tokenizer=shared_tokenizer(reference.tokenizer),
+        dtype=dtype,
+        spec=reference.to_spec(),
+        output=output,
+        chat=chat,
+        piece_tokenizer=shared_piece_tokenizer(reference.tokenizer),
     )
-    return Generator(llama, desk, merge=settings.merge)
-
-
-class Targets(NamedTuple):
-    """Questions with their answers behind them, and the answers by themselves, in subwords."""
-
-    rows: Rows
-    answers: list[tuple[int, ...]]
+    return Generator(llama, shared, merge=settings.merge)

@@ -1,4 +1,4 @@
-"""The entities of docs, as a writer answers."""
+"""From docs to prompts, and from generated answers to entities."""
 
 from __future__ import annotations
 
@@ -10,89 +10,112 @@ from spacy.tokens import Doc
 
 from ..head.inference import Entity
 from .architectures import GeneratorModel, get_generator
-from .chunks import Chunk, cut
+from .chunks import Chunk, split_into_chunks
 from .constrained_decoding import ConstrainedPath
-from .formats import AnswerFormat, Found, Node
-from .modules import Generated, Generator, Rows
+from .formats import AnswerEntity, AnswerFormat, Node
+from .modules import GeneratedAnswer, Generator, PrefixBatch
 from .prompt import system_prompt
 from .settings import GeneratorSettings
 
+# the most prompts, and the most subwords with their answers, in a batch
+MAX_ROWS = 32
+MAX_SUBWORDS = 16_384
 
-class Questions:
-    """How a writer is asked for entities with certain labels.
 
-    labels: descriptions, which may be empty, by label.
+class PromptBuilder:
+    """Makes the prompts that ask a generator for entities.
+
+    Args:
+        generator: The generator.
+        settings: Its settings.
+        labels: Descriptions, which may be empty, by label.
+
+    Attributes:
+        labels: The labels.
+        frame: What stands around the text in all prompts.
     """
 
-    def __init__(self, writer: Generator, settings: GeneratorSettings, labels: Mapping[str, str]) -> None:
+    def __init__(self, generator: Generator, settings: GeneratorSettings, labels: Mapping[str, str]) -> None:
         self.labels = tuple(labels)
         self._format = settings.format
-        self._speller = writer.desk.speller
+        self._tokenizer = generator.shared.piece_tokenizer
         system = system_prompt(settings.system or settings.format.instruction, labels)
-        self.frame = writer.desk.frame(system)
-        self._positions = int(writer.desk.base.config.max_position_embeddings) - len(self.frame.before)
-        self._longest = max(labels, key=lambda label: len(self.spell(label)), default="")
+        self.frame = generator.shared.frame(system)
+        self._n_positions = int(generator.shared.base.config.max_position_embeddings) - len(self.frame.prefix)
+        self._longest_label = max(labels, key=lambda label: len(self.tokenize(label)), default="")
 
-    def as_written(self, chunk: Chunk) -> Chunk:
-        """A chunk with its words as the base spells them."""
-        return self._speller.as_written(chunk)
+    def chunks(self, doc: Doc, *, window: int) -> list[Chunk]:
+        """Split a doc into chunks of at most `window` words, which are spelled as the tokenizer gives them back."""
+        return [self._tokenizer.normalize(chunk) for chunk in split_into_chunks(doc, window=window)]
 
-    def ask(self, chunk: Chunk) -> tuple[int, ...]:
-        """What comes behind the beginning that all questions share: the text, up to where the answer begins."""
-        return self._speller.text(chunk.text) + self.frame.after
+    def prompt(self, chunk: Chunk) -> tuple[int, ...]:
+        """Return the subwords of a prompt after the prefix of all: the text, up to where the answer begins."""
+        return self._tokenizer.tokenize(chunk.text) + self.frame.suffix
 
-    def spell(self, piece: str) -> tuple[int, ...]:
-        """The subwords of a piece of an answer."""
-        return self._speller.piece(piece)
+    def tokenize(self, piece: str) -> tuple[int, ...]:
+        """Return the subwords of a piece of an answer."""
+        return self._tokenizer.tokenize_piece(piece)
 
     def decode(self, ids: list[int]) -> str:
-        """The text of an answer."""
-        return self._speller.decode(ids)
+        """Return the text of an answer."""
+        return self._tokenizer.decode(ids)
 
-    def room(self, asked: tuple[int, ...]) -> int:
-        """For how many subwords of an answer the base has positions left; less than 1 for none."""
-        return self._positions - len(asked)
+    def room(self, prompt: tuple[int, ...]) -> int:
+        """Return how many subwords of an answer the base has positions for; less than 1 for none."""
+        return self._n_positions - len(prompt)
 
-    def limit(self, chunk: Chunk) -> int:
-        """The length of the longest answer, where each word is an entity by itself, and its end."""
-        most = self._format.write(chunk, [(i, i + 1, self._longest) for i in range(len(chunk.words))])
-        return sum(len(self.spell(piece)) for piece in most) + 1
+    def max_length(self, chunk: Chunk) -> int:
+        """Return the length of the longest answer, in which each word is an entity of its own, and its end."""
+        longest = self._format.write(chunk, [(i, i + 1, self._longest_label) for i in range(len(chunk.words))])
+        return sum(len(self.tokenize(piece)) for piece in longest) + 1
 
 
-class Reading(NamedTuple):
-    """The entities that an answer names, and whether it could be read to its end.
+class ParsedAnswer(NamedTuple):
+    """What an answer says.
 
-    If not, those are left that were complete before the first character that does not fit.
+    Attributes:
+        entities: The entities that it names. If it is not complete, those that were complete before the first
+            character that does not fit.
+        complete: Whether it could be read to its end.
     """
 
-    entities: list[Found]
-    whole: bool
+    entities: list[AnswerEntity]
+    complete: bool
 
 
-def read(answer: str, chunk: Chunk, labels: Sequence[str], *, format: AnswerFormat) -> Reading:
-    """Follow `answer` through the steps of `format`, in one of the ways in which it goes farthest.
+def parse_answer(answer: str, chunk: Chunk, labels: Sequence[str], *, format: AnswerFormat) -> ParsedAnswer:
+    """Follow an answer through the steps of its format, in one of the ways in which it goes farthest.
 
     Where two pieces begin alike, both are tried; none is tried twice from the same place, so that the time grows with
-    the length of the answer. White space behind an answer is passed over.
+    the length of the answer.
+
+    Args:
+        answer: The answer. White space after it is passed over.
+        chunk: The chunk that it is about.
+        labels: The labels.
+        format: The format.
+
+    Returns:
+        The entities, and whether the answer is complete.
     """
     start = Node(0, format.start)
     came_from: dict[Node, Node | None] = {start: None}
     waiting = [start]
-    best = start
+    farthest = start
     while waiting:
         node = waiting.pop()
         if not answer[node.position :].strip() and format.is_end(node.state, chunk):
-            return Reading(format.read(_path(node, came_from), whole=True), True)
-        if node.position > best.position:
-            best = node
-        behind = []
+            return ParsedAnswer(format.read(_path(node, came_from), complete=True), True)
+        if node.position > farthest.position:
+            farthest = node
+        following = []
         for piece, state in format.steps(node.state, chunk, labels):
-            there = Node(node.position + len(piece), state)
-            if answer.startswith(piece, node.position) and there not in came_from:
-                came_from[there] = node
-                behind.append(there)
-        waiting.extend(reversed(behind))
-    return Reading(format.read(_path(best, came_from), whole=False), False)
+            target = Node(node.position + len(piece), state)
+            if answer.startswith(piece, node.position) and target not in came_from:
+                came_from[target] = node
+                following.append(target)
+        waiting.extend(reversed(following))
+    return ParsedAnswer(format.read(_path(farthest, came_from), complete=False), False)
 
 
 def _path(node: Node, came_from: dict[Node, Node | None]) -> list[Node]:
@@ -104,100 +127,109 @@ def _path(node: Node, came_from: dict[Node, Node | None]) -> list[Node]:
     return path[::-1]
 
 
-# questions, and subwords with their answers, that are answered together at most
-MOST_ROWS = 32
-MOST_SUBWORDS = 16_384
+class DocPrediction(NamedTuple):
+    """What was found in a doc.
 
-
-class Generation(NamedTuple):
-    """What was found in a doc, and how many answers about it (one for each chunk) did not parse to their end."""
+    Attributes:
+        entities: The entities, in order.
+        failures: How many answers about the doc, one for each chunk, could not be parsed to their end.
+    """
 
     entities: list[Entity]
     failures: int
 
 
-class _Question(NamedTuple):
+class _Request(NamedTuple):
+    """A chunk with its prompt.
+
+    Attributes:
+        doc: The index of the doc.
+        chunk: The chunk.
+        prompt: The subwords of the prompt after the prefix of all.
+        max_length: The most subwords of the answer.
+    """
+
     doc: int
     chunk: Chunk
-    asked: tuple[int, ...]
-    limit: int
+    prompt: tuple[int, ...]
+    max_length: int
 
 
-def answer(model: GeneratorModel, docs: Sequence[Doc], labels: Mapping[str, str]) -> list[Generation]:
-    """The entities of each doc, in order, with their scores.
+def predict(model: GeneratorModel, docs: Sequence[Doc], labels: Mapping[str, str]) -> list[DocPrediction]:
+    """Find the entities of docs.
 
-    labels: descriptions, which may be empty, by label.
     The score of an entity is the mean probability that the base gave the subwords of the answer that mark it. Of an
-    answer that does not parse, what was complete before the first slip is kept. A chunk that leaves no room for an
-    answer counts as one that does not parse.
+    answer that cannot be parsed, what was complete before the first error is kept. A chunk that leaves no room for an
+    answer counts as one whose answer cannot be parsed.
+
+    Args:
+        model: A `GenerativeTagger`.
+        docs: The docs.
+        labels: Descriptions, which may be empty, by label.
+
+    Returns:
+        A prediction for each doc, in order.
     """
     settings: GeneratorSettings = model.attrs["settings"]
-    writer = get_generator(model)
-    questions = Questions(writer, settings, labels)
-    answers = [Generation([], 0) for _ in docs]
-    asked = _ask(docs, questions, settings)
-    for each in asked:
-        if each.limit < 1:
-            answers[each.doc] = answers[each.doc]._replace(failures=answers[each.doc].failures + 1)
-    for batch in _batches([each for each in asked if each.limit >= 1], len(questions.frame.before)):
-        walks = None
-        if settings.constrained:
-            walks = [
-                ConstrainedPath(
-                    settings.format, each.chunk, questions.labels, encode=questions.spell, end=questions.frame.end
-                )
-                for each in batch
-            ]
-        rows = Rows(questions.frame.before, [each.asked for each in batch])
-        written = writer.write(rows, limits=[each.limit for each in batch], walks=walks)
-        for question, reply in zip(batch, written, strict=True):
-            found, whole = _understand(reply, question.chunk, questions, settings)
-            before = answers[question.doc]
-            answers[question.doc] = Generation(before.entities + found, before.failures + (not whole))
-    return [each._replace(entities=sorted(each.entities)) for each in answers]
-
-
-def _ask(docs: Sequence[Doc], questions: Questions, settings: GeneratorSettings) -> list[_Question]:
-    asked = []
+    generator = get_generator(model)
+    prompts = PromptBuilder(generator, settings, labels)
+    predictions = [DocPrediction([], 0) for _ in docs]
+    requests = []
     for i, doc in enumerate(docs):
-        for chunk in cut(doc, window=settings.window):
-            chunk = questions.as_written(chunk)
-            ids = questions.ask(chunk)
-            asked.append(_Question(i, chunk, ids, min(questions.limit(chunk), questions.room(ids))))
-    return asked
+        for chunk in prompts.chunks(doc, window=settings.window):
+            prompt = prompts.prompt(chunk)
+            max_length = min(prompts.max_length(chunk), prompts.room(prompt))
+            if max_length < 1:
+                predictions[i] = predictions[i]._replace(failures=predictions[i].failures + 1)
+            else:
+                requests.append(_Request(i, chunk, prompt, max_length))
+    for batch in _batches(requests, len(prompts.frame.prefix)):
+        paths = None
+        if settings.constrained:
+            paths = [
+                ConstrainedPath(
+                    settings.format, request.chunk, prompts.labels, tokenize=prompts.tokenize, end=prompts.frame.end
+                )
+                for request in batch
+            ]
+        answers = generator.generate(
+            PrefixBatch(prompts.frame.prefix, [request.prompt for request in batch]),
+            max_lengths=[request.max_length for request in batch],
+            paths=paths,
+        )
+        for request, answer in zip(batch, answers, strict=True):
+            text = prompts.decode(answer.ids)
+            parsed = parse_answer(text, request.chunk, prompts.labels, format=settings.format)
+            found = [_entity(entity, request.chunk, answer, prompts) for entity in parsed.entities]
+            failed = not (parsed.complete and answer.complete)
+            entities, failures = predictions[request.doc]
+            predictions[request.doc] = DocPrediction(entities + found, failures + failed)
+    return [each._replace(entities=sorted(each.entities)) for each in predictions]
 
 
-def _batches(questions: list[_Question], n_before: int) -> Iterator[list[_Question]]:
-    """Questions of like length together, the longest first, as many as fit."""
-    batch: list[_Question] = []
+def _batches(requests: list[_Request], n_prefix: int) -> Iterator[list[_Request]]:
+    """Group requests of similar length, the longest first, as many as fit into a batch."""
+    batch: list[_Request] = []
     longest = 0
-    for question in sorted(questions, key=lambda each: -each.limit):
-        longest = max(longest, n_before + len(question.asked) + question.limit)
-        if batch and (len(batch) == MOST_ROWS or longest * (len(batch) + 1) > MOST_SUBWORDS):
+    for request in sorted(requests, key=lambda each: -each.max_length):
+        longest = max(longest, n_prefix + len(request.prompt) + request.max_length)
+        if batch and (len(batch) == MAX_ROWS or longest * (len(batch) + 1) > MAX_SUBWORDS):
             yield batch
-            batch, longest = [], n_before + len(question.asked) + question.limit
-        batch.append(question)
+            batch, longest = [], n_prefix + len(request.prompt) + request.max_length
+        batch.append(request)
     if batch:
         yield batch
 
 
-def _understand(
-    reply: Generated, chunk: Chunk, questions: Questions, settings: GeneratorSettings
-) -> tuple[list[Entity], bool]:
-    found, whole = read(questions.decode(reply.ids), chunk, questions.labels, format=settings.format)
-    entities = [
-        Entity(chunk.tokens[each.start], chunk.tokens[each.end - 1] + 1, each.label, _score(each, reply, questions))
-        for each in found
-    ]
-    return entities, whole and reply.ended
+def _entity(entity: AnswerEntity, chunk: Chunk, answer: GeneratedAnswer, prompts: PromptBuilder) -> Entity:
+    """Return an entity of a chunk as one of the doc, with its score."""
 
+    def n_characters(n_subwords: int) -> int:
+        return len(prompts.decode(answer.ids[:n_subwords]))
 
-def _score(found: Found, reply: Generated, questions: Questions) -> float:
-    def length(n: int) -> int:
-        return len(questions.decode(reply.ids[:n]))
-
-    counts = range(len(reply.ids) + 1)
-    first = bisect_right(counts, found.began, key=length) - 1
-    end = bisect_left(counts, found.ended, key=length)
-    told = reply.probabilities[first : max(end, first + 1)]
-    return sum(told) / len(told)
+    counts = range(len(answer.ids) + 1)
+    first = bisect_right(counts, entity.char_start, key=n_characters) - 1
+    end = bisect_left(counts, entity.char_end, key=n_characters)
+    probabilities = answer.probabilities[first : max(end, first + 1)]
+    score = sum(probabilities) / len(probabilities)
+    return Entity(chunk.tokens[entity.start], chunk.tokens[entity.end - 1] + 1, entity.label, score)

@@ -1,4 +1,4 @@
-"""What a user can set about a base that writes, checked before anything is loaded."""
+"""Settings of `GenerativeTagger.v1`, checked before anything is loaded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from .formats import AnswerFormat
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorSettings(BaseSettings):
-    """The arguments of `GenerativeTagger.v1`; see there."""
+    """The arguments of `GenerativeTagger`; see there.
+
+    Raises:
+        ValueError: If a setting makes no sense, or settings contradict each other.
+    """
 
     kind = DECODER
     key = "components.NAME.model.base"
@@ -33,7 +37,7 @@ class GeneratorSettings(BaseSettings):
                 '"spacy_llama_ner.InlineBrackets.v1" or "spacy_llama_ner.BioLines.v1".'
             )
         if self.window < 1:
-            raise ValueError(f"window = {self.window}; expected how many words are asked about together, 1 or more.")
+            raise ValueError(f"window = {self.window}; expected how many words are prompted together, 1 or more.")
         if self.quantization is not None:
             check_choice("quantization", self.quantization, get_args(Quantization))
             if self.merge:

@@ -1,4 +1,4 @@
-"""The components that `nlp.add_pipe` knows."""
+"""The components `llama_ner`, `llama_ner_generative` and `llama_reader`, and adapters of `llama_ner`."""
 
 from .adapters import add_adapter, export_adapter
 from .llama_ner import LlamaNER, make_llama_ner

@@ -1,4 +1,7 @@
-"""Recognisers apart from their base: an adapter as peft lays it out, with head and labels in one more file."""
+"""Trained components without their base: a folder with the adapter as peft lays it out, and a file with the head.
+
+`export_adapter` writes it, `add_adapter` adds it to a pipeline.
+"""
 
 from __future__ import annotations
 
@@ -16,27 +19,31 @@ from thinc.api import Config
 
 from ..base.locate import HUB_ID, download_snapshot
 from ..data.files import atomic_dir
-from ..encoder.peft_format import CONFIG, WEIGHTS, Adapter, AdapterError, read_adapter
-from .components import find_components, find_entity_pipes
-from .llama_ner import LlamaNER
+from ..encoder.peft_format import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, AdapterError, read_adapter
+from .entity_pipe import find_entity_pipes
+from .llama_ner import LlamaNER, find_components
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ..encoder.modules import WordEncoder
-    from ..head.architectures import TaggerHead
 
-HEAD = "llama_ner.safetensors"
-# key of the file's metadata; beside it safetensors itself wants none
-TOLD = "llama_ner"
+HEAD_FILE = "llama_ner.safetensors"
+# the one key of the file's metadata; safetensors needs no others
+METADATA_KEY = "llama_ner"
 
 
 @dataclass(frozen=True)
 class HeadFile:
-    """A component without its encoder.
+    """A component without its encoder, as `llama_ner.safetensors` holds it.
 
-    config: of the component, as in config.cfg. labels, temperature, state: of its head.
-    fingerprint: of the base that it was trained on. lang: the pipeline's language.
+    Attributes:
+        config: The component's config, as in config.cfg.
+        labels: Labels of the head.
+        temperature: Temperature of its scores.
+        fingerprint: That of the base that the adapter was trained on.
+        lang: The pipeline's language.
+        state: Weights of the head, by name.
     """
 
     config: dict[str, Any]
@@ -48,38 +55,61 @@ class HeadFile:
 
 
 def write_head(head: HeadFile, folder: Path) -> None:
-    """Write the file to `folder`."""
+    """Write the file.
+
+    Args:
+        head: What it holds.
+        folder: Where it is written to.
+    """
     from safetensors.torch import save
 
-    told = {name: value for name, value in vars(head).items() if name != "state"}
-    # as of the adapter's weights beside it, others are to read it
-    (folder / HEAD).write_bytes(save(head.state, {TOLD: json.dumps(told)}))
+    metadata = {name: value for name, value in vars(head).items() if name != "state"}
+    # not by `save_file`, whose files only their owner may read; the adapter's weights beside it can be read by all
+    (folder / HEAD_FILE).write_bytes(save(head.state, {METADATA_KEY: json.dumps(metadata)}))
 
 
 def read_head(folder: Path) -> HeadFile | None:
-    """What `write_head` wrote to `folder`; None where it did not. Raises AdapterError where it is damaged."""
+    """Read the file.
+
+    Args:
+        folder: Where `write_head` wrote it to.
+
+    Returns:
+        What it holds; None if there is no such file.
+
+    Raises:
+        AdapterError: If it is damaged.
+    """
     from safetensors import SafetensorError, safe_open
 
-    path = folder / HEAD
+    path = folder / HEAD_FILE
     if not path.is_file():
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            told = json.loads(file.metadata()[TOLD])
-            return HeadFile(**told, state={name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+            metadata = json.loads(file.metadata()[METADATA_KEY])
+            return HeadFile(**metadata, state={name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise AdapterError(f"{path} is damaged ({error!r}). Copy the adapter again.") from error
 
 
 def export_adapter(nlp: Language, folder: Path, *, pipe: str = "llama_ner") -> None:
-    """Write a trained component to `folder` in the layout of peft, whole or not at all.
+    """Write a trained component to a folder in the layout of peft, whole or not at all.
 
-    peft loads the adapter and passes over the head, `llama_ner.safetensors`. An adapter that is there is replaced;
-    what else lies beside it, such as a model card, stays. Raises AdapterError where the component has no adapter of
-    its own, or something else is in the folder.
+    peft loads the adapter and ignores the head, `llama_ner.safetensors`.
+
+    Args:
+        nlp: The pipeline.
+        folder: An adapter that is there is replaced; other files beside it, such as a model card, stay.
+        pipe: Name of the component.
+
+    Raises:
+        AdapterError: If the component has no adapter of its own, or the folder holds something else.
+        OSError: If the folder cannot be written.
     """
     from ..encoder.peft_format import write_adapter
-    from ..shim.torch_shim import copy_state
+    from ..head.architectures import get_head
+    from ..shim.torch_shim import trainable_state
 
     ner = dict(nlp.components).get(pipe)
     if not isinstance(ner, LlamaNER) or not ner.is_initialized:
@@ -90,24 +120,24 @@ def export_adapter(nlp: Language, folder: Path, *, pipe: str = "llama_ner") -> N
             f"{pipe!r} gets its word vectors from a layer {tok2vec.name!r}, which has no adapter. Expected is "
             "LlamaEncoder.v1 or TransformerEncoder.v1; replace listeners first (`nlp.replace_listeners`)."
         )
-    if folder.exists() and not (folder / CONFIG).is_file() and (folder.is_file() or any(folder.iterdir())):
+    if folder.exists() and not (folder / ADAPTER_CONFIG).is_file() and (folder.is_file() or any(folder.iterdir())):
         raise AdapterError(f"The output {folder} is there and is no adapter. Give a new folder.")
-    encoder, head = _encoder(ner), _head(ner)
+    encoder, head = _get_encoder(ner), get_head(ner.model)
     settings = nlp.config.interpolate()["components"][pipe]
-    told = HeadFile(
+    head_file = HeadFile(
         config={key: value for key, value in settings.items() if key != "factory"},
         labels=head.labels,
         temperature=head.temperature,
         fingerprint=encoder.spec()["fingerprint"],
         lang=nlp.lang or "xx",
-        state=copy_state(head),
+        state=trainable_state(head),
     )
     with atomic_dir(folder) as partial:
         if folder.is_dir():
             shutil.copytree(folder, partial, symlinks=True)
         partial.mkdir(exist_ok=True)
         write_adapter(encoder, tok2vec.attrs["settings"], partial)
-        write_head(told, partial)
+        write_head(head_file, partial)
 
 
 def add_adapter(
@@ -119,30 +149,37 @@ def add_adapter(
     labels: Sequence[str] = (),
     config: dict[str, Any] | None = None,
 ) -> LlamaNER:
-    """Add a recogniser to a pipeline: a few MB beside a base that is in memory already.
+    """Add a trained component to a pipeline. Beside a base that is in memory already, it takes a few MB.
 
-    source: a folder that `export_adapter` or peft wrote, or a Hub repository of that layout.
-    name: of the new component.
-    revision: branch, tag or commit of a Hub repository.
-    labels: for an adapter of peft's, which has no head: what a fresh one, still to be trained, is to learn.
-    config: of the component; changes what comes with the adapter, such as where the base is.
+    Args:
+        nlp: The pipeline. If there is an error, it stays as it is.
+        source: A folder that `export_adapter` or peft wrote, or a Hub repository of that layout.
+        name: Name of the new component.
+        revision: Branch, tag or commit of a Hub repository.
+        labels: For an adapter of peft's, which has no head: the labels of a fresh one, still to be trained.
+        config: Settings of the component that differ from those of the adapter, such as where the base is.
 
-    Raises ValueError (AdapterError, BaseModelError) where there is no such adapter or base, they do not fit each
-    other, or another component sets entities of the same label. The pipeline is then as it was.
+    Returns:
+        The component.
+
+    Raises:
+        AdapterError: If there is no such adapter, it does not fit the base, or another component sets entities of the
+            same label.
+        BaseModelError: If there is no such base, or it cannot be used.
     """
     folder = adapter_folder(source, revision=revision)
     adapter, head = read_adapter(folder), read_head(folder)
-    if adapter.left_aside:
-        logger.warning("The adapter in %s brings a head that is left out: %s", folder, ", ".join(adapter.left_aside))
-    labels = _labels(folder, head, labels)
-    settings = _settings(adapter, head, config or {})
+    if adapter.ignored_weights:
+        logger.warning("The adapter in %s has a head that is ignored: %s", folder, ", ".join(adapter.ignored_weights))
+    labels = _choose_labels(folder, head, labels)
+    settings = _component_config(adapter, head, config or {})
     if settings.get("overwrite", False) is not None:
-        _check_clash(nlp, labels)
+        _check_label_clash(nlp, labels)
     ner: Any = nlp.add_pipe("llama_ner", name=name, config=settings)
     try:
         doc = nlp.make_doc(name)
         ner.initialize(lambda: [Example(doc, doc)], nlp=nlp, labels=list(labels))
-        _fill(ner, adapter, head)
+        _load_weights(ner, adapter, head)
     except Exception:
         nlp.remove_pipe(name)
         raise
@@ -150,20 +187,33 @@ def add_adapter(
 
 
 def adapter_folder(source: str | Path, *, revision: str | None = None) -> Path:
-    """Where an adapter lies on this machine; one of the Hub is fetched. Raises AdapterError, or as `base.hub`."""
+    """Find an adapter on this machine, or fetch it from the Hub.
+
+    Args:
+        source: A folder or a Hub repository.
+        revision: Branch, tag or commit of a Hub repository.
+
+    Returns:
+        The folder.
+
+    Raises:
+        AdapterError: If a revision of a folder is asked for.
+        OSError: If it cannot be fetched.
+    """
     path = Path(source).expanduser()
     if path.is_dir() or not HUB_ID.fullmatch(str(source)):
         if revision is not None:
             raise AdapterError(f"revision = {revision!r} is for a Hub repository, but {source} is a local folder.")
         return path
-    return download_snapshot(str(source), revision=revision, files=[CONFIG, WEIGHTS, HEAD], what="adapter")
+    files = [ADAPTER_CONFIG, ADAPTER_WEIGHTS, HEAD_FILE]
+    return download_snapshot(str(source), revision=revision, files=files, what="adapter")
 
 
-def _labels(folder: Path, head: HeadFile | None, labels: Sequence[str]) -> Sequence[str]:
+def _choose_labels(folder: Path, head: HeadFile | None, labels: Sequence[str]) -> Sequence[str]:
     if head is None and not labels:
         raise AdapterError(
-            f"The adapter in {folder} comes without a head ({HEAD}): peft knows none. Give the labels that a fresh "
-            "one is to learn, and train it."
+            f"The adapter in {folder} comes without a head ({HEAD_FILE}), as peft has none. Give the labels that a "
+            "fresh one is to learn, and train it."
         )
     if head is not None and labels and list(labels) != head.labels:
         raise AdapterError(
@@ -173,7 +223,7 @@ def _labels(folder: Path, head: HeadFile | None, labels: Sequence[str]) -> Seque
     return labels if head is None else head.labels
 
 
-def _settings(adapter: Adapter, head: HeadFile | None, config: dict[str, Any]) -> dict[str, Any]:
+def _component_config(adapter: Adapter, head: HeadFile | None, config: dict[str, Any]) -> dict[str, Any]:
     given = config.get("model", {}).get("tok2vec", {})
     if "lora" in given:
         raise AdapterError(f"lora = {given['lora']} was given, but the adapter has its own shape. Leave it out.")
@@ -185,40 +235,35 @@ def _settings(adapter: Adapter, head: HeadFile | None, config: dict[str, Any]) -
     return dict(settings)
 
 
-def _check_clash(nlp: Language, labels: Sequence[str]) -> None:
+def _check_label_clash(nlp: Language, labels: Sequence[str]) -> None:
     for other, pipe in find_entity_pipes(nlp).items():
         both = sorted(set(labels) & set(pipe.labels))
         if both and pipe.overwrite is not None:
             raise AdapterError(
-                f"{other!r} sets entities with the labels {both} already, and nobody could tell whose they are. Add "
-                'the adapter with config = {"overwrite": None, "spans_key": NAME}, so that its entities stand in a '
-                "span group of their own."
+                f"{other!r} sets entities with the labels {both} already, and nobody could tell which component an "
+                'entity is from. Add the adapter with config = {"overwrite": None, "spans_key": NAME}, so that its '
+                "entities stand in a span group of their own."
             )
 
 
-def _fill(ner: LlamaNER, adapter: Adapter, head: HeadFile | None) -> None:
+def _load_weights(ner: LlamaNER, adapter: Adapter, head_file: HeadFile | None) -> None:
     from ..encoder.peft_format import load_adapter
-    from ..shim.torch_shim import fill
+    from ..head.architectures import get_head
+    from ..shim.torch_shim import load_trainable_state
 
-    encoder, module = _encoder(ner), _head(ner)
+    encoder, head = _get_encoder(ner), get_head(ner.model)
     given = encoder.spec()["fingerprint"]
-    if head is not None and given != head.fingerprint:
+    if head_file is not None and given != head_file.fingerprint:
         raise AdapterError(
-            f"The adapter was trained on {adapter.base!r} with the fingerprint {head.fingerprint[:12]}. The base "
-            f"here has {given[:12]}: its weights or config are others. Name the base that it belongs to."
+            f"The adapter was trained on {adapter.base!r} with the fingerprint {head_file.fingerprint[:12]}. The "
+            f"base here has {given[:12]}: its weights or config are others. Name the base that it belongs to."
         )
     load_adapter(encoder, adapter)
-    if head is not None:
-        fill(module, head.state)
-        module.temperature = head.temperature
+    if head_file is not None:
+        load_trainable_state(head, head_file.state)
+        head.temperature = head_file.temperature
 
 
-def _encoder(ner: LlamaNER) -> WordEncoder:
-    module: Any = ner.model.get_ref("tok2vec").shims[0]
-    return module.module
-
-
-def _head(ner: LlamaNER) -> TaggerHead:
-    from ..head.inference import get_head
-
-    return get_head(ner.model)
+def _get_encoder(ner: LlamaNER) -> WordEncoder:
+    shim: Any = ner.model.get_ref("tok2vec").shims[0]
+    return shim.module

@@ -1,1 +1,1 @@
-"""What `spacy train` needs besides the components: corpora, callbacks, schedules, a logger, several processes."""
+"""What `spacy train` needs besides components: corpus reader, callbacks, schedule, logger, several processes."""

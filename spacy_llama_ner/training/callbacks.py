@@ -1,25 +1,31 @@
-"""What `spacy train` calls where a trained component learns new labels."""
+"""Callbacks for a trained component that learns new labels: `add_labels.v1` and `rehearse.v1`."""
 
 from __future__ import annotations
 
-from ..pipeline.components import find_components
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
+from typing import Any, TypeAlias
+
 from spacy.language import Language
 from spacy.training import Example
-from typing import Any
 
-Corpus = Callable[[Language], Iterable[Example]]
+from ..pipeline.llama_ner import find_components
+
+CorpusReader: TypeAlias = Callable[[Language], Iterable[Example]]
 
 
 def make_add_labels(labels: list[str], pipe: str = "llama_ner") -> Callable[[Language], Language]:
-    """`spacy_llama_ner.add_labels.v1`, an `[initialize.before_init]`: labels that a sourced component is to learn.
+    """Create an `[initialize.before_init]` callback that adds labels to a sourced component.
 
-    labels: they come behind those it has, whose weights stay; `spacy.read_labels.v1` reads them from a file. Until
-        they are trained, they take some of the probability of what was found before.
-    pipe: name of the component.
+    Until the new labels are trained, they take some of the probability of what the component found before.
+
+    Args:
+        labels: The labels to learn. They come after those that the component has, whose weights stay.
+            `spacy.read_labels.v1` reads them from a file.
+        pipe: Name of the component.
+
+    Returns:
+        The callback. It raises KeyError if there is no such component.
     """
 
     def add(nlp: Language) -> Language:
@@ -31,14 +37,22 @@ def make_add_labels(labels: list[str], pipe: str = "llama_ner") -> Callable[[Lan
     return add
 
 
-def make_rehearsal(texts: Corpus, words: int = 500) -> Callable[[Language, dict[str, Any]], None]:
-    """`spacy_llama_ner.rehearse.v1`, a `[training.before_update]`: rehearse along with each step.
-
-    texts: old texts, by any reader of spaCy's such as `spacy.JsonlCorpus.v1`; their annotation is not read.
-    words: how many of them each step takes, in whole texts and at least one. They come round again and again.
+def make_rehearsal(texts: CorpusReader, words: int = 500) -> Callable[[Language, dict[str, Any]], None]:
+    """Create a `[training.before_update]` callback that rehearses old texts along with each step.
 
     Each `llama_ner` that was sourced from a trained pipeline, and is not frozen, learns in one step from both
-    gradients. Raises ValueError where there is no such component or no text.
+    gradients.
+
+    Args:
+        texts: Any reader of old texts, such as `spacy.JsonlCorpus.v1`. Their annotation is not read.
+        words: How many words of them each step takes, in whole texts and at least one. After the last text comes the
+            first again.
+
+    Returns:
+        The callback. It raises ValueError if there is no such component, or no text.
+
+    Raises:
+        ValueError: If `words` is below 1.
     """
     if words < 1:
         raise ValueError(f"spacy_llama_ner.rehearse.v1 got words = {words}; expected 1 or more.")
@@ -61,7 +75,7 @@ def make_rehearsal(texts: Corpus, words: int = 500) -> Callable[[Language, dict[
     return before_update
 
 
-def _batches(texts: Corpus, nlp: Language, words: int) -> Iterator[list[Example]]:
+def _batches(texts: CorpusReader, nlp: Language, words: int) -> Iterator[list[Example]]:
     batch: list[Example] = []
     for examples in (texts(nlp) for _ in repeat(None)):
         n_words = 0

@@ -1,24 +1,23 @@
-"""A corpus reader that gives a stratified, seeded fraction of a `.spacy` corpus, in pieces if wanted."""
+"""`StratifiedCorpus.v1`: reads a stratified fraction of a `.spacy` corpus, in pieces if wanted."""
 
 from __future__ import annotations
 
-from ..data.docs import cut
+import random
 from collections import defaultdict
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, TypeAlias
+
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Corpus
-from spacy.training import Example
+from spacy.training import Corpus, Example
 from spacy.vocab import Vocab
-from typing import Any
-import random
 
-Stratum = tuple[str, ...]
+from ..data.docs import split_by_sentences
+
+# the entity labels that a doc has, sorted
+Stratum: TypeAlias = tuple[str, ...]
 
 
 def StratifiedCorpus(
@@ -30,21 +29,30 @@ def StratifiedCorpus(
     max_length: int = 0,
     augmenter: Callable[[Language, Example], Iterable[Example]] | None = None,
 ) -> Callable[[Language], Iterable[Example]]:
-    """`spacy_llama_ner.StratifiedCorpus.v1`: a fraction of a corpus with its mixture of entity types.
+    """Create a reader of a fraction of a corpus with the mixture of entity types of the whole.
 
-    The strata are the sets of entity labels that docs have; docs without entities are one of them. From each
-    comes `fraction` of its docs, rounded as `allot` says. The same docs, in the order of the corpus, come at
-    every pass and in every process; another `seed` gives others. With 1.0 and 0 for `sents` the corpus comes as
-    from `spacy.Corpus.v1`.
+    The strata are the sets of entity labels that docs have; docs without entities are one of them. From each comes
+    `fraction` of its docs, rounded as `stratum_sizes` says. The same docs, in the order of the corpus, come at every
+    pass and in every process. With the defaults of `fraction` and `sents`, the corpus comes as from
+    `spacy.Corpus.v1`.
 
-    path: a `.spacy` file or a folder of such files.
-    fraction: above 0, up to 1; at least one doc comes.
-    sents: sentences in a piece that docs are cut into, as `cut` says; 0 keeps them whole. A batch of so many words
-        holds pieces of many docs, where it would hold one or two long ones.
-    gold_preproc, max_length, augmenter: as for `spacy.Corpus.v1`. They apply to the docs drawn, or their pieces.
+    Args:
+        path: A `.spacy` file or a folder of such files.
+        fraction: Share of the docs, above 0, up to 1; at least one doc comes.
+        seed: Decides which docs are drawn.
+        sents: Number of sentences in each of the pieces that docs are split into, as `split_by_sentences` does; 0
+            keeps docs whole. A batch of so many words holds pieces of many docs, where it would hold one or two long
+            ones.
+        gold_preproc: As for `spacy.Corpus.v1`, like the next two. They apply to the docs drawn, or their pieces.
+        max_length: As for `spacy.Corpus.v1`.
+        augmenter: As for `spacy.Corpus.v1`.
 
-    Raises: ValueError for no path (a config without it), a fraction out of range and a negative number of
-    sentences.
+    Returns:
+        The reader.
+
+    Raises:
+        ValueError: If there is no path (a config without it), the fraction is out of range, or the number of
+            sentences is negative.
     """
     if path is None:
         raise ValueError(Errors.E913)
@@ -52,7 +60,7 @@ def StratifiedCorpus(
         raise ValueError(f"`fraction` is {fraction}; it must be above 0 and at most 1 (0.2 is a fifth of the docs).")
     if sents < 0:
         raise ValueError(f"`sents` is {sents}; give 0 for whole docs, N for pieces of N sentences.")
-    return _Drawn(
+    return _StratifiedCorpus(
         path,
         fraction=fraction,
         seed=seed,
@@ -63,9 +71,9 @@ def StratifiedCorpus(
     )
 
 
-class _Drawn(Corpus):
-    def __init__(self, path: Path, *, fraction: float, seed: int, sents: int, **as_spacy: Any) -> None:
-        super().__init__(path, **as_spacy)
+class _StratifiedCorpus(Corpus):
+    def __init__(self, path: Path, *, fraction: float, seed: int, sents: int, **corpus_settings: Any) -> None:
+        super().__init__(path, **corpus_settings)
         self.fraction = fraction
         self.seed = seed
         self.sents = sents
@@ -75,35 +83,53 @@ class _Drawn(Corpus):
         if self.fraction < 1:
             docs = self._draw(list(docs))
         for doc in docs:
-            yield from cut(doc, self.sents)
+            yield from split_by_sentences(doc, self.sents)
 
     def _draw(self, docs: list[Doc]) -> Iterator[Doc]:
         strata = [tuple(sorted({ent.label_ for ent in doc.ents})) for doc in docs]
-        return (docs[i] for i in draw(strata, self.fraction, self.seed))
+        return (docs[i] for i in stratified_sample(strata, self.fraction, seed=self.seed))
 
 
-def draw(strata: Iterable[Stratum], fraction: float, seed: int) -> list[int]:
-    """Indices, ascending, of a stratified sample; `strata` gives the stratum of every item. See `allot`."""
+def stratified_sample(strata: Iterable[Stratum], fraction: float, *, seed: int) -> list[int]:
+    """Draw a stratified sample.
+
+    Args:
+        strata: The stratum of every item.
+        fraction: Share of the items, 0 to 1; see `stratum_sizes`.
+        seed: Decides which items are drawn.
+
+    Returns:
+        The indices of the items drawn, ascending.
+    """
     members: dict[Stratum, list[int]] = defaultdict(list)
     for i, stratum in enumerate(strata):
         members[stratum].append(i)
     chosen: list[int] = []
-    for stratum, count in allot({key: len(items) for key, items in members.items()}, fraction, seed).items():
-        # a string seeds by its SHA-512, the same in every process; a generator for each stratum keeps them
-        # apart
+    sizes = {key: len(items) for key, items in members.items()}
+    for stratum, count in stratum_sizes(sizes, fraction, seed=seed).items():
+        # a string seeds by its SHA-512, the same in every process; with a generator of its own, no stratum depends
+        # on another
         random.Random(f"{seed} {stratum}").shuffle(members[stratum])
         chosen += members[stratum][:count]
     return sorted(chosen)
 
 
-def allot(sizes: Mapping[Stratum, int], fraction: float, seed: int) -> dict[Stratum, int]:
-    """How many items to take from each stratum.
+def stratum_sizes(sizes: Mapping[Stratum, int], fraction: float, *, seed: int) -> dict[Stratum, int]:
+    """Decide how many items to take from each stratum.
 
     The total is `fraction` of all items, rounded, and at least 1. Each stratum gets its share rounded down or up, up
     as often over seeds as its share says (systematic sampling; Madow 1949, On the Theory of Systematic Sampling, II).
     After that, each label that got nothing, the rarest first, gets one item from the largest stratum that has it, at
-    the cost of the stratum with the most items among those that can give one without losing a label.
-    A total smaller than the number of labels cannot keep them all.
+    the cost of the stratum with the most items among those that can give one without losing a label. A total smaller
+    than the number of labels cannot keep them all.
+
+    Args:
+        sizes: Number of items of each stratum.
+        fraction: Share of the items, 0 to 1.
+        seed: Decides which shares are rounded up.
+
+    Returns:
+        Number of items to take from each stratum.
     """
     if not sizes:
         return {}
@@ -123,10 +149,12 @@ def allot(sizes: Mapping[Stratum, int], fraction: float, seed: int) -> dict[Stra
         for label in key:
             frequency[label] += size
     for label in sorted(frequency, key=lambda label: (frequency[label], label)):
-        if _taken(counts, label):
+        if _n_with_label(counts, label):
             continue
         donors = [
-            key for key in keys if counts[key] > 1 or (counts[key] == 1 and all(_taken(counts, of) > 1 for of in key))
+            key
+            for key in keys
+            if counts[key] > 1 or (counts[key] == 1 and all(_n_with_label(counts, each) > 1 for each in key))
         ]
         if donors:
             counts[max(donors, key=lambda key: counts[key])] -= 1
@@ -134,39 +162,5 @@ def allot(sizes: Mapping[Stratum, int], fraction: float, seed: int) -> dict[Stra
     return counts
 
 
-def _taken(counts: Mapping[Stratum, int], label: str) -> int:
+def _n_with_label(counts: Mapping[Stratum, int], label: str) -> int:
     return sum(count for key, count in counts.items() if label in key)
-
-
-def make_capitals(level: float) -> Callable[[Language, Example], Iterator[Example]]:
-    """`spacy_llama_ner.capitals.v1`: some sentences come in capitals.
-
-    What a corpus reader gives as `augmenter`, the counterpart of `spacy.lower_case.v1`. Words, and with them
-    entities, stay what they are; letters without a capital of their own ("ß") stay as well. Drawn by Python's
-    `random`, which `spacy train` seeds, whenever the corpus is read: once where `training.max_epochs` is 0 or
-    more, at each pass where it is -1.
-
-    level: share of the sentences, 0 to 1; docs without sentence boundaries are one sentence.
-
-    Raises: ValueError for a level out of range.
-    """
-    if not 0 <= level <= 1:
-        raise ValueError(f"`level` is {level}; it must be from 0 to 1 (0.1 is a tenth of the sentences).")
-
-    def augment(nlp: Language, example: Example) -> Iterator[Example]:
-        words: list[str] = []
-        chosen = False
-        for word, starts in zip(example.predicted, example.get_aligned_sent_starts(), strict=True):
-            if starts or not words:
-                chosen = random.random() < level
-            words.append("".join(map(_capital, word.text)) if chosen else word.text)
-        spaces = [bool(word.whitespace_) for word in example.predicted]
-        yield Example(Doc(nlp.vocab, words=words, spaces=spaces), example.reference)
-
-    return augment
-
-
-def _capital(letter: str) -> str:
-    """The capital, if it is one that spaCy takes for the same letter when it aligns words."""
-    capital = letter.upper()
-    return capital if capital.lower() == letter.lower() else letter

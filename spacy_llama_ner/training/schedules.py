@@ -1,20 +1,30 @@
-"""Learning-rate schedules."""
+"""`warmup_cosine.v1`: a schedule of the learning rate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 import math
+from collections.abc import Iterator
+
 
 def warmup_cosine(
     initial_rate: float, warmup_steps: int, total_steps: int, final_rate: float = 0.0
 ) -> Iterator[float]:
     """Rise linearly to `initial_rate`, then fall along half a cosine to `final_rate`, and stay there.
 
-    initial_rate: the highest rate, reached after `warmup_steps` updates.
-    total_steps: update at which `final_rate` is reached; the argument names follow `warmup_linear.v1`.
+    The shape is that of SGDR without restarts (Loshchilov & Hutter 2017, https://arxiv.org/abs/1608.03983). The
+    arguments are named as those of `warmup_linear.v1`.
 
-    Registered as `spacy_llama_ner.warmup_cosine.v1`. The shape is that of SGDR without restarts
-    (Loshchilov & Hutter 2017, https://arxiv.org/abs/1608.03983).
+    Args:
+        initial_rate: The highest rate.
+        warmup_steps: Number of updates after which it is reached.
+        total_steps: Number of updates after which `final_rate` is reached.
+        final_rate: The last rate.
+
+    Returns:
+        A rate for each update, without an end.
+
+    Raises:
+        ValueError: If `warmup_steps` is below 0, or not below `total_steps`.
     """
     if not 0 <= warmup_steps < total_steps:
         raise ValueError(

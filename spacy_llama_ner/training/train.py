@@ -1,44 +1,41 @@
-"""`torchrun --nproc-per-node N -m spacy_llama_ner.train CONFIG`: `spacy train` in several processes.
+"""`torchrun --nproc-per-node N -m spacy_llama_ner.training.train CONFIG`: `spacy train` in several processes.
 
-Each process works on batches of its own; the gradients are averaged (see `distributed`). N processes with
-batches of B words walk the path of one with batches of N x B, but that each batch counts the same, whatever its
+Each process works on batches of its own; the gradients are averaged (see `shim.distributed`). N processes with
+batches of B words take the steps of one with batches of N x B, but that each batch counts the same, whatever its
 size. Started without torchrun, it is `spacy train`.
 """
 
 from __future__ import annotations
-from ..data.errors import LlamaNERError
 
-from ..shim.distributed import average_values
-from ..shim.distributed import copy_from_first
-from ..shim.distributed import from_first
-from ..shim.distributed import rank_and_size
-from ..shim.torch_shim import TorchShim
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from spacy.cli._util import import_code
-from spacy.cli._util import parse_config_overrides
-from spacy.cli._util import setup_gpu
-from spacy.cli._util import show_validation_error
-from spacy.language import Language
-from spacy.training.initialize import init_nlp
-from spacy.training.loop import train as train_nlp
-from spacy.util import load_config
-from thinc.api import Config
-from thinc.api import Model
-from typer import Argument
-from typer import Context
-from typer import Option
-from typer import Typer
-from typing import Annotated
-from typing import Any
-from wasabi import msg
-import os
-import sys
+from shutil import copytree, rmtree
+from typing import Annotated, Any, TypeAlias
 
-# the others wait so long while the first one evaluates
-PATIENCE = timedelta(hours=2)
+from spacy.cli._util import import_code, parse_config_overrides, setup_gpu, show_validation_error
+from spacy.language import Language
+from spacy.schemas import ConfigSchemaTraining
+from spacy.training import loop
+from spacy.training.initialize import init_nlp
+from spacy.util import load_config, registry, resolve_dot_names
+from thinc.api import Config, Model, fix_random_seed, set_gpu_allocator
+from typer import Argument, Context, Option, Typer
+from wasabi import msg
+
+from ..data.errors import LlamaNERError
+from ..shim.distributed import average_values, broadcast_parameters, broadcast_result, rank_and_size
+from ..shim.torch_shim import TorchShim
+
+BeforeUpdate: TypeAlias = Callable[[Language, dict[str, Any]], None]
+# batch, info and whether it is the best so far, as `train_while_improving` yields them
+Step: TypeAlias = tuple[Any, dict[str, Any], bool | None]
+
+# how long the other processes wait while the first one evaluates
+TIMEOUT = timedelta(hours=2)
 
 app = Typer(add_completion=False)
 
@@ -64,40 +61,44 @@ def train_cli(
     try:
         with show_validation_error(config_path):
             train(config_path, output, gpu_id=gpu_id, overrides=overrides)
-    except DistributedError as error:
-        msg.fail("Cannot train in several processes", str(error), exits=1)
+    except (LlamaNERError, OSError) as error:
+        msg.fail("Cannot train", str(error), exits=1)
 
 
 def train(
     config_path: Path, output: Path | None = None, *, gpu_id: int = -1, overrides: dict[str, Any] | None = None
 ) -> None:
-    """Train the pipeline in `config_path`; the first process writes it to `output`.
+    """Train a pipeline in this process, and in the others that torchrun has started.
 
-    gpu_id: GPU of the first process on each machine, the next ones get the next; -1 for CPU.
-    Raises DistributedError where the config is not for several processes.
+    Args:
+        config_path: The config.
+        output: Folder that the first process writes the pipeline to; None writes none.
+        gpu_id: GPU of the first process on each machine, the next ones get the next; -1 for CPU.
+        overrides: Settings that replace those of the config, by their dotted names.
+
+    Raises:
+        DistributedError: If several processes cannot train with this config.
     """
     device = gpu_id + int(os.environ.get("LOCAL_RANK", 0)) if gpu_id >= 0 else -1
     with _process_group(device):
         rank, size = rank_and_size()
         config = load_config(config_path, overrides=overrides or {}, interpolate=False)
         if size > 1:
-            _deal_batches(config, rank)
+            _shard_batches(config)
         nlp = init_nlp(config, use_gpu=device)
+        if rank == 0:
+            msg.info(f"Training in {size} process{'es' * (size > 1)}")
+            if output is not None:
+                output.mkdir(parents=True, exist_ok=True)
         if size > 1:
-            _train_together(nlp)
-        if rank > 0:
-            with Path(os.devnull).open("w") as nowhere:
-                train_nlp(nlp, None, use_gpu=device, stdout=nowhere, stderr=nowhere)
-            return
-        msg.info(f"Training in {size} process{'es' * (size > 1)}")
-        if output is not None:
-            output.mkdir(parents=True, exist_ok=True)
-        train_nlp(nlp, output, use_gpu=device, stdout=sys.stdout, stderr=sys.stderr)
+            _train_together(nlp, output if rank == 0 else None, device=device)
+        else:
+            loop.train(nlp, output, use_gpu=device, stdout=sys.stdout, stderr=sys.stderr)
 
 
 @contextmanager
 def _process_group(device: int) -> Iterator[None]:
-    """Use `device`, and join the processes that torchrun has started, if it has."""
+    """Use a device, and join the processes that torchrun has started, if it has."""
     import torch.distributed as dist
 
     setup_gpu(device, silent=os.environ.get("RANK", "0") != "0")
@@ -108,80 +109,141 @@ def _process_group(device: int) -> Iterator[None]:
         import torch
 
         torch.cuda.set_device(device)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device >= 0 else "gloo", timeout=PATIENCE)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device >= 0 else "gloo", timeout=TIMEOUT)
     try:
         yield
     finally:
         dist.destroy_process_group()
 
 
-def _deal_batches(config: Config, rank: int) -> None:
-    """Have every process read its share, and the first one alone log."""
+def _shard_batches(config: Config) -> None:
+    """Have every process take its own share of the batches."""
     training = config["training"]
     if config.interpolate()["training"]["seed"] is None:
         raise DistributedError(
             "training.seed is null, so that each process would shuffle the data in its own way. Give a number."
         )
     training["batcher"] = {"@batchers": "spacy_llama_ner.shard_batches.v1", "batcher": training["batcher"]}
-    if rank > 0:
-        training["logger"] = {"@loggers": "spacy.ConsoleLogger.v3", "console_output": False}
 
 
-def _train_together(nlp: Language) -> None:
-    """Start from the same weights, and have losses and dev scores in common."""
-    for name in nlp.pipe_names:
-        _check_averaged(nlp, name)
-    for _, proc in nlp.pipeline:
-        for shim in (shim for node in _nodes(proc) for shim in node.shims if isinstance(shim, TorchShim)):
-            copy_from_first(p for p in shim.module.parameters() if p.requires_grad)
-    together = _Together(nlp)
-    nlp.update = together.update  # type: ignore[method-assign]
-    nlp.evaluate = together.evaluate  # type: ignore[method-assign]
+def _train_together(nlp: Language, output: Path | None, *, device: int) -> None:
+    """Train as `spacy.training.loop.train` does, and with its functions, but as one of several processes.
+
+    All start from the weights of the first process, which evaluates for all, logs the means of all losses, and saves
+    the pipeline.
+    """
+    _share_weights(nlp)
+    config = nlp.config.interpolate()
+    fix_random_seed(config["training"]["seed"])
+    if device >= 0 and config["training"]["gpu_allocator"]:
+        set_gpu_allocator(config["training"]["gpu_allocator"])
+    training = registry.resolve(config["training"], schema=ConfigSchemaTraining)
+    train_corpus, dev_corpus = resolve_dot_names(config, [training["train_corpus"], training["dev_corpus"]])
+    steps = loop.train_while_improving(
+        nlp,
+        training["optimizer"],
+        loop.create_train_batches(nlp, train_corpus, training["batcher"], training["max_epochs"]),
+        broadcast_result(loop.create_evaluation_callback(nlp, dev_corpus, training["score_weights"])),
+        dropout=training["dropout"],
+        accumulate_gradient=training["accumulate_gradient"],
+        patience=training["patience"],
+        max_steps=training["max_steps"],
+        eval_frequency=training["eval_frequency"],
+        exclude=training["frozen_components"],
+        annotating_components=training["annotating_components"],
+        before_update=_seed_dropout_after(training["before_update"]),
+    )
+    if rank_and_size()[0] > 0:
+        for _ in _average_losses(steps):
+            pass
+    else:
+        _log_and_save(nlp, _average_losses(steps), training, output)
 
 
-class _Together:
-    """What the training loop calls, with the first process evaluating for all and losses that are means of all."""
+def _share_weights(nlp: Language) -> None:
+    """Set the weights that will be trained to those of the first process.
 
-    def __init__(self, nlp: Language) -> None:
-        self._update, self._evaluate = nlp.update, from_first(nlp.evaluate)
-        self._losses: dict[str, float] | None = None
+    Raises:
+        DistributedError: If a component would learn in each process on its own.
+    """
+    models = {name: getattr(pipe, "model", None) for name, pipe in nlp.pipeline}
+    layers = {name: list(model.walk()) for name, model in models.items() if isinstance(model, Model)}
+    for name, nodes in layers.items():
+        own = [node.name for node in nodes if any(node.has_param(param) for param in node.param_names)]
+        own += [node.name for node in nodes if not all(isinstance(shim, TorchShim) for shim in node.shims)]
+        if own and name not in nlp.config["training"].get("frozen_components", []):
+            raise DistributedError(
+                f"Several processes can only train the torch models of this package together, but {name!r} has "
+                f"the layers {own[:3]}. Train it in one process (`spacy train`), or freeze it "
+                "(training.frozen_components)."
+            )
+    for shim in (shim for nodes in layers.values() for node in nodes for shim in node.shims):
+        if isinstance(shim, TorchShim):
+            broadcast_parameters(p for p in shim.module.parameters() if p.requires_grad)
 
-    def update(self, *args: Any, losses: dict[str, float] | None = None, **kwargs: Any) -> dict[str, float]:
-        if self._losses is None:
-            _own_dropout()
-        self._losses = {} if losses is None else losses
-        return self._update(*args, losses=self._losses, **kwargs)
 
-    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        if self._losses is not None:
-            # the loop is about to log what has summed up since it last evaluated
-            self._losses.update(average_values(self._losses))
-        return self._evaluate(*args, **kwargs)
-
-
-def _own_dropout() -> None:
-    """Have the processes, which were seeded alike, drop out different things."""
+def _seed_dropout_after(before_update: BeforeUpdate | None) -> BeforeUpdate:
+    """Have the processes, which were seeded alike, drop out different things from the first update on."""
     import torch
 
-    torch.manual_seed(torch.initial_seed() + rank_and_size()[0])
+    def before_each_update(nlp: Language, args: dict[str, Any]) -> None:
+        if before_update is not None:
+            before_update(nlp, args)
+        if args["step"] == 0:
+            torch.manual_seed(torch.initial_seed() + rank_and_size()[0])
+
+    return before_each_update
 
 
-def _nodes(proc: Any) -> list[Model]:
-    model = getattr(proc, "model", None)
-    return list(model.walk()) if isinstance(model, Model) else []
+def _average_losses(steps: Iterable[Step]) -> Iterator[Step]:
+    """Replace the losses after an evaluation, which are about to be logged, by their means over all processes."""
+    for batch, info, is_best in steps:
+        if is_best is not None:
+            info["losses"].update(average_values(info["losses"]))
+        yield batch, info, is_best
 
 
-def _check_averaged(nlp: Language, name: str) -> None:
-    """Raise TogetherError where a component would learn in each process on its own."""
-    nodes = _nodes(nlp.get_pipe(name))
-    own = [node.name for node in nodes if any(node.has_param(param) for param in node.param_names)]
-    own += [node.name for node in nodes if not all(isinstance(shim, TorchShim) for shim in node.shims)]
-    if own and name not in nlp.config["training"].get("frozen_components", []):
-        raise DistributedError(
-            f"Several processes can only train the torch models of this package together, but {name!r} has "
-            f"the layers {own[:3]}. Train it in one process (`spacy train`), or freeze it "
-            "(training.frozen_components)."
-        )
+def _log_and_save(nlp: Language, steps: Iterable[Step], training: dict[str, Any], output: Path | None) -> None:
+    """Do what `spacy.training.loop.train` does between the steps of a training."""
+    before_to_disk = loop.create_before_to_disk_callback(training["before_to_disk"])
+
+    def save(path: Path, *, is_best: bool) -> None:
+        before_to_disk(nlp).to_disk(path / loop.DIR_MODEL_LAST)
+        if is_best:
+            rmtree(path / loop.DIR_MODEL_BEST, ignore_errors=True)
+            copytree(path / loop.DIR_MODEL_LAST, path / loop.DIR_MODEL_BEST)
+
+    loop.clean_output_dir(output)
+    frozen = training["frozen_components"]
+    msg.info(f"Pipeline: {nlp.pipe_names}")
+    if frozen:
+        msg.info(f"Frozen components: {frozen}")
+    if training["annotating_components"]:
+        msg.info(f"Set annotations on update for: {training['annotating_components']}")
+    msg.info(f"Initial learn rate: {training['optimizer'].learn_rate}")
+    with nlp.select_pipes(disable=frozen):
+        log_step, finalize_logger = training["logger"](nlp, sys.stdout, sys.stderr)
+    try:
+        for _, info, is_best in steps:
+            if is_best is None:
+                log_step(None)
+                continue
+            with nlp.select_pipes(disable=frozen):
+                loop.update_meta(training, nlp, info)
+            if output is not None:
+                save(output, is_best=is_best)
+                info["output_path"] = str(output / loop.DIR_MODEL_LAST)
+            log_step(info)
+    except Exception as error:
+        if output is not None:
+            msg.warn(f"Aborting and saving the final best model. Encountered exception: {error!r}")
+        raise
+    finally:
+        finalize_logger()
+        if output is not None:
+            save(output, is_best=False)
+    if output is not None:
+        msg.good("Saved pipeline to output directory", output / loop.DIR_MODEL_LAST)
 
 
 if __name__ == "__main__":

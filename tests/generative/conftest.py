@@ -1,4 +1,4 @@
-"""A tiny base that can be asked."""
+"""A tiny base with a chat template."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts with entities, and pipelines that are asked for them."""
+"""Texts with entities, and components that are prompted for them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from spacy_llama_ner.generative.chunks import Chunk, cut
+from spacy_llama_ner.generative.architectures import GenerativeTagger, get_generator
+from spacy_llama_ner.generative.chunks import Chunk, split_into_chunks
 from spacy_llama_ner.generative.formats import AnswerFormat, BioLines, InlineBrackets
+from spacy_llama_ner.generative.modules import Generator
 
 FORMATS: dict[str, AnswerFormat] = {"BioLines": BioLines(), "InlineBrackets": InlineBrackets()}
 LABELS = ("NAME", "DATE")
@@ -20,14 +22,14 @@ Ents = list[tuple[int, int, str]]
 
 
 def chunk_of(text: str) -> Chunk:
-    """A text as one chunk, cut at white space and nowhere else."""
+    """A text as one chunk, with words split at white space and nowhere else."""
     words = text.split(" ")
-    (chunk,) = cut(Doc(VOCAB, words=words), window=len(words))
+    (chunk,) = split_into_chunks(Doc(VOCAB, words=words), window=len(words))
     return chunk
 
 
-def some_ents(rng: random.Random, n_words: int) -> Ents:
-    """Entities of one to three words, side by side or apart."""
+def random_ents(rng: random.Random, n_words: int) -> Ents:
+    """Draw entities of one to three words, side by side or apart."""
     ents, at = [], 0
     while at < n_words:
         end = min(n_words, at + rng.randint(1, 3))
@@ -53,3 +55,10 @@ def make_nlp(
     }
     nlp.add_pipe("llama_ner_generative", name=name, config={"model": settings})
     return nlp
+
+
+def make_generator(base: Path, **settings: Any) -> Generator:
+    """An untrained generator over the chat base in `base`, which answers in brackets."""
+    model = GenerativeTagger(InlineBrackets(), **{"base": str(base), "dtype": "float32", **settings})
+    model.initialize()
+    return get_generator(model)

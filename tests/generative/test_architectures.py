@@ -1,4 +1,4 @@
-"""What a config can say, and what is refused."""
+"""`GenerativeTagger.v1`: its settings, what it refuses, and what is shared in memory."""
 
 from __future__ import annotations
 
@@ -11,19 +11,12 @@ from safetensors.torch import load_file, save_file
 
 from spacy_llama_ner.base import BaseModelError
 from spacy_llama_ner.base.load import load_shared
-from spacy_llama_ner.generative.architectures import GenerativeTagger, get_generator
-from spacy_llama_ner.generative.formats import InlineBrackets
-from spacy_llama_ner.generative.modules import Generator, Rows
+from spacy_llama_ner.generative.architectures import GenerativeTagger
+from spacy_llama_ner.generative.modules import PrefixBatch
 from spacy_llama_ner.head import TaggingLoss
 from tests.conftest import build_tiny_llama
-from tests.generative.samples import make_nlp
+from tests.generative.samples import make_generator, make_nlp
 from tests.llm.bases import build_chat_llama
-
-
-def make_writer(base: Path, **settings: Any) -> Generator:
-    model = GenerativeTagger(InlineBrackets(), base=str(base), dtype="float32", **settings)
-    model.initialize()
-    return get_generator(model)
 
 
 def add_output(base: Path) -> torch.Tensor:
@@ -38,7 +31,7 @@ def add_output(base: Path) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"window": 0}, "window = 0; expected how many words"),
         ({"dtype": "float16"}, "dtype = 'float16' is not known"),
@@ -47,8 +40,8 @@ def add_output(base: Path) -> torch.Tensor:
         ({"quantization": "int3"}, "quantization = 'int3' is not known"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(chat_llama: Path, settings: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_settings_that_make_no_sense_are_refused(chat_llama: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         make_nlp(chat_llama, **settings)
 
 
@@ -61,7 +54,7 @@ def test_a_base_without_a_chat_template_is_refused(tiny_llama: Path) -> None:
     with pytest.raises(
         BaseModelError, match=r"has no chat template, so it was not tuned to answer.*name a base tuned"
     ):
-        make_writer(tiny_llama)
+        make_generator(tiny_llama)
 
 
 def test_a_base_without_an_output_layer_is_refused(tmp_path: Path) -> None:
@@ -69,12 +62,12 @@ def test_a_base_without_an_output_layer_is_refused(tmp_path: Path) -> None:
     build_tiny_llama(base)
     (base / "chat_template.jinja").write_text("{{ messages[0]['content'] }}", encoding="utf8")
     with pytest.raises(BaseModelError, match="has no output layer"):
-        make_writer(base)
+        make_generator(base)
 
 
 def test_an_encoder_is_refused(tiny_bert: Path) -> None:
     with pytest.raises(BaseModelError, match="Expected is a decoder with the Llama layout"):
-        make_writer(tiny_bert)
+        make_generator(tiny_bert)
 
 
 def test_an_output_layer_of_its_own_is_read_once_for_all(tmp_path: Path) -> None:
@@ -84,28 +77,28 @@ def test_an_output_layer_of_its_own_is_read_once_for_all(tmp_path: Path) -> None
         "{% for message in messages %}{{ message['content'] }};{% endfor %}", encoding="utf8"
     )
     output = add_output(base)
-    one, other = make_writer(base), make_writer(base)
-    assert one.desk.output is other.desk.output
-    assert torch.equal(one.desk.output, output)
+    one, other = make_generator(base), make_generator(base)
+    assert one.shared.output is other.shared.output
+    assert torch.equal(one.shared.output, output)
 
 
 def test_a_tied_output_layer_costs_nothing(chat_llama: Path) -> None:
-    writer = make_writer(chat_llama)
-    assert writer.desk.output is writer.desk.base.get_input_embeddings().weight
+    generator = make_generator(chat_llama)
+    assert generator.shared.output is generator.shared.base.get_input_embeddings().weight
 
 
-def test_writers_and_encoders_share_one_base(chat_llama: Path) -> None:
-    writer, other = make_writer(chat_llama), make_writer(chat_llama, lora=None)
-    assert writer.desk.base is other.desk.base
-    spec = writer.spec()
+def test_generators_and_encoders_share_one_base(chat_llama: Path) -> None:
+    generator, other = make_generator(chat_llama), make_generator(chat_llama, lora=None)
+    assert generator.shared.base is other.shared.base
+    spec = generator.spec()
     shared = load_shared(Path(spec["path"]), spec["fingerprint"], dtype=torch.float32, device=torch.device("cpu"))
-    assert shared is writer.desk.base
+    assert shared is generator.shared.base
     addresses = {parameter.data_ptr() for parameter in shared.parameters()}
     assert {parameter.data_ptr() for parameter in other.parameters()} == addresses
 
 
 def test_without_an_adapter_nothing_is_trained(chat_llama: Path) -> None:
-    assert not any(parameter.requires_grad for parameter in make_writer(chat_llama, lora=None).parameters())
-    written = make_writer(chat_llama, lora=None).write(Rows((5, 6), [(7,)]), limits=[4], walks=None)
-    fresh = make_writer(chat_llama).write(Rows((5, 6), [(7,)]), limits=[4], walks=None)
-    assert written[0].ids == fresh[0].ids
+    assert not any(parameter.requires_grad for parameter in make_generator(chat_llama, lora=None).parameters())
+    frozen = make_generator(chat_llama, lora=None).generate(PrefixBatch((5, 6), [(7,)]), max_lengths=[4], paths=None)
+    fresh = make_generator(chat_llama).generate(PrefixBatch((5, 6), [(7,)]), max_lengths=[4], paths=None)
+    assert frozen[0].ids == fresh[0].ids

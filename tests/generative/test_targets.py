@@ -1,4 +1,4 @@
-"""What is learned, and what not."""
+"""What a generator is trained on, and what not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spacy_llama_ner.generative.architectures import GenerativeTagger, get_gener
 from spacy_llama_ner.generative.formats import BioLines, InlineBrackets
 from spacy_llama_ner.generative.modules import Targets
 from spacy_llama_ner.generative.targets import get_loss, make_targets
-from spacy_llama_ner.head.bio import CLOSED, MISSING
+from spacy_llama_ner.head.bio import MISSING, NOT_INSIDE
 from tests.generative.samples import FORMATS, VOCAB
 
 LABELS = {"NAME": "a person", "DATE": ""}
@@ -21,15 +21,15 @@ WORDS = ["ask", "Mia", "Brook", "on", "Friday"]
 TAGS = np.array([OUT, B_NAME, I_NAME, OUT, B_DATE])
 
 
-def lessons_of(
+def targets_of(
     base: Path, words: list[str], tags: np.ndarray, format: str = "InlineBrackets", **settings: object
 ) -> tuple[Targets, list[str]]:
-    """The lessons of one doc, and their answers as text."""
+    """The targets of one doc, and their answers as text."""
     model = GenerativeTagger(FORMATS[format], **{"base": str(base), "dtype": "float32", **settings})
     model.initialize()
-    lessons = make_targets(model, [Doc(VOCAB, words=words)], [tags], LABELS)
-    speller = get_generator(model).desk.speller
-    return lessons, [speller.decode(answer) for answer in lessons.answers]
+    targets = make_targets(model, [Doc(VOCAB, words=words)], [tags], LABELS)
+    tokenizer = get_generator(model).shared.piece_tokenizer
+    return targets, [tokenizer.decode(answer) for answer in targets.answers]
 
 
 @pytest.mark.parametrize(
@@ -39,37 +39,37 @@ def lessons_of(
         ("BioLines", "Mia: B-NAME\nBrook: I-NAME\nFriday: B-DATE</s>"),
     ],
 )
-def test_a_lesson_is_the_question_and_the_right_answer(chat_llama: Path, format: str, expected: str) -> None:
-    lessons, answers = lessons_of(chat_llama, WORDS, TAGS, format)
+def test_a_target_is_the_prompt_and_the_right_answer(chat_llama: Path, format: str, expected: str) -> None:
+    targets, answers = targets_of(chat_llama, WORDS, TAGS, format)
     assert answers == [expected]
-    assert lessons.rows.behind[0][-len(lessons.answers[0]) :] == lessons.answers[0]
+    assert targets.batch.suffixes[0][-len(targets.answers[0]) :] == targets.answers[0]
 
 
-def test_texts_without_entities_are_lessons_too(chat_llama: Path) -> None:
-    assert lessons_of(chat_llama, ["no", "one"], np.array([OUT, OUT]))[1] == ["no one</s>"]
-    assert lessons_of(chat_llama, ["no", "one"], np.array([OUT, OUT]), "BioLines")[1] == ["</s>"]
+def test_texts_without_entities_are_targets_too(chat_llama: Path) -> None:
+    assert targets_of(chat_llama, ["no", "one"], np.array([OUT, OUT]))[1] == ["no one</s>"]
+    assert targets_of(chat_llama, ["no", "one"], np.array([OUT, OUT]), "BioLines")[1] == ["</s>"]
 
 
-@pytest.mark.parametrize("tag", [MISSING, CLOSED])
-def test_what_is_not_known_is_not_taught(chat_llama: Path, tag: int) -> None:
+@pytest.mark.parametrize("tag", [MISSING, NOT_INSIDE])
+def test_chunks_with_unknown_tags_are_left_out(chat_llama: Path, tag: int) -> None:
     tags = TAGS.copy()
     tags[3] = tag
-    assert lessons_of(chat_llama, WORDS, tags)[1] == []
+    assert targets_of(chat_llama, WORDS, tags)[1] == []
 
 
-def test_a_long_doc_is_taught_in_parts(chat_llama: Path) -> None:
-    answers = lessons_of(chat_llama, WORDS, TAGS, window=2)[1]
+def test_a_long_doc_is_split(chat_llama: Path) -> None:
+    answers = targets_of(chat_llama, WORDS, TAGS, window=2)[1]
     assert answers == ["ask [Mia](NAME)</s>", "[Brook](NAME) on</s>", "[Friday](DATE)</s>"]
 
 
 def test_white_space_is_in_no_answer(chat_llama: Path) -> None:
     words, tags = ["\n", "Mia", " ", "Brook"], np.array([OUT, B_NAME, I_NAME, I_NAME])
-    (answer,) = lessons_of(chat_llama, words, tags, "BioLines")[1]
+    (answer,) = targets_of(chat_llama, words, tags, "BioLines")[1]
     assert answer == "Mia: B-NAME\nBrook: I-NAME</s>"
 
 
-def test_what_has_no_room_is_not_taught(chat_llama: Path) -> None:
-    assert lessons_of(chat_llama, ["x" * 600], np.array([OUT]))[1] == []
+def test_chunks_too_long_for_the_base_are_left_out(chat_llama: Path) -> None:
+    assert targets_of(chat_llama, ["x" * 600], np.array([OUT]))[1] == []
 
 
 def test_the_loss_is_that_of_the_answers_per_subword() -> None:
