@@ -102,15 +102,13 @@ def command_page(name: str, command: Any) -> list[str]:
     # Typer has click within it or beside it, depending on its version: what is asked of it is in both
     context = command.make_context(name, [], resilient_parsing=True)
     usage = " ".join([f"python -m spacy llama-ner {name}", *command.collect_usage_pieces(context)])
-    usage = re.sub(r"\{([^}]+)\}", lambda match: match[1].upper(), usage)
+    usage = re.sub(r"\{([^}]+)\}", lambda match: match[1].upper(), usage).replace("......", "...")
     parts = [f"### {name}", f"```text\n{usage}\n```", *_paragraphs(command.help or "")]
     rows = [record for param in command.params if (record := param.get_help_record(context))]
     if rows:
         # in backticks, the backslash of \\| would be seen
         table = [f"| <code>{escape(flags).replace('|', '&#124;')}</code> | {_cell(help)} |" for flags, help in rows]
         parts.append("\n".join(["| argument or option | |", "| --- | --- |", *table]))
-    if command.context_settings.get("ignore_unknown_options"):
-        parts.append("Settings of the config can be given besides, as for `spacy train`: `--training.seed 1`.")
     return parts
 
 
