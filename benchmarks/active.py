@@ -18,7 +18,7 @@ import srsly
 
 from benchmarks.results import Table
 from spacy_llama_ner.active.budget import Mean
-from spacy_llama_ner.active.rounds import find_rounds
+from spacy_llama_ner.active.rounds import iter_rounds
 from spacy_llama_ner.evaluate.scorer import ENTS_F
 from spacy_llama_ner.report.charts import Series, chart_file, f1_chart
 
@@ -72,14 +72,14 @@ def scores_table(methods: Mapping[str, Sequence[Spot]], seeds: str) -> Table:
     for number in range(max(map(len, methods.values()))):
         spots = [spots[number] if number < len(spots) else None for spots in methods.values()]
         words = mean(spot.words for spot in spots if spot is not None)
-        rows.append([str(number), f"{words:,.0f}", *("" if spot is None else spot.f.shown() for spot in spots)])
+        rows.append([str(number), f"{words:,.0f}", *("" if spot is None else spot.f.format() for spot in spots)])
     how = f"F1 on dev, mean ± standard deviation over the seeds ({seeds})."
     return Table("Active learning", how, ["round", "words of gold", *methods], rows)
 
 
 def seconds_table(folders: Sequence[Path]) -> Table:
     """Medians over all rounds of all runs but the first, which buys nothing."""
-    found = [each.seconds for folder in folders for each in islice(find_rounds(folder), 1, len(read_history(folder)))]
+    found = [each.seconds for folder in folders for each in islice(iter_rounds(folder), 1, len(read_history(folder)))]
     rows = [[step, f"{median(each.get(step, 0.0) for each in found):,.0f}"] for step in STEPS] if found else []
     return Table("Time of a round", f"Medians of {len(found)} rounds.", ["step", "seconds"], rows)
 

@@ -1,4 +1,8 @@
-"""A training config with a block of this package's own, filled and resolved as spaCy does it."""
+"""The config of active learning and of budget experiments: a training config with a block [active] or [budget].
+
+`read_active_config` reads one, `ActiveLearningConfig` resolves its parts, `read_corpus` reads the corpora that it
+names, and `fingerprint` tells whether two runs are the same.
+"""
 
 from __future__ import annotations
 
@@ -25,63 +29,81 @@ from ..data.errors import LlamaNERError
 from ..pipeline.llama_ner import find_components
 
 Reader = Callable[[Language], Iterable[Example]]
+
 BLOCKS = ("active", "budget")
+# settings of a block that name corpora
+CORPORA = ("pool", "silver", "gold", "oracle.path")
+# files whose content is part of a fingerprint: corpora, and the vectors that `llama-ner encode` computes for them
+CONTENT_SUFFIXES = (".spacy", ".safetensors")
 
 
 class ConfigError(LlamaNERError):
-    """A config or a corpus that does not do for this."""
+    """A config, or a corpus that it names, which cannot be used."""
 
 
 @dataclass(frozen=True)
 class ActiveLearningConfig:
-    """config: interpolated, with all defaults of the block. block: its name."""
+    """A training config with a block of this package.
+
+    Attributes:
+        config: The whole config, interpolated, with all defaults of the block.
+        block: Name of the block, "active" or "budget".
+    """
 
     config: Config
     block: str
 
     @cached_property
     def settings(self) -> Any:
-        """What the block says, resolved."""
-        return self.fresh_settings()
+        """The block, resolved: an `ActiveLearning` or a `Budget`."""
+        return self.resolve_block()
 
-    def fresh_settings(self) -> Any:
-        """The same with an optimizer that has not counted any step."""
+    def resolve_block(self) -> Any:
+        """Resolve the block anew, with an optimizer that has not counted any step."""
         return registry.resolve({self.block: self.config[self.block]})[self.block]
 
-    def fresh_training(self) -> dict[str, Any]:
-        """`[training]` with spaCy's defaults, resolved, with an optimizer that has not counted any step."""
+    def resolve_training(self) -> dict[str, Any]:
+        """Resolve [training] with spaCy's defaults, with an optimizer that has not counted any step."""
         return registry.resolve(self._training, schema=ConfigSchemaTraining)
 
     @cached_property
     def _training(self) -> Config:
-        return Config(self.blank().config.interpolate()["training"])
+        return Config(self.make_pipeline().config.interpolate()["training"])
 
     @property
     def seed(self) -> int:
-        """Of `[training]`; 0 where that is null, since the same run has to come out again."""
+        """The seed of [training]; 0 where that is null, since the same run has to come out again."""
         return int(self.config["training"]["seed"] or 0)
 
     @cached_property
     def vocab(self) -> Vocab:
-        """A vocabulary for docs. Each pipeline has its own, which knows what it has been trained on and no more."""
-        return self.blank().vocab
+        """A vocabulary for docs. Each pipeline has its own, which holds what it has been trained on and no more."""
+        return self.make_pipeline().vocab
 
-    def blank(self) -> Language:
-        """The pipeline of the config, untrained."""
+    def make_pipeline(self) -> Language:
+        """Make the pipeline of the config, untrained."""
         return blank_pipeline(self.config)
 
     def check_encoder(self) -> None:
-        """Raise ValueError or OSError where the base, or a file of its vectors, is not there or does not fit."""
-        for ner in find_components(self.blank()).values():
+        """Check that the base, and a file of its vectors if one is named, can be read and fit.
+
+        Raises:
+            ValueError: If not. OSError as well.
+        """
+        for ner in find_components(self.make_pipeline()).values():
             tok2vec = ner.model.get_ref("tok2vec")
             if "settings" in tok2vec.attrs:
                 tok2vec.initialize()
 
-    def dev(self, nlp: Language) -> list[Example]:
-        """Fresh examples of the corpus that `training.dev_corpus` names. Raises: PlanError where it has no entity."""
+    def read_dev(self, nlp: Language) -> list[Example]:
+        """Read fresh examples of the corpus that `training.dev_corpus` names.
+
+        Raises:
+            ConfigError: If the corpus cannot be read, or has no entity.
+        """
         name = self.config["training"]["dev_corpus"]
         (reader,) = cast(Sequence[Reader], resolve_dot_names(self.config, [name]))
-        with _readable(name):
+        with _corpus_errors(name):
             examples = list(reader(nlp))
         if not any(eg.reference.ents for eg in examples):
             raise ConfigError(
@@ -90,14 +112,18 @@ class ActiveLearningConfig:
         return examples
 
 
-def blank_pipeline(config: Config) -> Language:
-    """The pipeline of an interpolated config, untrained, whatever blocks of this package's own are beside it."""
-    own = Config({name: section for name, section in config.items() if name not in BLOCKS})
-    return load_model_from_config(own, auto_fill=True)
-
-
 def read_active_config(path: Path, overrides: dict[str, Any], *, block: str) -> ActiveLearningConfig:
-    """Read a config with its overrides. Raises: PlanError where the block is missing, else as spaCy does."""
+    """Read a config with its overrides, and fill its block with defaults.
+
+    Args:
+        path: Config file.
+        overrides: Values by dotted names, as for `spacy train`.
+        block: Which block is wanted, "active" or "budget".
+
+    Raises:
+        ConfigError: If the block is missing.
+        ConfigValidationError: If the config is wrong, as everywhere in spaCy.
+    """
     config = load_config(path, overrides=deepcopy(overrides), interpolate=True)
     if block not in config:
         raise ConfigError(f"The config {path} has no block [{block}]. Start from configs/active.cfg, which has one.")
@@ -105,16 +131,28 @@ def read_active_config(path: Path, overrides: dict[str, Any], *, block: str) -> 
     return ActiveLearningConfig(Config({**config, block: filled[block]}), block)
 
 
-def read_corpus(path: str | Path | None, vocab: Vocab, *, what: str) -> list[Doc]:
-    """The docs with words of a .spacy file, or of a folder of them; none without a path.
+def blank_pipeline(config: Config) -> Language:
+    """Make the pipeline of an interpolated config, untrained, without the blocks of this package."""
+    own = Config({name: section for name, section in config.items() if name not in BLOCKS})
+    return load_model_from_config(own, auto_fill=True)
 
-    what: its name in `[paths]`. Raises: PlanError where there is no doc.
+
+def read_corpus(path: str | Path | None, vocab: Vocab, *, what: str) -> list[Doc]:
+    """Read the docs with words of a .spacy file, or of a folder of them.
+
+    Args:
+        path: File or folder; None for no corpus.
+        vocab: Vocabulary of the docs.
+        what: Name of the corpus in [paths], for messages.
+
+    Raises:
+        ConfigError: If the corpus does not exist, cannot be read, or has no doc with words.
     """
     if path is None:
         return []
     if not Path(path).exists():
         raise ConfigError(f"The corpus {path} does not exist. Give a .spacy file or a folder of them (paths.{what}).")
-    with _readable(path):
+    with _corpus_errors(path):
         docs = [doc for file in docbin_files(Path(path)) for doc in DocBin().from_disk(file).get_docs(vocab)]
     if not any(len(doc) for doc in docs):
         raise ConfigError(f"The corpus {path} holds no doc. Give one with docs (paths.{what}).")
@@ -122,37 +160,39 @@ def read_corpus(path: str | Path | None, vocab: Vocab, *, what: str) -> list[Doc
 
 
 @contextmanager
-def _readable(name: str | Path) -> Iterator[None]:
+def _corpus_errors(name: str | Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, zlib.error) as error:
         raise ConfigError(f"The corpus {name} cannot be read; is it whole? Convert it again.\n{error}") from error
 
 
-CORPORA = ("pool", "silver", "gold", "oracle.path")
-# a corpus, and what `llama-ner encode` has made of it
-CONTENT = (".spacy", ".safetensors")
+def fingerprint(config: ActiveLearningConfig, *, ignore: Collection[str] = ()) -> dict[str, Any]:
+    """Say what tells a run from others: its settings, and what its corpora contain.
 
+    Args:
+        config: Config of the run.
+        ignore: Settings of the block that may change when a run is continued.
 
-def facts_of(plan: ActiveLearningConfig, *, free: Collection[str] = ()) -> dict[str, Any]:
-    """All settings by their dotted names, and the digests of the corpora in `[paths]` and in the block.
-
-    free: settings of the block that may change from one start to the next.
+    Returns:
+        All settings by their dotted names, without those of the other block, and as "content of NAME" the SHA-256
+        digests of the corpora that [paths] and the block name.
     """
-    other = {*BLOCKS} - {plan.block}
+    other_blocks = {*BLOCKS} - {config.block}
+    ignored = {f"{config.block}.{name}" for name in ignore}
     settings = {
         name: value
-        for name, value in dict_to_dot(plan.config).items()
-        if name.split(".")[0] not in other and name not in {f"{plan.block}.{each}" for each in free}
+        for name, value in dict_to_dot(config.config).items()
+        if name.split(".")[0] not in other_blocks and name not in ignored
     }
     # of the block, the corpora alone: an oracle may have a folder that fills as the run goes on
-    corpora = {f"{plan.block}.{each}" for each in CORPORA}
+    corpora = {f"{config.block}.{each}" for each in CORPORA}
     named = {name: value for name, value in settings.items() if name.startswith("paths.") or name in corpora}
     digests = {name: _digests(Path(value)) for name, value in named.items() if isinstance(value, str)}
     return {**settings, **{f"content of {name}": found for name, found in digests.items() if found}}
 
 
 def _digests(path: Path) -> list[str]:
-    if path.suffix not in CONTENT and not path.is_dir():
+    if path.suffix not in CONTENT_SUFFIXES and not path.is_dir():
         return []
     return [file_sha256(file) for file in docbin_files(path)]

@@ -9,7 +9,7 @@ from typing import Protocol
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..data.docs import match_words, words_of
+from ..data.docs import pair_by_words, words_of
 from ..data.errors import LlamaNERError
 from .config import read_corpus
 
@@ -67,7 +67,7 @@ class GoldOracle:
         if self._gold is None:
             self._gold = read_corpus(self._path, Vocab(), what="gold")
         found = []
-        for doc, gold in match_words(docs, self._gold):
+        for doc, gold in pair_by_words(docs, self._gold):
             if gold is None:
                 raise OracleError(
                     f"{self._path} has no doc with the words {doc.text[:60]!r}. Give gold data that are cut into the "

@@ -1,4 +1,7 @@
-"""What a round leaves on the disk: a file for each thing that is done, there in full or not at all."""
+"""The rounds of active learning on disk: a round's folder, when rounds are over, and what a run writes beside them.
+
+Each file of a round is there in full or not at all, so that a run that was stopped goes on with what is missing.
+"""
 
 from __future__ import annotations
 
@@ -17,21 +20,62 @@ from spacy.vocab import Vocab
 
 from ..data.docbin import write_docbin
 from ..data.files import atomic_dir, atomic_write
-from ..evaluate.scorer import ENTS_F
-from .training import Filtered
+from .training import FilteredSilver
+
+# what a run writes beside its rounds
+HISTORY_FILE = "history.jsonl"
+GOLD_FILE = "gold.spacy"
+BEST_PIPELINE = "model-best"
+# which round the best pipeline is of
+BEST_FILE = "best.json"
 
 
 @dataclass(frozen=True)
 class Round:
-    """A folder of files that appear one after the other.
+    """The folder of a round, whose files appear one after the other.
 
-    asked.spacy: what the oracle was asked, with suggestions. scores.jsonl: the scores by which it was chosen.
-    answers.spacy: its labels. pipeline: what was trained. result.json: how good that is. seconds.json: how long
-    everything took, which differs from run to run, as nothing else does.
+    | file | content |
+    | --- | --- |
+    | scores.jsonl | the docs that were chosen, and their scores |
+    | asked.spacy | what the oracle is asked, with suggestions |
+    | answers.spacy | its labels |
+    | silver.json | what is kept of the silver labels |
+    | pipeline | the trained pipeline, a folder |
+    | result.json | how good it is: a line of the history |
+    | pushed.json | where it is on the Hub |
+    | seconds.json | how long everything took; this alone differs from run to run |
+
+    Attributes:
+        folder: The folder, whether it exists or not.
+        number: Number of the round, from 0.
     """
 
     folder: Path
     number: int
+
+    @property
+    def next(self) -> Round:
+        """The round after this one, whether it exists or not."""
+        return Round(self.folder.with_name(f"{self.number + 1:03}"), self.number + 1)
+
+    def read_questions(self, vocab: Vocab) -> list[Doc] | None:
+        """Read what the oracle is asked; None until it has been chosen."""
+        return _read_docs(self.folder / "asked.spacy", vocab)
+
+    def save_questions(self, docs: Sequence[Doc], scores: Sequence[float]) -> None:
+        """Write what the oracle is asked, and the scores by which it was chosen."""
+        lines = [{"score": score, "text": doc.text} for doc, score in zip(docs, scores, strict=True)]
+        with atomic_write(self.folder / "scores.jsonl") as partial:
+            srsly.write_jsonl(partial, lines)
+        write_docbin(docs, self.folder / "asked.spacy")
+
+    def read_answers(self, vocab: Vocab) -> list[Doc] | None:
+        """Read the labels that were bought; None until they are there."""
+        return _read_docs(self.folder / "answers.spacy", vocab)
+
+    def save_answers(self, docs: Sequence[Doc]) -> None:
+        """Write the labels that were bought."""
+        write_docbin(docs, self.folder / "answers.spacy")
 
     @property
     def pipeline(self) -> Path:
@@ -40,101 +84,80 @@ class Round:
 
     @property
     def has_pipeline(self) -> bool:
-        """Whether it is there."""
+        """Whether the pipeline is trained."""
         return self.pipeline.is_dir()
 
     @property
-    def result(self) -> dict[str, Any] | None:
-        """The round's line of the history; None until it is over."""
-        path = self.folder / "result.json"
-        return srsly.read_json(path) if path.is_file() else None
-
-    @property
-    def next(self) -> Round:
-        """The round behind this one, begun or not."""
-        return Round(self.folder.with_name(f"{self.number + 1:03}"), self.number + 1)
-
-    def asked(self, vocab: Vocab) -> list[Doc] | None:
-        """What is to be asked; None until it has been chosen."""
-        return _read(self.folder / "asked.spacy", vocab)
-
-    def answers(self, vocab: Vocab) -> list[Doc] | None:
-        """The labels that were bought; None until they are there."""
-        return _read(self.folder / "answers.spacy", vocab)
-
-    def ask(self, docs: Sequence[Doc], scores: Sequence[float]) -> None:
-        """Put down what is to be asked."""
-        lines = [{"score": score, "text": doc.text} for doc, score in zip(docs, scores, strict=True)]
-        with atomic_write(self.folder / "scores.jsonl") as partial:
-            srsly.write_jsonl(partial, lines)
-        write_docbin(docs, self.folder / "asked.spacy")
-
-    def answer(self, docs: Sequence[Doc]) -> None:
-        """Put down the labels that were bought."""
-        write_docbin(docs, self.folder / "answers.spacy")
-
-    @property
-    def silver(self) -> dict[str, int]:
-        """What was kept of the silver labels."""
+    def silver_counts(self) -> dict[str, int]:
+        """What was kept of the silver labels: `sentences`, `dropped` and `masked_words`."""
         return srsly.read_json(self.folder / "silver.json")
 
-    def save(self, nlp: Language, silver: Filtered) -> None:
-        """Put down the trained pipeline, and what it learned from beside gold."""
+    def save_pipeline(self, nlp: Language, silver: FilteredSilver) -> None:
+        """Write the trained pipeline, and what was kept of the silver labels."""
         with atomic_write(self.folder / "silver.json") as partial:
             counts = {"sentences": len(silver.docs), "dropped": silver.dropped, "masked_words": silver.masked}
             srsly.write_json(partial, counts)
         with atomic_dir(self.pipeline) as partial:
             nlp.to_disk(partial)
 
-    def finish(self, result: Mapping[str, Any]) -> None:
-        """Put down how good it is."""
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """The round's line of the history; None until the round is over."""
+        path = self.folder / "result.json"
+        return srsly.read_json(path) if path.is_file() else None
+
+    def save_result(self, result: Mapping[str, Any]) -> None:
+        """Write the round's line of the history, which ends the round."""
         with atomic_write(self.folder / "result.json") as partial:
             srsly.write_json(partial, dict(result))
 
     def is_pushed(self, repo: str) -> bool:
-        """Whether the pipeline is in this repository already."""
+        """Tell whether the pipeline is in this repository already."""
         path = self.folder / "pushed.json"
         return path.is_file() and srsly.read_json(path).get("repo") == repo
 
-    def note_pushed(self, repo: str, url: str) -> None:
-        """Put down that it is."""
+    def save_pushed(self, repo: str, url: str) -> None:
+        """Write that the pipeline is in this repository."""
         with atomic_write(self.folder / "pushed.json") as partial:
             srsly.write_json(partial, {"repo": repo, "url": url})
 
-    @contextmanager
-    def timed(self, what: str) -> Iterator[None]:
-        """Add the seconds that the block takes to those of `what`."""
-        start = perf_counter()
-        yield
-        path = self.folder / "seconds.json"
-        known = srsly.read_json(path) if path.is_file() else {}
-        known[what] = round(known.get(what, 0.0) + perf_counter() - start, 2)
-        with atomic_write(path) as partial:
-            srsly.write_json(partial, known)
-
     @property
     def seconds(self) -> dict[str, float]:
-        """How long everything took, in the process that did it."""
+        """How long the steps of the round took, by their names."""
         path = self.folder / "seconds.json"
         return srsly.read_json(path) if path.is_file() else {}
 
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Add the seconds that the block takes to those of a step."""
+        start = perf_counter()
+        yield
+        known = self.seconds
+        known[step] = round(known.get(step, 0.0) + perf_counter() - start, 2)
+        with atomic_write(self.folder / "seconds.json") as partial:
+            srsly.write_json(partial, known)
 
-def find_rounds(output: Path) -> Iterator[Round]:
-    """The rounds of a run, without end: those that are there, and those to come."""
-    this = Round(output / "rounds" / "000", 0)
-    while True:
-        yield this
-        this = this.next
 
-
-def _read(path: Path, vocab: Vocab) -> list[Doc] | None:
+def _read_docs(path: Path, vocab: Vocab) -> list[Doc] | None:
     return list(DocBin().from_disk(path).get_docs(vocab)) if path.is_file() else None
 
 
-def has_converged(scores: Sequence[float], *, min_rounds: int, patience: int, min_gain: float) -> bool:
-    """Whether the last `patience` of `scores` have not brought the best of those before them up by `min_gain`.
+def iter_rounds(output: Path) -> Iterator[Round]:
+    """Go through the rounds of a run, without end: those that exist, and those to come."""
+    current = Round(output / "rounds" / "000", 0)
+    while True:
+        yield current
+        current = current.next
 
-    scores: of the start and of each round after it. Not before `min_rounds` rounds.
+
+def has_converged(scores: Sequence[float], *, min_rounds: int, patience: int, min_gain: float) -> bool:
+    """Tell whether the last rounds have gained too little.
+
+    Args:
+        scores: The score of the start and of each round after it.
+        min_rounds: Not before so many rounds.
+        patience: How many rounds have to gain too little.
+        min_gain: By how much the best of these has to be above the best before them.
     """
     if len(scores) - 1 < max(min_rounds, patience):
         return False
@@ -143,35 +166,39 @@ def has_converged(scores: Sequence[float], *, min_rounds: int, patience: int, mi
 
 
 def find_best(scores: Sequence[float]) -> int:
-    """The place of the highest score; among equals the first, which took the fewest labels."""
+    """Return the index of the highest score; among equals the first, which took the fewest labels."""
     return max(range(len(scores)), key=lambda i: scores[i])
 
 
-HISTORY, BEST, GOLD, MARK = "history.jsonl", "model-best", "gold.spacy", "best.json"
+def find_best_round(rounds: Sequence[Round]) -> Round:
+    """Return the round with the highest F1 on dev. All rounds have to be over."""
+    return rounds[find_best([(each.result or {})["dev"]["ents_f"] for each in rounds])]
 
 
-def publish(output: Path, rounds: Sequence[Round], *, gold: Sequence[Doc]) -> Round:
-    """Write what the rounds so far have come to; give the best one, by F1 on dev.
+def write_outputs(output: Path, rounds: Sequence[Round], *, gold: Sequence[Doc]) -> Round:
+    """Write the history, all labels that were bought, and the best pipeline.
 
-    history.jsonl: a line for each round. model-best: the pipeline of the best, which a round that is not better never
-    replaces. gold.spacy: all labels that were bought.
+    The best pipeline is replaced by a better one alone.
+
+    Args:
+        output: Folder of the run.
+        rounds: The rounds so far, all of them over.
+        gold: All labels that were bought.
+
+    Returns:
+        The best round, by F1 on dev.
     """
     history = [each.result or {} for each in rounds]
-    with atomic_write(output / HISTORY) as partial:
+    with atomic_write(output / HISTORY_FILE) as partial:
         srsly.write_jsonl(partial, history)
     if gold:
-        write_docbin(gold, output / GOLD)
-    best = best_of(rounds)
-    mark: dict[str, Any] = {"round": best.number, ENTS_F: history[best.number]["dev"][ENTS_F]}
-    path = output / MARK
-    if not (output / BEST).is_dir() or not path.is_file() or srsly.read_json(path) != mark:
-        with atomic_dir(output / BEST) as copy:
+        write_docbin(gold, output / GOLD_FILE)
+    best = find_best_round(rounds)
+    record: dict[str, Any] = {"round": best.number, "ents_f": history[best.number]["dev"]["ents_f"]}
+    path = output / BEST_FILE
+    if not (output / BEST_PIPELINE).is_dir() or not path.is_file() or srsly.read_json(path) != record:
+        with atomic_dir(output / BEST_PIPELINE) as copy:
             shutil.copytree(best.pipeline, copy)
         with atomic_write(path) as partial:
-            srsly.write_json(partial, mark)
+            srsly.write_json(partial, record)
     return best
-
-
-def best_of(rounds: Sequence[Round]) -> Round:
-    """The best round by F1 on dev. All are over."""
-    return rounds[find_best([(each.result or {})["dev"][ENTS_F] for each in rounds])]

@@ -10,10 +10,10 @@ from spacy.cli._util import import_code
 from typer import Argument, Context, Option
 from wasabi import msg
 
-from ..active.budget import Row, make_rows, measure_budget, read_costs, read_folds, saturation
-from ..active.config import facts_of, read_active_config
-from ..active.loop import LIMITS, Loop
-from ..active.rounds import BEST, Round, best_of, publish
+from ..active.budget import BudgetRow, find_saturation, make_rows, measure_budget, read_costs, read_folds
+from ..active.config import fingerprint, read_active_config
+from ..active.loop import STOPPING_SETTINGS, Loop
+from ..active.rounds import BEST_PIPELINE, Round, find_best_round, write_outputs
 from ..data.files import RunManifest, atomic_write
 from ..evaluate.predict import percent
 from ..evaluate.scorer import ENTS_F
@@ -50,25 +50,25 @@ def active_learn(
     use_device(gpu_id)
     costs = read_costs(prices, silver=silver_cost)
     with config_errors(config):
-        plan = read_active_config(config, overrides, block="active")
+        settings = read_active_config(config, overrides, block="active")
         # an error in the data is raised here, before the folder belongs to this run
-        loop = Loop(plan, output)
-    RunManifest(output / MANIFEST, facts_of(plan, free=LIMITS)).begin_or_resume()
+        loop = Loop(settings, output)
+    RunManifest(output / MANIFEST, fingerprint(settings, ignore=STOPPING_SETTINGS)).begin_or_resume()
     rounds: list[Round] = []
     for each in loop.rounds():
         rounds.append(each)
-        best = best_of(rounds)
+        best = find_best_round(rounds)
         # a run that is taken up again does not replace a page that shows more rounds than it has yet
         if each.next.result is None:
-            publish(output, rounds, gold=loop.gold)
+            write_outputs(output, rounds, gold=loop.gold)
             write_history(output, loop.history, best=best.number, reason="", costs=costs)
         _print_round(each, best)
         if push_to is not None and not each.is_pushed(push_to):
-            each.note_pushed(push_to, push(each.pipeline, push_to, branch=f"round-{each.number}"))
-    best = publish(output, rounds, gold=loop.gold)
+            each.save_pushed(push_to, push(each.pipeline, push_to, branch=f"round-{each.number}"))
+    best = write_outputs(output, rounds, gold=loop.gold)
     write_history(output, loop.history, best=best.number, reason=loop.reason, costs=costs)
     msg.info(f"Over after round {rounds[-1].number}: {loop.reason}")
-    msg.good(f"The best pipeline, of round {best.number}, is in {output / BEST}")
+    msg.good(f"The best pipeline, of round {best.number}, is in {output / BEST_PIPELINE}")
 
 
 def _print_round(this: Round, best: Round) -> None:
@@ -101,26 +101,26 @@ def budget(
     use_device(gpu_id)
     costs = read_costs(prices, silver=silver_cost)
     with config_errors(config):
-        plan = read_active_config(config, overrides, block="budget")
+        settings = read_active_config(config, overrides, block="budget")
         # an error in the data is raised here, before the folder belongs to this run
-        folds = read_folds(plan)
-    RunManifest(output / MANIFEST, facts_of(plan)).begin_or_resume()
+        folds = read_folds(settings)
+    RunManifest(output / MANIFEST, fingerprint(settings)).begin_or_resume()
     results = []
-    for cell, result in measure_budget(plan, folds, output):
-        results.append((cell, result))
-        msg.info(f"Fold {cell.fold}, {cell.line}, {100 * cell.share:g}% gold: F1 {percent(result[ENTS_F])}")
+    for run, result in measure_budget(settings, folds, output):
+        results.append((run, result))
+        msg.info(f"Fold {run.fold}, {run.line}, {100 * run.share:g}% gold: F1 {percent(result[ENTS_F])}")
     rows = make_rows(results, costs)
-    saturated = saturation(rows)
+    saturated = find_saturation(rows)
     with atomic_write(output / "budget.json") as partial:
         found = {"rows": [row.to_dict() for row in rows], "saturated": saturated and saturated.share}
         srsly.write_json(partial, found)
     write_budget(output, rows, saturated=saturated, costs=costs)
     header = ("labels", "share", "sentences", "words", "F1", "spread", "cost")
-    msg.table([_budget_cells(row) for row in rows], header=header, divider=True, aligns=("l", *"rrrrrr"))
+    msg.table([_budget_columns(row) for row in rows], header=header, divider=True, aligns=("l", *"rrrrrr"))
     msg.good(f"Wrote {output / 'budget.html'}")
 
 
-def _budget_cells(row: Row) -> tuple[str, ...]:
+def _budget_columns(row: BudgetRow) -> tuple[str, ...]:
     return (
         row.labels,
         f"{100 * row.share:g}%",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..active.budget import Costs, Row
+from ..active.budget import BudgetRow, Costs
 from ..data.files import atomic_write
 from ..evaluate.predict import percent
 from ..evaluate.scorer import ENTS_F, ENTS_P, ENTS_R, ENTS_TOKEN_ACC
@@ -66,7 +66,7 @@ def write_history(
     _write(output / "history", "Active learning", charts=charts, header=header, rows=rows, note=note)
 
 
-def write_budget(output: Path, rows: Sequence[Row], *, saturated: Row | None, costs: Costs) -> None:
+def write_budget(output: Path, rows: Sequence[BudgetRow], *, saturated: BudgetRow | None, costs: Costs) -> None:
     """Write budget.html and budget.svg: F1 against examples, words and cost, with silver alone and gold alone.
 
     Args:
@@ -78,7 +78,7 @@ def write_budget(output: Path, rows: Sequence[Row], *, saturated: Row | None, co
     Raises:
         OSError: If a file cannot be written.
     """
-    axes: dict[str, Callable[[Row], float]] = {
+    axes: dict[str, Callable[[BudgetRow], float]] = {
         "words of gold": lambda row: row.words,
         "examples with gold labels": lambda row: row.sentences,
     }
@@ -92,8 +92,8 @@ def write_budget(output: Path, rows: Sequence[Row], *, saturated: Row | None, co
             f"{row.sentences:,.0f}",
             f"{row.words:,.0f}",
             *([] if row.cost is None else [f"{row.cost:,.2f}"]),
-            *(each.shown() for each in (row.f, row.accuracy)),
-            "-" if row.loss is None else row.loss.shown(1),
+            *(each.format() for each in (row.f, row.accuracy)),
+            "-" if row.loss is None else row.loss.format(1),
         )
         for row in rows
     ]
@@ -107,8 +107,10 @@ def write_budget(output: Path, rows: Sequence[Row], *, saturated: Row | None, co
     _write(output / "budget", "Gold beside silver", charts=charts, header=header, rows=cells, note=note)
 
 
-def _budget_chart(rows: Sequence[Row], x: Callable[[Row], float], *, x_name: str, saturated: Row | None) -> Chart:
-    def points(chosen: Sequence[Row]) -> list[tuple[float, float, float]]:
+def _budget_chart(
+    rows: Sequence[BudgetRow], x: Callable[[BudgetRow], float], *, x_name: str, saturated: BudgetRow | None
+) -> Chart:
+    def points(chosen: Sequence[BudgetRow]) -> list[tuple[float, float, float]]:
         return [(x(row), row.f.mean, row.f.spread) for row in chosen]
 
     mixed = [row for row in rows if row.line == "mixed"]

@@ -98,5 +98,5 @@ def few_steps(base: Path) -> dict[str, Any]:
     }
 
 
-def make_plan(overrides: dict[str, Any], *, block: str = "active", **more: Any) -> ActiveLearningConfig:
+def make_config(overrides: dict[str, Any], *, block: str = "active", **more: Any) -> ActiveLearningConfig:
     return read_active_config(CONFIG, {**overrides, **more}, block=block)

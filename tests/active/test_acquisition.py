@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_llama_ner.active import make_bald
-from spacy_llama_ner.active.acquisition import Score, Unit, price, select
+from spacy_llama_ner.active.acquisition import AcquisitionScore, Unit, labelling_cost, select_docs
 from spacy_llama_ner.data.docs import unlabelled
 from spacy_llama_ner.head import uncertainty
 from tests.pipeline.samples import CORPUS, ents, make_examples, make_nlp, train
@@ -32,7 +32,7 @@ SCORES = [0.9, 0.5, 0.7, 0.8, 0.5, 1.0]
 
 
 def chosen(budget: int, unit: Unit = "words", near: float | None = None, bought: tuple[int, ...] = ()) -> list[int]:
-    return select(DOCS, SCORES, budget=budget, unit=unit, near=near, bought=[DOCS[i] for i in bought])
+    return select_docs(DOCS, SCORES, budget=budget, unit=unit, near=near, bought=[DOCS[i] for i in bought])
 
 
 def test_the_highest_scores_come_first_and_among_equals_the_first() -> None:
@@ -42,7 +42,7 @@ def test_the_highest_scores_come_first_and_among_equals_the_first() -> None:
 
 @pytest.mark.parametrize("budget", range(1, 24))
 def test_a_budget_of_words_is_kept(budget: int) -> None:
-    assert 0 < sum(price(DOCS[i], "words") for i in chosen(budget)) <= budget
+    assert 0 < sum(labelling_cost(DOCS[i], "words") for i in chosen(budget)) <= budget
 
 
 def test_what_is_too_dear_is_passed_over_for_the_next() -> None:
@@ -51,7 +51,7 @@ def test_what_is_too_dear_is_passed_over_for_the_next() -> None:
 
 
 def test_nothing_is_bought_twice() -> None:
-    again = select([*DOCS, *DOCS], SCORES * 2, budget=1000, unit="words", near=None)
+    again = select_docs([*DOCS, *DOCS], SCORES * 2, budget=1000, unit="words", near=None)
     assert again == [0, 3, 2, 1, 4]
     assert chosen(100, bought=(0, 4)) == [3, 2, 1]
 
@@ -63,8 +63,8 @@ def test_near_duplicates_are_bought_once() -> None:
 
 
 def test_without_anything_that_fits_nothing_is_chosen() -> None:
-    assert select(DOCS[:2], SCORES[:2], budget=3, unit="words", near=None) == []
-    assert select([], [], budget=3, unit="words", near=0.8) == []
+    assert select_docs(DOCS[:2], SCORES[:2], budget=3, unit="words", near=None) == []
+    assert select_docs([], [], budget=3, unit="words", near=0.8) == []
     assert chosen(0) == []
 
 
@@ -85,7 +85,7 @@ def nlp(tiny_llama: object) -> Language:
     return nlp
 
 
-def get(name: str, **settings: object) -> Score:
+def get(name: str, **settings: object) -> AcquisitionScore:
     return spacy.registry.misc.get(f"spacy_llama_ner.{name}.v1")(**settings)
 
 

@@ -9,36 +9,37 @@ import pytest
 import srsly
 from spacy.vocab import Vocab
 
-from spacy_llama_ner.active import budget as cells
+from spacy_llama_ner.active import Budget
+from spacy_llama_ner.active import budget as budget_module
 from spacy_llama_ner.active.budget import (
+    BudgetRow,
     BudgetRun,
     Costs,
     Line,
     Mean,
-    Row,
+    find_saturation,
     make_folds,
     make_rows,
     measure_budget,
     read_costs,
     read_folds,
-    saturation,
 )
 from spacy_llama_ner.active.config import ConfigError
 from spacy_llama_ner.llm.pricing import ExpertPrice, PriceError, PriceList
-from tests.active.samples import make_gold, make_plan, make_silver
+from tests.active.samples import make_config, make_gold, make_silver
 
 
 @pytest.fixture
-def plan(overrides: dict[str, Any]) -> Any:
-    return make_plan(overrides, block="budget")
+def config(overrides: dict[str, Any]) -> Any:
+    return make_config(overrides, block="budget")
 
 
 def test_each_training_has_a_file_and_is_done_once(
-    plan: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = list(measure_budget(plan, read_folds(plan), tmp_path))
-    assert [cell.name for cell, _ in found[:4]] == ["mixed-0-0", "mixed-20-0", "mixed-50-0", "gold-100-0"]
-    assert {path.stem for path in (tmp_path / "cells").iterdir()} == {cell.name for cell, _ in found}
+    found = list(measure_budget(config, read_folds(config), tmp_path))
+    assert [run.name for run, _ in found[:4]] == ["mixed-0-0", "mixed-20-0", "mixed-50-0", "gold-100-0"]
+    assert {path.stem for path in (tmp_path / "cells").iterdir()} == {run.name for run, _ in found}
     # of 20 sentences with both labels, 10 are left out
     assert [result["sentences"] for _, result in found[:4]] == [0, 2, 5, 10]
     assert all(0 <= result["ents_f"] <= 1 and result["words"] >= result["sentences"] for _, result in found)
@@ -46,16 +47,18 @@ def test_each_training_has_a_file_and_is_done_once(
     before = lost.read_bytes()
     lost.unlink()
     trained = []
-    whole = cells._measure
-    monkeypatch.setattr(cells, "_measure", lambda *args: (trained.append(args[2].name), whole(*args))[1])
-    assert list(measure_budget(plan, read_folds(plan), tmp_path)) == found
+    whole = budget_module._train_and_score
+    monkeypatch.setattr(
+        budget_module, "_train_and_score", lambda *args: (trained.append(args[1].name), whole(*args))[1]
+    )
+    assert list(measure_budget(config, read_folds(config), tmp_path)) == found
     assert trained == ["mixed-50-1"]
     assert lost.read_bytes() == before
 
 
 def test_a_share_of_no_sentence_is_refused(overrides: dict[str, Any], tmp_path: Path) -> None:
-    plan = make_plan({**overrides, "budget.gold_shares": [0.01]}, block="budget")
-    results = measure_budget(plan, read_folds(plan), tmp_path)
+    config = make_config({**overrides, "budget.gold_shares": [0.01]}, block="budget")
+    results = measure_budget(config, read_folds(config), tmp_path)
     with pytest.raises(ConfigError, match=r"0\.01 of 10 sentences is none"):
         list(results)
     assert srsly.read_json(tmp_path / "cells" / "mixed-0-0.json")["share"] == 0
@@ -90,8 +93,8 @@ def result(f: float, words: int = 100, loss: float | None = 0.5) -> dict[str, An
     return {"ents_f": f, "ents_token_acc": 0.9, "loss": loss, "sentences": words // 10, "words": words}
 
 
-def row(share: float, f: float, spread: float = 0.0, line: Line = "mixed") -> Row:
-    return Row(line, share, 4, 1, 10, Mean(f, spread), Mean(0.9, 0.0), None, None)
+def row(share: float, f: float, spread: float = 0.0, line: Line = "mixed") -> BudgetRow:
+    return BudgetRow(line, share, 4, 1, 10, Mean(f, spread), Mean(0.9, 0.0), None, None)
 
 
 def test_a_row_is_the_mean_over_the_folds() -> None:
@@ -115,14 +118,14 @@ def test_a_row_is_the_mean_over_the_folds() -> None:
 
 def test_it_is_enough_once_the_rest_may_be_chance() -> None:
     rows = [row(0.0, 0.4), row(0.1, 0.68), row(0.2, 0.72, 0.02), row(0.3, 0.73, 0.03), row(0.4, 0.725)]
-    found = saturation([*reversed(rows), row(1.0, 0.99, line="gold")])
+    found = find_saturation([*reversed(rows), row(1.0, 0.99, line="gold")])
     # one standard error of the best is 0.03 / sqrt(4)
     assert found is not None
     assert found.share == 0.2
 
 
 def test_while_it_grows_nobody_knows() -> None:
-    assert saturation([row(0.0, 0.4), row(0.1, 0.5), row(0.2, 0.6)]) is None
+    assert find_saturation([row(0.0, 0.4), row(0.1, 0.5), row(0.2, 0.6)]) is None
 
 
 GOLD = make_gold(Vocab(), 20)
@@ -170,3 +173,18 @@ def test_a_sentence_that_stands_twice_counts_once() -> None:
     silver = make_silver(gold)
     folds = make_folds([*silver, *silver], gold, folds=4, seed=0)
     assert [len(fold.held_out) for fold in folds] == [5, 5, 5, 5]
+
+
+@pytest.mark.parametrize("wrong", [{"folds": 1}, {"shares": [0.0]}, {"gold_shares": [2.0]}, {"silver_weight": 0.0}])
+def test_a_budget_needs_folds_and_shares(wrong: dict[str, Any]) -> None:
+    given = {"silver": "a", "gold": "b", "shares": [0.1], "gold_shares": [], **wrong}
+    with pytest.raises(ValueError, match="Expected are 2 folds or more"):
+        Budget(**given)
+
+
+def test_a_budget_is_measured_fold_by_fold_with_both_ends() -> None:
+    budget = Budget("a", "b", shares=[0.2, 0.1], gold_shares=[0.1], folds=2)
+    first = [(run.line, run.share) for run in budget.runs() if run.fold == 0]
+    assert first == [("mixed", 0.0), ("mixed", 0.1), ("mixed", 0.2), ("gold", 0.1), ("gold", 1.0)]
+    assert [run.fold for run in budget.runs()] == [0] * 5 + [1] * 5
+    assert BudgetRun("mixed", 0.125, 3).name == "mixed-12.5-3"

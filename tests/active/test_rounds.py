@@ -1,10 +1,12 @@
-"""When it is over."""
+"""Rounds, when they are over, and which is the best."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from spacy_llama_ner.active.rounds import find_best, has_converged
+from spacy_llama_ner.active.rounds import find_best, has_converged, iter_rounds
 
 
 @pytest.mark.parametrize(
@@ -29,3 +31,8 @@ def test_patience_is_waited_for_where_few_rounds_are_asked_for() -> None:
 
 def test_the_best_is_the_first_of_equals() -> None:
     assert find_best([0.1, 0.7, 0.3, 0.7]) == 1
+
+
+def test_rounds_are_numbered() -> None:
+    rounds = iter_rounds(Path("out"))
+    assert [next(rounds).folder.name for _ in range(3)] == ["000", "001", "002"]

@@ -12,12 +12,12 @@ from spacy.vocab import Vocab
 
 from spacy_llama_ner.active.training import (
     Disagreement,
-    Filtered,
-    doubted_words,
+    FilteredSilver,
+    disputed_words,
     filter_silver,
-    first_silver,
+    initial_silver,
     make_mixture,
-    mask,
+    mask_words,
     without_gold,
 )
 from spacy_llama_ner.data.bio_tags import doc_tags
@@ -33,21 +33,21 @@ def tagged(*tags: str) -> Doc:
 def test_entities_of_one_side_are_doubted_as_a_whole() -> None:
     silver = tagged("B-PER", "I-PER", "O", "B-LOC", "I-LOC", "I-LOC", "O", "B-LOC")
     other = tagged("B-PER", "I-PER", "O", "O", "B-LOC", "O", "B-PER", "B-LOC")
-    assert doubted_words(silver, other) == [(3, 6), (6, 7)]
-    assert doubted_words(silver, silver) == []
+    assert disputed_words(silver, other) == [(3, 6), (6, 7)]
+    assert disputed_words(silver, silver) == []
 
 
 def test_a_label_can_be_doubted_too() -> None:
-    assert doubted_words(tagged("B-PER", "I-PER", "O"), tagged("B-LOC", "I-LOC", "O")) == [(0, 2)]
+    assert disputed_words(tagged("B-PER", "I-PER", "O"), tagged("B-LOC", "I-LOC", "O")) == [(0, 2)]
 
 
 def test_masked_words_have_no_label_and_others_keep_theirs() -> None:
     doc = tagged("B-PER", "I-PER", "O", "B-LOC", "O")
-    assert doc_tags(mask(doc, [(2, 4)])) == ["B-PER", "I-PER", "-", "-", "O"]
+    assert doc_tags(mask_words(doc, [(2, 4)])) == ["B-PER", "I-PER", "-", "-", "O"]
     assert doc_tags(doc) == ["B-PER", "I-PER", "O", "B-LOC", "O"]
 
 
-def filtered(nlp: Language, disagreement: Disagreement) -> Filtered:
+def filtered(nlp: Language, disagreement: Disagreement) -> FilteredSilver:
     docs = [
         make_doc(nlp.vocab, "Ana saw the sea .", [("Ana", "NAME")]),
         make_doc(nlp.vocab, "the sea saw Ana .", [("sea", "NAME")]),
@@ -69,10 +69,10 @@ def test_each_way_to_treat_it() -> None:
 
 def test_without_a_pipeline_silver_is_all_there_is_or_waits() -> None:
     silver, gold = [tagged("B-PER", "O"), tagged("O")], [tagged("B-LOC")]
-    assert first_silver(silver, gold=[], disagreement="mask").docs == silver
-    assert first_silver(silver, gold=gold, disagreement="keep").docs == silver
+    assert initial_silver(silver, gold=[], disagreement="mask").docs == silver
+    assert initial_silver(silver, gold=gold, disagreement="keep").docs == silver
     for how in ("mask", "drop"):
-        assert first_silver(silver, gold=gold, disagreement=how) == Filtered([], dropped=2)  # type: ignore[arg-type]
+        assert initial_silver(silver, gold=gold, disagreement=how) == FilteredSilver([], dropped=2)  # type: ignore[arg-type]
 
 
 NLP = spacy.blank("en")

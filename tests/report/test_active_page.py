@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from spacy_llama_ner.active.budget import Costs, Mean, Row
+from spacy_llama_ner.active.budget import BudgetRow, Costs, Mean
 from spacy_llama_ner.report.active_page import write_budget, write_history
 from tests.active.test_budget import COSTS
 
@@ -36,8 +36,8 @@ def test_the_history_shows_each_round_its_price_and_the_best(tmp_path: Path) -> 
     assert "cost" not in (tmp_path / "history.html").read_text(encoding="utf8").split("<h2>F1</h2>")[1].lower()
 
 
-def row(line: str, share: float, f: float) -> Row:
-    return Row(line, share, 5, 100 * share, 900 * share, Mean(f, 0.02), Mean(0.9, 0.01), None, None)  # type: ignore[arg-type]
+def row(line: str, share: float, f: float) -> BudgetRow:
+    return BudgetRow(line, share, 5, 100 * share, 900 * share, Mean(f, 0.02), Mean(0.9, 0.01), None, None)  # type: ignore[arg-type]
 
 
 ROWS = [row("mixed", 0.0, 0.4), row("mixed", 0.1, 0.7), row("mixed", 0.2, 0.71)]
