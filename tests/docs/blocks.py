@@ -76,6 +76,12 @@ def prose(path: Path) -> str:
     return re.sub(r"`[^`\n]*`", "", _FENCE.sub("", path.read_text(encoding="utf8")))
 
 
+def spans(path: Path) -> list[str]:
+    """The pieces of code within the text of a page."""
+    found = re.findall(r"`([^`]+)`", _FENCE.sub("", path.read_text(encoding="utf8")))
+    return [" ".join(span.split()) for span in found]
+
+
 def read_config(block: Block) -> Config:
     """The config that a block shows; sections around those that it shows are empty."""
     sections = re.findall(r"^\[(.*)\]$", block.code, re.M)

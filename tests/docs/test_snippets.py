@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib
 import inspect
 import itertools
 import json
 import re
+import shlex
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from spacy.cli._util import app, parse_config_overrides
 from spacy.language import Language
 from spacy.util import load_config, registry
 
-from tests.docs.blocks import BENCHMARKS, GUIDES, ROOT, Block, commands, prose, read_blocks, read_config
+from tests.docs.blocks import BENCHMARKS, GUIDES, ROOT, Block, commands, prose, read_blocks, read_config, spans
 from tests.docs.conftest import accept_suggestions, run_spacy
 from tests.docs.not_run import NOT_RUN, NOT_RUN_PYTHON, NOT_RUN_WITH, reason_not_to_run
 from tests.llm.server import ScriptedServer
@@ -102,16 +104,21 @@ def test_the_commands_of_a_page_exist_with_their_options(page: Path) -> None:
             continue
         while "=" in words[0]:
             words = words[1:]
-        with named_in_errors(block, words):
+        with named_in_errors(block.place, words):
             check_command(words)
+    for span in spans(page):
+        words = shlex.split(span.replace("$", "")) if span.startswith("python -m ") else []
+        if len(words) > 4 and "COMMAND" not in words:
+            with named_in_errors(page.name, words):
+                check_command(words)
 
 
 @contextlib.contextmanager
-def named_in_errors(block: Block, words: list[str]) -> Any:
+def named_in_errors(place: str, words: list[str]) -> Any:
     try:
         yield
     except Exception as error:
-        raise AssertionError(f"{block.place}: {' '.join(words)}\n{type(error).__name__}: {error}") from error
+        raise AssertionError(f"{place}: {' '.join(words)}\n{type(error).__name__}: {error}") from error
 
 
 def check_command(words: list[str]) -> None:
@@ -185,13 +192,44 @@ def check_workflow(args: list[str]) -> None:
 
 def module_exists(name: str) -> bool:
     path = ROOT.joinpath(*name.split("."))
-    return path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
+    return path.with_suffix(".py").is_file() or (path / "__main__.py").is_file() or name == "http.server"
 
 
 def extras() -> set[str]:
     text = (ROOT / "setup.cfg").read_text(encoding="utf8")
     section = text.split("[options.extras_require]")[1].split("\n[")[0]
     return set(re.findall(r"^(\w+) =", section, re.M))
+
+
+@pytest.mark.parametrize("page", ALL)
+def test_the_names_in_the_text_of_a_page_exist(page: Path) -> None:
+    setup = (ROOT / "setup.cfg").read_text(encoding="utf8")
+    registered = set(re.findall(r"spacy_llama_ner\.(\w+\.v\d)", setup))
+    options = {"--no-deps", *llama_ner_options()}
+    for span in spans(page):
+        for name in re.findall(r"^(?:spacy_llama_ner\.)?(\w+\.v\d)$", span):
+            assert name in registered, span
+        if re.fullmatch(r"spacy_llama_ner(\.\w+)+(?<!\.v\d)", span):
+            assert resolve(span.split(".")[1:]), span
+        if span.startswith(("--", "llama-ner ")):
+            assert set(re.findall(r"(?:^| )(--[\w-]+)(?= |$)", span)) <= options, span
+
+
+@cache
+def llama_ner_options() -> set[str]:
+    group = spacy_commands().commands["llama-ner"].commands.values()
+    return {option for command in group for param in command.params for option in param.opts}
+
+
+def resolve(names: list[str]) -> bool:
+    found: Any = importlib.import_module("spacy_llama_ner")
+    for i, name in enumerate(names):
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(".".join(["spacy_llama_ner", *names[: i + 1]]))
+        if not hasattr(found, name):
+            return False
+        found = getattr(found, name)
+    return True
 
 
 def test_all_that_is_not_run_is_on_some_page() -> None:
