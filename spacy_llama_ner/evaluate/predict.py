@@ -16,7 +16,7 @@ from tqdm import tqdm
 from wasabi.printer import Printer
 
 from ..data.docs import unlabelled
-from ..pipeline.components import find_entity_pipes
+from ..pipeline.entity_pipe import find_entity_pipes
 from .calibration import expected_calibration_error, scored_entities
 from .scorer import (
     ENTS_ECE,

@@ -16,8 +16,8 @@ from tqdm import tqdm
 from ..data.docs import unlabelled
 from ..data.errors import LlamaNERError
 from ..pipeline import LlamaNER
-from ..pipeline.components import find_components
 from ..pipeline.entity_pipe import WORDS_PER_STEP, gather, gold_tags
+from ..pipeline.llama_ner import find_components
 from .calibration import expected_calibration_error, scored_entities
 from .predict import PATIENCE
 

@@ -1,4 +1,4 @@
-"""Which entities the page calls right, wrong, missed."""
+"""Entities that are right, wrong and missed; kinds of errors, groups, and the worst sentences."""
 
 from __future__ import annotations
 
@@ -32,19 +32,21 @@ from spacy_llama_ner.evaluate.scorer import seqeval_score
 from tests.evaluate.sample import make_example
 from tests.evaluate.strategies import Spans, examples, one_example
 
+NLP = spacy.blank("en")
 TEXT = "Call Ida Holm on Friday."
 IDA, FRIDAY = ("Ida Holm", "NAME"), ("Friday", "DATE")
+SPOT: Spot = (2, 5, "NAME")
 
 
 def test_same_words_and_same_label_are_right() -> None:
-    found = compare(make_example(spacy.blank("en"), TEXT, gold=[IDA, FRIDAY], predicted=[IDA, FRIDAY]))
+    found = compare(make_example(NLP, TEXT, gold=[IDA, FRIDAY], predicted=[IDA, FRIDAY]))
     assert [ent.verdict for ent in found.predicted + found.gold] == ["right"] * 4
     assert not found.has_errors
 
 
 @pytest.mark.parametrize("predicted", [("Holm", "NAME"), ("Ida Holm", "DATE")])
 def test_other_words_or_another_label_are_wrong_and_leave_gold_missed(predicted: tuple[str, str]) -> None:
-    found = compare(make_example(spacy.blank("en"), TEXT, gold=[IDA], predicted=[predicted]))
+    found = compare(make_example(NLP, TEXT, gold=[IDA], predicted=[predicted]))
     assert [ent.verdict for ent in found.predicted] == ["wrong"]
     assert [ent.verdict for ent in found.gold] == ["missed"]
     assert found.counts == {"wrong": 1, "missed": 1}
@@ -52,23 +54,22 @@ def test_other_words_or_another_label_are_wrong_and_leave_gold_missed(predicted:
 
 
 def test_entities_are_given_by_their_characters() -> None:
-    found = compare(make_example(spacy.blank("en"), TEXT, gold=[IDA], predicted=[]))
+    found = compare(make_example(NLP, TEXT, gold=[IDA], predicted=[]))
     assert TEXT[found.gold[0].start : found.gold[0].end] == "Ida Holm"
 
 
 def test_scores_come_from_the_span_group() -> None:
-    found = compare(make_example(spacy.blank("en"), TEXT, gold=[], predicted=[IDA, FRIDAY], scores=[0.25, 0.5]))
+    found = compare(make_example(NLP, TEXT, gold=[], predicted=[IDA, FRIDAY], scores=[0.25, 0.5]))
     assert [ent.score for ent in found.predicted] == [0.25, 0.5]
 
 
 def test_no_score_without_a_span_group() -> None:
-    found = compare(make_example(spacy.blank("en"), TEXT, gold=[], predicted=[IDA]))
+    found = compare(make_example(NLP, TEXT, gold=[], predicted=[IDA]))
     assert [ent.score for ent in found.predicted] == [None]
 
 
 def test_words_without_gold_annotation_are_not_judged() -> None:
-    nlp = spacy.blank("en")
-    predicted, gold = Doc(nlp.vocab, words=["Ida", "left"]), Doc(nlp.vocab, words=["Ida", "left"])
+    predicted, gold = Doc(NLP.vocab, words=["Ida", "left"]), Doc(NLP.vocab, words=["Ida", "left"])
     predicted.set_ents([Span(predicted, 0, 1, label="NAME")])
     found = compare(Example(predicted, gold))
     assert [ent.verdict for ent in found.predicted] == ["unjudged"]
@@ -76,21 +77,20 @@ def test_words_without_gold_annotation_are_not_judged() -> None:
 
 
 def test_another_tokenization_is_projected_as_spacys_scorer_does() -> None:
-    nlp = spacy.blank("en")
-    predicted = Doc(nlp.vocab, words=["Ida", "Holm's"], spaces=[True, False])
+    predicted = Doc(NLP.vocab, words=["Ida", "Holm's"], spaces=[True, False])
     predicted.set_ents([Span(predicted, 0, 2, label="NAME")])
-    gold = Doc(nlp.vocab, words=["Ida", "Holm", "'s"], spaces=[True, False, False])
+    gold = Doc(NLP.vocab, words=["Ida", "Holm", "'s"], spaces=[True, False, False])
     gold.set_ents([Span(gold, 0, 3, label="NAME")])
     assert [ent.verdict for ent in compare(Example(predicted, gold)).predicted] == ["right"]
 
 
 def test_entities_know_their_words_in_gold() -> None:
-    found = compare(make_example(spacy.blank("en"), TEXT, gold=[FRIDAY], predicted=[IDA]))
+    found = compare(make_example(NLP, TEXT, gold=[FRIDAY], predicted=[IDA]))
     assert [ent.words for ent in found.predicted + found.gold] == [(1, 3), (4, 5)]
 
 
 def test_scores_of_other_span_groups() -> None:
-    example = make_example(spacy.blank("en"), TEXT, gold=[], predicted=[IDA], scores=[0.25])
+    example = make_example(NLP, TEXT, gold=[], predicted=[IDA], scores=[0.25])
     example.predicted.spans["own"] = example.predicted.spans.pop("llama_ner")
     assert [ent.score for ent in compare(example).predicted] == [None]
     assert [ent.score for ent in compare(example, spans_keys=["other", "own"]).predicted] == [0.25]
@@ -132,7 +132,7 @@ def test_seen_is_the_same_text_with_the_same_label() -> None:
 
 
 def test_a_mention_is_the_same_with_and_without_known_spaces() -> None:
-    vocab = spacy.blank("en").vocab
+    vocab = NLP.vocab
     words = ["Coca", "-", "Cola", "Company"]
     plain = Doc(vocab, words=words)
     written = Doc(vocab, words=words, spaces=[False, False, True, False])
@@ -148,9 +148,6 @@ def test_predictions_that_cannot_be_judged_are_left_out() -> None:
     assert by_length(judged([], [(0, 1, "NAME")], missing=[0])) == {}
 
 
-A: Spot = (2, 5, "NAME")
-
-
 @pytest.mark.parametrize(
     ("predicted", "kind"),
     [
@@ -162,12 +159,12 @@ A: Spot = (2, 5, "NAME")
     ],
 )
 def test_entities_that_share_a_word_are_a_pair(predicted: Spot, kind: str) -> None:
-    assert pair_up([A], [predicted]) == [EntityPair(kind, A, predicted)]
+    assert pair_up([SPOT], [predicted]) == [EntityPair(kind, SPOT, predicted)]
 
 
 @pytest.mark.parametrize("predicted", [(5, 6, "NAME"), (0, 2, "NAME")])
 def test_neighbours_are_not(predicted: Spot) -> None:
-    assert pair_up([A], [predicted]) == [EntityPair("missed", A, None), EntityPair("spurious", None, predicted)]
+    assert pair_up([SPOT], [predicted]) == [EntityPair("missed", SPOT, None), EntityPair("spurious", None, predicted)]
 
 
 def test_nothing_makes_no_pairs() -> None:
@@ -176,16 +173,22 @@ def test_nothing_makes_no_pairs() -> None:
 
 def test_each_entity_is_in_one_pair() -> None:
     first, second = (2, 3, "NAME"), (4, 5, "NAME")
-    assert pair_up([A], [first, second]) == [EntityPair("boundary", A, first), EntityPair("spurious", None, second)]
-    assert pair_up([first, second], [A]) == [EntityPair("boundary", first, A), EntityPair("missed", second, None)]
+    assert pair_up([SPOT], [first, second]) == [
+        EntityPair("boundary", SPOT, first),
+        EntityPair("spurious", None, second),
+    ]
+    assert pair_up([first, second], [SPOT]) == [
+        EntityPair("boundary", first, SPOT),
+        EntityPair("missed", second, None),
+    ]
 
 
 def test_better_pairs_are_made_first() -> None:
     # the prediction overlaps with two gold entities of its type, more with the second
     assert pair_up([(0, 2, "NAME"), (2, 6, "NAME")], [(1, 5, "NAME")])[0].gold == (2, 6, "NAME")
     # same boundary before same type, even if it comes later
-    pairs = pair_up([A], [(1, 3, "NAME"), (2, 5, "DATE")])
-    assert pairs[0] == EntityPair("type", A, (2, 5, "DATE"))
+    pairs = pair_up([SPOT], [(1, 3, "NAME"), (2, 5, "DATE")])
+    assert pairs[0] == EntityPair("type", SPOT, (2, 5, "DATE"))
     # same type before more words
     pairs = pair_up([(0, 6, "NAME")], [(0, 4, "DATE"), (5, 6, "NAME")])
     assert pairs[0].kind == "boundary"
@@ -223,7 +226,6 @@ def test_pairs_hold_every_entity_once_and_agree_with_the_scores(batch: list[Exam
     assert (seqeval_score(batch)["ents_f"] or 0.0) == pytest.approx(2 * kinds["correct"] / total if total else 0.0)
 
 
-NLP = spacy.blank("en")
 # sentences of three, two and three words
 WORDS = ["a", "b", "c", "d", "e", "f", "g", "h"]
 STARTS = [True, False, False, True, False, True, False, False]

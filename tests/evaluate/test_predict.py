@@ -1,4 +1,4 @@
-"""The scores are those of `nlp.evaluate`."""
+"""The scores are those of `nlp.evaluate`, and how they are shown."""
 
 from __future__ import annotations
 
@@ -15,14 +15,23 @@ from wasabi.printer import Printer
 from spacy_llama_ner.evaluate.predict import (
     change_rows,
     percent,
+    percent_interval,
     predict_and_score,
     print_scores,
     score_groups,
     score_rows,
+    signed_percent,
 )
 from spacy_llama_ner.evaluate.scorer import seqeval_score
 from tests.evaluate.sample import GOLD, make_ruler, write_corpus
 from tests.pipeline.samples import learn_by_heart, make_examples, make_nlp, scores
+
+SCORES = {
+    "ents_p": 0.5,
+    "ents_r": 0.25,
+    "ents_f": 1 / 3,
+    "ents_per_type": {"NAME": {"p": 1.0, "r": 0.25, "f": 0.4}, "DATE": {"p": 0.0, "r": 0.0, "f": 0.0}},
+}
 
 
 @pytest.fixture
@@ -134,14 +143,6 @@ class NumpyScores:
         return {"numpy_score": np.float64(0.5)}
 
 
-SCORES = {
-    "ents_p": 0.5,
-    "ents_r": 0.25,
-    "ents_f": 1 / 3,
-    "ents_per_type": {"NAME": {"p": 1.0, "r": 0.25, "f": 0.4}, "DATE": {"p": 0.0, "r": 0.0, "f": 0.0}},
-}
-
-
 def test_one_row_for_all_and_one_a_label() -> None:
     assert score_rows(SCORES, {"NAME": 1200}) == [
         ("all", "50.00", "25.00", "33.33", "1,200"),
@@ -157,6 +158,9 @@ def test_a_label_without_scores_still_has_its_row() -> None:
 
 def test_percentages_have_two_decimals() -> None:
     assert percent(0.88973) == "88.97"
+    assert signed_percent(0.01234) == "+1.23"
+    assert percent_interval((-0.05, 0.1)) == "-5.00 to +10.00"
+    assert percent(None) == signed_percent(None) == percent_interval(None) == "-"
 
 
 @pytest.mark.parametrize(("more", "shown"), [({}, False), ({"ents_ece": 0.0312}, True)])

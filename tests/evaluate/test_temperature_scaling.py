@@ -10,8 +10,8 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_llama_ner.evaluate.temperature_scaling import CalibrationError, calibrate_component
 from spacy_llama_ner.evaluate.predict import predict_and_score
+from spacy_llama_ner.evaluate.temperature_scaling import CalibrationError, calibrate_component
 from tests.evaluate.overconfident import GOLD, gold_examples, make_overconfident
 from tests.pipeline.samples import CORPUS, ents, make_nlp, scores
 

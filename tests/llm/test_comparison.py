@@ -9,7 +9,7 @@ import pytest
 from spacy_llama_ner.llm.comparison import CostFormatter, Variant, VariantResult, find_best, short_names
 from spacy_llama_ner.llm.pricing import ExpertPrice, PriceList
 from spacy_llama_ner.report.prompts_page import render_prompt_comparison
-from tests.evaluate.reader import read
+from tests.report.html_reader import read
 
 EVIL = "<script>alert('1')</script>"
 

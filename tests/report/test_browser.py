@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluate.reader import read
 from tests.report.browser import BROWSER, open_page
+from tests.report.html_reader import read
 from tests.report.pages import EVIL, evil_corpora, evil_report
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on the path")

@@ -28,7 +28,7 @@ from spacy_llama_ner.report.charts import (
     nice_ticks,
     scatter_chart,
 )
-from tests.evaluate.reader import read
+from tests.report.html_reader import read
 
 
 def test_texts_and_attributes_of_elements_are_escaped() -> None:

@@ -6,8 +6,8 @@ import re
 
 from spacy_llama_ner.evaluate.corpus_stats import describe
 from spacy_llama_ner.report import render_corpus_report
-from tests.evaluate.reader import read
 from tests.evaluate.sample import gold_doc
+from tests.report.html_reader import read
 from tests.report.pages import EVIL, NLP, QUOTE, evil_corpora, tagged
 
 TRAIN = [

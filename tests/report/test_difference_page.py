@@ -5,7 +5,7 @@ from __future__ import annotations
 from spacy_llama_ner.evaluate.matching import Tally
 from spacy_llama_ner.evaluate.significance import Difference
 from spacy_llama_ner.report import render_difference
-from tests.evaluate.reader import read
+from tests.report.html_reader import read
 from tests.report.pages import EVIL
 
 ROWS = [

@@ -1,4 +1,4 @@
-"""The page about a pipeline."""
+"""The report of a pipeline, and its predictions beside gold."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from spacy.training import Example
 from spacy_llama_ner.evaluate.learning_curves import Point
 from spacy_llama_ner.evaluate.scorer import seqeval_score
 from spacy_llama_ner.report import render_pipeline_report, render_predictions
-from tests.evaluate.reader import read
 from tests.evaluate.sample import make_example
-from tests.report.pages import EVIL, IDA, MISSED, NOON, QUOTE, RIGHT, TOMAS, WRONG, curve, evil_report, report_of
+from tests.report.html_reader import read
+from tests.report.pages import EVIL, IDA, MISSED, NLP, NOON, QUOTE, RIGHT, TOMAS, WRONG, curve, evil_report, report_of
 
+# as WRONG, from a pipeline without scores
+UNSCORED = make_example(NLP, "Wake Tomas at noon!", gold=[TOMAS, NOON], predicted=[TOMAS, ("noon", "DATE")])
 ALWAYS = ["scores", "confusion", "kinds", "length", "reliability", "sentences"]
+
+
+def page_of(*examples: Example, limit: int | None = None) -> str:
+    return render_predictions(examples, seqeval_score(examples), title="a model on a corpus", limit=limit)
 
 
 def section(page: str, key: str) -> str:
@@ -195,35 +201,23 @@ def test_what_data_brings_is_never_markup() -> None:
     assert "</mark>{label}" in shown
 
 
-def test_nothing_is_asked_of_the_network() -> None:
+def test_the_report_asks_nothing_of_the_network() -> None:
     page = report_of(RIGHT, WRONG, points=curve(0.5, 0.75), mentions={IDA})
     assert not re.search(r'https?:|//|url\(|@import|\ssrc=|href="[^#]', page)
     assert "default-src 'none'" in page
 
 
-def test_one_page_is_made_twice_alike() -> None:
+def test_the_report_is_made_twice_alike() -> None:
     assert report_of(RIGHT, WRONG) == report_of(RIGHT, WRONG)
 
 
-NLP = spacy.blank("en")
-
-
-def page_of(*examples: Example, limit: int | None = None) -> str:
-    return render_predictions(examples, seqeval_score(examples), title="a model on a corpus", limit=limit)
-
-
-RIGHT_ROW = make_example(NLP, "Call Ida Holm.", gold=[IDA], predicted=[IDA], scores=[0.875])
-WRONG_ROW = make_example(NLP, "Wake Tomas at noon!", gold=[TOMAS, NOON], predicted=[TOMAS, ("noon", "DATE")])
-MISSED_ROW = make_example(NLP, "Is Tomas in?", gold=[TOMAS], predicted=[])
-
-
 def test_predictions_stand_beside_gold() -> None:
-    text = " ".join(" ".join(read(page_of(WRONG_ROW)).text).split())
+    text = " ".join(" ".join(read(page_of(UNSCORED)).text).split())
     assert text.endswith("Predicted Wake Tomas NAME at noon DATE ! Gold Wake Tomas NAME at noon TIME !")
 
 
 def test_docs_with_errors_come_first_and_are_marked() -> None:
-    page = page_of(RIGHT_ROW, WRONG_ROW, MISSED_ROW)
+    page = page_of(RIGHT, UNSCORED, MISSED)
     assert re.findall(r'<article class="(\w+)">', page) == ["errors", "errors", "fine"]
     assert re.findall(r"<h3>(Doc \d)</h3>", page) == ["Doc 2", "Doc 3", "Doc 1"]
     assert re.findall(r'<span class="state">(.+?)</span>', page) == [
@@ -235,25 +229,25 @@ def test_docs_with_errors_come_first_and_are_marked() -> None:
 
 
 def test_entities_are_marked_by_verdict() -> None:
-    verdicts = re.findall(r'<mark class="entity (\w+)"', page_of(WRONG_ROW))
+    verdicts = re.findall(r'<mark class="entity (\w+)"', page_of(UNSCORED))
     assert verdicts == ["right", "wrong", "right", "missed"]
 
 
 def test_limit_keeps_errors_and_says_what_is_left_out() -> None:
-    page = page_of(RIGHT_ROW, MISSED_ROW, WRONG_ROW, limit=1)
+    page = page_of(RIGHT, MISSED, UNSCORED, limit=1)
     assert re.findall(r"<h3>(Doc \d)</h3>", page) == ["Doc 2"]
     assert "1 of 3 docs are shown" in page
-    assert page_of(RIGHT_ROW, MISSED_ROW, limit=2).count("docs are shown") == 0
+    assert page_of(RIGHT, MISSED, limit=2).count("docs are shown") == 0
 
 
 def test_limit_does_not_change_the_scores() -> None:
-    examples = (RIGHT_ROW, MISSED_ROW, WRONG_ROW)
+    examples = (RIGHT, MISSED, UNSCORED)
     headline = re.compile(r"<dl.*?</table>", re.DOTALL)
     assert headline.findall(page_of(*examples)) == headline.findall(page_of(*examples, limit=1))
 
 
 def test_headline_has_the_scores_in_total_and_by_label() -> None:
-    page = page_of(RIGHT_ROW, WRONG_ROW)
+    page = page_of(RIGHT, UNSCORED)
     assert "<dt>F1, whole entities</dt><dd>66.67</dd>" in page
     assert "<dt>Docs with errors</dt><dd>1 of 2</dd>" in page
     rows = re.findall(r'<th scope="row">(?:<mark[^>]*>)?(\w+)', page)
@@ -261,24 +255,22 @@ def test_headline_has_the_scores_in_total_and_by_label() -> None:
 
 
 def test_probabilities_are_shown_where_there_are_any() -> None:
-    assert "<small>0.88</small>" in page_of(RIGHT_ROW)
-    assert "probability 0.875" in page_of(RIGHT_ROW)
-    assert "<small>" not in page_of(WRONG_ROW)
+    assert "<small>0.88</small>" in page_of(RIGHT)
+    assert "probability 0.875" in page_of(RIGHT)
+    assert "<small>" not in page_of(UNSCORED)
 
 
 def test_probabilities_come_from_the_groups_that_are_named() -> None:
-    page = render_predictions([RIGHT_ROW], seqeval_score([RIGHT_ROW]), title="a model", spans_keys=["other"])
+    page = render_predictions([RIGHT], seqeval_score([RIGHT]), title="a model", spans_keys=["other"])
     assert "<small>" not in page
-    own = render_predictions(
-        [RIGHT_ROW], seqeval_score([RIGHT_ROW]), title="a model", spans_keys=["other", "llama_ner"]
-    )
+    own = render_predictions([RIGHT], seqeval_score([RIGHT]), title="a model", spans_keys=["other", "llama_ner"])
     assert "<small>0.88</small>" in own
 
 
 @pytest.mark.parametrize("name", ["NAME", "TIME"])
 def test_a_label_has_one_colour_on_the_whole_page_and_on_others(name: str) -> None:
     hue = re.compile(rf'--hue: (\d+)[^>]*>(?:[^<]*<span class="label">)?{name}<')
-    pages = [page_of(RIGHT_ROW, WRONG_ROW), page_of(WRONG_ROW)]
+    pages = [page_of(RIGHT, UNSCORED), page_of(UNSCORED)]
     assert len({found for page in pages for found in hue.findall(page)}) == 1
 
 
@@ -311,8 +303,8 @@ def test_white_space_is_kept() -> None:
     assert re.search(r"\.entities \{[^}]*white-space: pre-wrap", page_of(example))
 
 
-def test_page_nothing_is_asked_of_the_network() -> None:
-    page = page_of(RIGHT_ROW, WRONG_ROW, MISSED_ROW)
+def test_the_page_of_predictions_asks_nothing_of_the_network() -> None:
+    page = page_of(RIGHT, UNSCORED, MISSED)
     assert not re.search(r"https?:|//|url\(|@import|\ssrc=|\shref=", page)
     tags = {tag for tag, _ in read(page).tags}
     assert not tags & {"script", "link", "img", "iframe", "object", "a", "form", "base"}
@@ -320,7 +312,7 @@ def test_page_nothing_is_asked_of_the_network() -> None:
 
 
 def test_light_and_dark() -> None:
-    page = page_of(RIGHT_ROW)
+    page = page_of(RIGHT)
     assert "color-scheme: light dark" in page
     assert "@media (prefers-color-scheme: dark)" in page
 
@@ -337,10 +329,10 @@ def test_a_doc_of_white_space_alone() -> None:
 def test_docs_without_gold_annotation_are_not_called_right() -> None:
     example = make_example(NLP, "Call Ida Holm.", gold=[], predicted=[IDA])
     example.reference = NLP.make_doc("Call Ida Holm.")
-    page = page_of(RIGHT_ROW, example)
+    page = page_of(RIGHT, example)
     assert 'class="state">1 not judged<' in page
     assert "F1, whole entities</dt><dd>100.00" in page
 
 
-def test_page_one_page_is_made_twice_alike() -> None:
-    assert page_of(RIGHT_ROW, WRONG_ROW) == page_of(RIGHT_ROW, WRONG_ROW)
+def test_the_page_of_predictions_is_made_twice_alike() -> None:
+    assert page_of(RIGHT, UNSCORED) == page_of(RIGHT, UNSCORED)
