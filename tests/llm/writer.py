@@ -1,4 +1,4 @@
-"""A model that writes texts as it is told to, without a model."""
+"""Scripted replies to the prompts `generate` and `topics`."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ FIRST = ["Ida", "Tomas", "Maria", "Chidi", "Yuki", "Omar", "Lena", "Pavel", "Ama
 LAST = ["Holm", "Okafor", "Silva", "Tanaka", "Novak", "Brook", "Castillo", "Weber", "Lund", "Haddad", "Moreau"]
 
 
-def write_texts(said: str) -> str:
+def write_texts(prompt: str) -> str:
     """A reply to the prompt `generate`: texts of made-up words, with an entity of each label that is wanted.
 
-    The same question gets the same reply. For the prompt `topics`, topics.
+    The same prompt gets the same reply. For the prompt `topics`, topics.
     """
     # a string seeds by its SHA-512, the same in every process
-    lot = random.Random(hashlib.sha256(said.encode()).hexdigest())
-    if "topics" in said and "Write" not in said:
-        return json.dumps({"topics": lot.sample(WORDS, 6)})
-    count = re.search(r"Write (\d+) texts", said)
-    wanted = re.search(r"at least one of: ([^.]*)\.", said)
+    rng = random.Random(hashlib.sha256(prompt.encode()).hexdigest())
+    if "topics" in prompt and "Write" not in prompt:
+        return json.dumps({"topics": rng.sample(WORDS, 6)})
+    count = re.search(r"Write (\d+) texts", prompt)
+    wanted = re.search(r"at least one of: ([^.]*)\.", prompt)
     labels = wanted[1].split(", ") if wanted else []
-    return json.dumps({"texts": [_text(labels, lot) for _ in range(int(count[1]) if count else 1)]})
+    return json.dumps({"texts": [_text(labels, rng) for _ in range(int(count[1]) if count else 1)]})
 
 
-def _text(labels: list[str], lot: random.Random) -> str:
-    parts = lot.sample(WORDS, 7)
+def _text(labels: list[str], rng: random.Random) -> str:
+    parts = rng.sample(WORDS, 7)
     for label in labels:
-        entity = f"{lot.choice(FIRST)} {lot.choice(LAST)}"
-        parts.insert(lot.randint(1, 6), f"{label.lower()} [{entity}]({label})")
+        entity = f"{rng.choice(FIRST)} {rng.choice(LAST)}"
+        parts.insert(rng.randint(1, 6), f"{label.lower()} [{entity}]({label})")
     return f"{' '.join(parts).capitalize() if not labels else ' '.join(parts)}."
