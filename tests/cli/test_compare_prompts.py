@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.cli.helpers import fails, flat, run, succeeds
-from tests.evaluate.reader import read
 from tests.evaluate.sample import write_corpus
 from tests.llm.bases import build_chat_llama
 from tests.llm.server import ScriptedServer
+from tests.report.html_reader import read
 
 GOLD = [
     ("Call Ida Holm on Friday.", [("Ida Holm", "NAME"), ("Friday", "DATE")]),

@@ -13,9 +13,9 @@ from spacy.training import Corpus
 
 from spacy_llama_ner.cli.evaluate import calibrate, distinct_names, evaluate
 from tests.cli.helpers import contents, fails, run
-from tests.evaluate.reader import read
 from tests.evaluate.sample import GOLD, make_ruler, write_corpus
 from tests.pipeline.samples import make_nlp
+from tests.report.html_reader import read
 
 
 def test_json_is_that_of_nlp_evaluate(model: Path, corpus: Path, tmp_path: Path) -> None:

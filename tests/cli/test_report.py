@@ -11,8 +11,8 @@ import spacy
 
 from spacy_llama_ner.cli.evaluate import evaluate
 from tests.cli.helpers import fails, run, succeeds
-from tests.evaluate.reader import read
 from tests.evaluate.sample import GOLD, write_corpus
+from tests.report.html_reader import read
 
 SECTIONS = ["scores", "confusion", "kinds", "length", "reliability", "sentences"]
 
