@@ -34,7 +34,7 @@ lint: $(TEST)/installed
 
 # The site of documentation, in site/. A link that leads nowhere, or a name that is not there, is an error.
 docs: $(TEST)/installed
-	$(TEST)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(TEST)/bin/mkdocs build --strict
 
 # A process a core, each with one thread: tests are many small things, which threads do not speed up.
 PYTEST = -m pytest -n logical --dist loadfile
@@ -67,7 +67,7 @@ $(DEMO)/installed: setup.cfg pyproject.toml constraints.txt
 
 $(TEST)/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(TEST)
-	$(TEST)/bin/python -m pip install -q -c constraints.txt -e ".[all,dev]"
+	$(TEST)/bin/python -m pip install -q -c constraints.txt -e ".[all,dev,docs]"
 	touch $@
 
 $(NEWEST)/installed: setup.cfg pyproject.toml constraints-newest.txt
