@@ -18,8 +18,7 @@ from spacy_llama_ner.base.locate import ALIASES
 from tests.cli.helpers import contents, fails, run, succeeds
 from tests.cli.hub_server import TOKEN, Hub, Repository, running
 from tests.encoder.peft_samples import peft_adapter
-from tests.pipeline.recognisers import make_recogniser
-from tests.pipeline.samples import CORPUS, ents
+from tests.pipeline.samples import CORPUS, ents, make_one_label_nlp
 
 TEXT = CORPUS[0][0]
 NAMES = [piece for piece in CORPUS[0][1] if piece[1] == "NAME"]
@@ -30,7 +29,7 @@ DATES = [piece for piece in CORPUS[0][1] if piece[1] == "DATE"]
 def people(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pipeline that knows the NAMEs of the corpus."""
     folder = tmp_path_factory.mktemp("people") / "model"
-    make_recogniser(tiny_llama, "NAME").to_disk(folder)
+    make_one_label_nlp(tiny_llama, "NAME").to_disk(folder)
     return folder
 
 
@@ -56,7 +55,7 @@ def test_a_pipeline_becomes_an_adapter_and_the_other_way(adapter: Path, tmp_path
 
 def test_it_is_added_to_a_pipeline(adapter: Path, tiny_llama: Path, tmp_path: Path) -> None:
     days, output = tmp_path / "days", tmp_path / "both"
-    make_recogniser(tiny_llama, "DATE").to_disk(days)
+    make_one_label_nlp(tiny_llama, "DATE").to_disk(days)
     assert "'llama_ner' already exists in pipeline" in fails("import-adapter", adapter, output, "--into", days)
     assert not output.exists()
     assert run("import-adapter", adapter, output, "--into", days, "--name", "people").exit_code == 0

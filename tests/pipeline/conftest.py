@@ -1,4 +1,4 @@
-"""One trained tiny pipeline for all who only read it."""
+"""Trained tiny pipelines. `tests/integration` and `tests/training` import these fixtures, too."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import pytest
 import spacy
 from spacy.language import Language
 
-from tests.pipeline.recognisers import make_recogniser
-from tests.pipeline.samples import learn_by_heart, make_examples, make_nlp
+from tests.pipeline.samples import learn_by_heart, make_examples, make_nlp, make_one_label_nlp
 
 
 @pytest.fixture(scope="session")
 def trained_folder(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pipeline that knows the corpus of `samples`, on disk."""
+    """Folder of a pipeline that has learned the corpus of `samples`."""
     nlp = make_nlp(tiny_llama)
     learn_by_heart(nlp, make_examples(nlp))
     folder = tmp_path_factory.mktemp("trained") / "pipeline"
@@ -24,13 +23,13 @@ def trained_folder(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="session")
 def trained(trained_folder: Path) -> Language:
-    """The same in memory, for tests that leave it as it is."""
+    """The same pipeline in memory, for tests that do not change it."""
     return spacy.load(trained_folder)
 
 
 @pytest.fixture
 def nlp(trained_folder: Path) -> Language:
-    """The same, for a test to do with it what it likes."""
+    """The same pipeline, which a test may change."""
     return spacy.load(trained_folder)
 
 
@@ -41,9 +40,9 @@ def blank(tiny_llama: Path) -> Language:
 
 
 @pytest.fixture(scope="session")
-def recognisers(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Folders of two pipelines on one base: `people` knows the NAMEs of the corpus, `days` its DATEs."""
-    folder = tmp_path_factory.mktemp("recognisers")
+def people_and_days(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of two pipelines on one base: `people` finds the NAMEs of the corpus, `days` its DATEs."""
+    folder = tmp_path_factory.mktemp("people-and-days")
     for name, label in (("people", "NAME"), ("days", "DATE")):
-        make_recogniser(tiny_llama, label).to_disk(folder / name)
+        make_one_label_nlp(tiny_llama, label).to_disk(folder / name)
     return {name: folder / name for name in ("people", "days")}

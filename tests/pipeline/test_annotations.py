@@ -1,4 +1,4 @@
-"""From predictions to `doc.ents` and a span group with scores."""
+"""Predictions in `doc.ents` and in a span group with scores, beside entities that a doc already has."""
 
 from __future__ import annotations
 
@@ -17,27 +17,6 @@ WORDS = ["\n", "Mia", " ", "Brook", "\n\n", "met", "Omar", " "]
 
 def make_doc() -> Doc:
     return Doc(spacy.blank("en").vocab, words=WORDS, spaces=[False] * len(WORDS))
-
-
-def test_predict_leaves_docs_as_they_are(trained: Language) -> None:
-    ner = trained.get_pipe("llama_ner")
-    docs = [trained.make_doc(text) for text, _ in CORPUS]
-    before = [doc.to_bytes() for doc in docs]
-    predictions = ner.predict(docs)
-    assert [doc.to_bytes() for doc in docs] == before
-    assert [[doc[e.start : e.end].text for e in found] for doc, found in zip(docs, predictions, strict=True)] == [
-        [piece for piece, _ in pieces] for _, pieces in CORPUS
-    ]
-
-
-def test_predict_gives_nothing_for_empty_docs(trained: Language) -> None:
-    ner = trained.get_pipe("llama_ner")
-    assert ner.predict([]) == []
-    assert ner.predict([trained.make_doc(""), trained.make_doc("")]) == [[], []]
-    text = CORPUS[0][0]
-    among = ner.predict([trained.make_doc(""), trained.make_doc(text), trained.make_doc("")])
-    assert among[0] == among[2] == []
-    assert [entity[:3] for entity in among[1]] == [e[:3] for e in ner.predict([trained.make_doc(text)])[0]]
 
 
 def test_entities_stand_in_ents_and_in_a_span_group_with_scores(trained: Language) -> None:
@@ -65,7 +44,7 @@ def test_scores_survive_bytes(trained: Language) -> None:
 
 
 @pytest.mark.parametrize("key", [None, "found"])
-def test_the_groups_name_is_a_setting(nlp: Language, key: str | None) -> None:
+def test_the_span_group_is_a_setting(nlp: Language, key: str | None) -> None:
     nlp.get_pipe("llama_ner").spans_key = key
     doc = nlp(CORPUS[0][0])
     assert ents(doc) == CORPUS[0][1]
@@ -103,7 +82,7 @@ def test_present_entities_stay_and_keep_overlapping_predictions_out() -> None:
     assert scores(doc, "found") == pytest.approx([0.8])
 
 
-def test_present_entities_go_where_overwriting_is_asked_for() -> None:
+def test_present_entities_are_replaced_with_overwrite() -> None:
     doc = make_doc()
     doc.set_ents([Span(doc, 5, 6, label="RULE")])
     annotate(doc, [Entity(6, 7, "NAME", 0.8)], spans_key=None, overwrite=True)
@@ -128,7 +107,7 @@ def test_words_that_are_blocked_stay_without_an_entity() -> None:
         (True, [("Mia Brook", "NAME"), ("Friday", "DATE")]),
     ],
 )
-def test_behind_an_entity_ruler(nlp: Language, overwrite: bool, expected: list[tuple[str, str]]) -> None:
+def test_after_an_entity_ruler(nlp: Language, overwrite: bool, expected: list[tuple[str, str]]) -> None:
     nlp.get_pipe("llama_ner").overwrite = overwrite
     ruler = nlp.add_pipe("entity_ruler", before="llama_ner")
     ruler.add_patterns([{"label": "TOPIC", "pattern": "Mia Brook about"}])

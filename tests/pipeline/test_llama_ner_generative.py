@@ -1,4 +1,4 @@
-"""The component that asks: training, prediction, saving, and its neighbours on the same base."""
+"""The `llama_ner_generative` component: training, prediction, saving, and other components beside it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from spacy.util import fix_random_seed
 from spacy_llama_ner.evaluate.predict import predict_and_score
 from spacy_llama_ner.generative.architectures import get_generator
 from spacy_llama_ner.generative.modules import Generator
-from spacy_llama_ner.shim.torch_shim import trained
+from spacy_llama_ner.shim.torch_shim import trainable_parameters
 from tests.generative.samples import make_nlp
 from tests.llm.bases import build_chat_llama
 from tests.pipeline.samples import CORPUS, ents, make_examples, scores
 
 KEY = "llama_ner_generative"
-# loss per subword of an answer
-KNOWN = 0.02
+# loss per subword of an answer when the corpus has been learned by heart
+MAX_LOSS = 0.02
 
 
 @pytest.fixture(scope="module")
@@ -34,29 +34,29 @@ def chat_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_chat_llama(tmp_path_factory.mktemp("chat-llama"), hidden_size=64, intermediate_size=128)
 
 
-def writer_of(nlp: Language, name: str = KEY) -> Generator:
+def generator_of(nlp: Language, name: str = KEY) -> Generator:
     ner: Any = nlp.get_pipe(name)
     return get_generator(ner.model)
 
 
 def learn(nlp: Language) -> list[float]:
-    """Take steps until the corpus is known by heart, 200 at most; give the losses."""
+    """Take steps until the corpus is known by heart, 200 at most; return the losses."""
     fix_random_seed(0)
     examples = make_examples(nlp)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.01
     losses: list[float] = []
-    while len(losses) < 200 and (not losses or losses[-1] > KNOWN):
+    while len(losses) < 200 and (not losses or losses[-1] > MAX_LOSS):
         losses.append(nlp.update(examples, sgd=optimizer)[KEY])
     return losses
 
 
 @pytest.fixture(scope="module", params=["InlineBrackets", "BioLines"])
 def folder(request: pytest.FixtureRequest, chat_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pipeline that knows the corpus, on disk."""
+    """Folder of a pipeline that has learned the corpus by heart."""
     nlp = make_nlp(chat_llama, request.param, lora={"rank": 16, "alpha": 32})
     losses = learn(nlp)
-    assert losses[-1] <= KNOWN < 5 < losses[0]
+    assert losses[-1] <= MAX_LOSS < 5 < losses[0]
     path = tmp_path_factory.mktemp(request.param) / "pipeline"
     nlp.to_disk(path)
     return path
@@ -77,10 +77,10 @@ def test_it_learns_and_is_loaded(nlp: Language) -> None:
     assert 0 <= found["ents_ece"] < 0.2
 
 
-def test_bytes_and_copies_say_the_same(folder: Path) -> None:
+def test_bytes_and_copies_predict_the_same(folder: Path) -> None:
     nlp = spacy.load(folder)
     other = spacy.blank("en")
-    other.add_pipe(KEY, source=nlp, name="asked")
+    other.add_pipe(KEY, source=nlp, name="copy")
     again = spacy.load(folder).from_bytes(nlp.to_bytes())
     for text, pieces in CORPUS:
         assert ents(other(text)) == ents(again(text)) == pieces
@@ -89,7 +89,7 @@ def test_bytes_and_copies_say_the_same(folder: Path) -> None:
 
 def test_a_saved_pipeline_is_small(folder: Path, chat_llama: Path) -> None:
     size = (folder / KEY / "model").stat().st_size
-    adapter = sum(parameter.nbytes for parameter in trained(writer_of(spacy.load(folder))).values())
+    adapter = sum(parameter.nbytes for parameter in trainable_parameters(generator_of(spacy.load(folder))).values())
     tokenizer = (chat_llama / "tokenizer.json").stat().st_size
     assert adapter < size < adapter + tokenizer + 10_000
 
@@ -114,7 +114,7 @@ def test_any_text_has_an_answer_that_parses(folder: Path, text: str) -> None:
     assert doc.user_data["parse_failures"] == {KEY: 0}
 
 
-def test_what_does_not_parse_is_counted(chat_llama: Path) -> None:
+def test_answers_that_do_not_parse_are_counted(chat_llama: Path) -> None:
     nlp = make_nlp(chat_llama, constrained=False)
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
@@ -124,7 +124,7 @@ def test_what_does_not_parse_is_counted(chat_llama: Path) -> None:
     assert not any(eg.predicted.ents for eg in examples)
 
 
-def test_it_answers_without_training(chat_llama: Path) -> None:
+def test_it_predicts_without_training(chat_llama: Path) -> None:
     nlp = spacy.blank("en")
     model = {"base": str(chat_llama), "lora": None}
     nlp.add_pipe(KEY, config={"descriptions": {"NAME": "a person", "DATE": "a day"}, "model": model})
@@ -134,7 +134,7 @@ def test_it_answers_without_training(chat_llama: Path) -> None:
     assert nlp("Ask Mia Brook about it.").user_data["parse_failures"] == {KEY: 0}
 
 
-def test_a_long_doc_is_asked_about_in_parts(folder: Path) -> None:
+def test_a_long_doc_is_prompted_in_chunks(folder: Path) -> None:
     nlp = spacy.load(folder, config={f"components.{KEY}.model.window": 8})
     texts = [text for text, _ in CORPUS]
     doc = nlp.make_doc(" . ".join(texts) + " .")
@@ -143,22 +143,22 @@ def test_a_long_doc_is_asked_about_in_parts(folder: Path) -> None:
     assert doc.user_data["parse_failures"] == {KEY: 0}
 
 
-def test_a_word_too_long_for_the_base_is_a_failure_and_no_crash(folder: Path) -> None:
+def test_a_word_too_long_for_the_base_is_a_failure(folder: Path) -> None:
     nlp = spacy.load(folder)
     doc = Doc(nlp.vocab, words=["x" * 2000, "came"])
     assert nlp(doc).user_data["parse_failures"] == {KEY: 1}
     assert not doc.ents
 
 
-def test_texts_that_are_not_annotated_teach_nothing(chat_llama: Path) -> None:
+def test_texts_without_annotation_have_no_loss(chat_llama: Path) -> None:
     nlp = make_nlp(chat_llama)
     examples = make_examples(nlp)
     optimizer = nlp.initialize(lambda: examples)
-    silent = Example(nlp.make_doc("no one knows"), nlp.make_doc("no one knows"))
-    assert nlp.update([silent], sgd=optimizer)[KEY] == 0.0
+    unannotated = Example(nlp.make_doc("no one knows"), nlp.make_doc("no one knows"))
+    assert nlp.update([unannotated], sgd=optimizer)[KEY] == 0.0
 
 
-def test_a_label_it_does_not_have_is_told(chat_llama: Path) -> None:
+def test_a_label_it_does_not_have_is_an_error(chat_llama: Path) -> None:
     nlp = make_nlp(chat_llama)
     examples = make_examples(nlp)
     ner: Any = nlp.get_pipe(KEY)
@@ -167,13 +167,13 @@ def test_a_label_it_does_not_have_is_told(chat_llama: Path) -> None:
         ner.update(examples)
 
 
-def test_without_labels_there_is_nothing_to_ask(chat_llama: Path) -> None:
+def test_no_labels_anywhere_is_an_error(chat_llama: Path) -> None:
     nlp = make_nlp(chat_llama)
     with pytest.raises(ValueError, match="has no labels"):
         nlp.initialize()
 
 
-def test_before_it_is_initialized_it_says_so(chat_llama: Path) -> None:
+def test_without_weights_it_is_an_error(chat_llama: Path) -> None:
     with pytest.raises(ValueError, match="no weights yet"):
         make_nlp(chat_llama)("Ask Mia.")
 
@@ -185,7 +185,7 @@ def test_entities_of_an_earlier_component_stay(folder: Path) -> None:
     assert ents(nlp(CORPUS[0][0])) == [("Mia Brook", "NAME"), ("boat on Friday", "BOAT")]
 
 
-def test_two_cannot_wipe_out_each_others_group(chat_llama: Path) -> None:
+def test_a_span_group_of_another_component_is_refused(chat_llama: Path) -> None:
     nlp = make_nlp(chat_llama)
     with pytest.raises(ValueError, match="both write to the span group"):
         nlp.add_pipe("llama_ner", config={"overwrite": None, "spans_key": KEY})
