@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from spacy.language import Language
+from spacy.language import DEFAULT_CONFIG, Language
 from spacy.schemas import ConfigSchemaTraining
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
@@ -121,12 +121,17 @@ def read_active_config(path: Path, overrides: dict[str, Any], *, block: str) -> 
         block: Which block is wanted, "active" or "budget".
 
     Raises:
-        ConfigError: If the block is missing.
+        ConfigError: If the block is missing, or [training] has settings that spaCy does not know.
         ConfigValidationError: If the config is wrong, as everywhere in spaCy.
     """
     config = load_config(path, overrides=deepcopy(overrides), interpolate=True)
     if block not in config:
         raise ConfigError(f"The config {path} has no block [{block}]. Start from configs/active.cfg, which has one.")
+    # spaCy leaves them out when it fills a config, so that a mistyped one would have no effect
+    unknown = sorted(config.get("training", {}).keys() - DEFAULT_CONFIG["training"].keys())
+    if unknown:
+        names = ", ".join(f"training.{name}" for name in unknown)
+        raise ConfigError(f"spaCy does not know {names}. Correct the name in {path} or among the options.")
     filled = registry.fill({block: config[block]})
     return ActiveLearningConfig(Config({**config, block: filled[block]}), block)
 

@@ -22,7 +22,7 @@ from ..encoder.modules import vector_provenance
 from ..encoder.settings import DecoderSettings
 from ..encoder.vector_cache import unique_docs, write_vector_file
 from ..evaluate.predict import PATIENCE
-from ..pipeline.components import only_component
+from ..pipeline.llama_ner import only_component
 from ..shim.torch_shim import TorchShim
 from .app import CONFIG_OVERRIDES, Code, DataFiles, GpuId, app
 from .inputs import (

@@ -26,9 +26,10 @@ from ..evaluate.predict import (
     print_scores,
     signed_percent,
 )
+from ..evaluate.scorer import SCORE_KEYS
 from ..evaluate.significance import Difference, differences
 from ..evaluate.temperature_scaling import Calibration, calibrate_component
-from ..pipeline.components import find_components
+from ..pipeline.llama_ner import find_components
 from ..report import render_difference
 from .app import Code, DataFiles, GoldData, GpuId, JsonOutput, PageOutput, Pipeline, app
 from .inputs import (
@@ -40,8 +41,6 @@ from .inputs import (
     read_examples,
     use_device,
 )
-
-SCORES = ("ents_p", "ents_r", "ents_f", "ents_per_type", "ents_token_acc", "ents_ece", "parse_failures", "speed")
 
 
 @app.command("evaluate")
@@ -96,10 +95,10 @@ def show_scores(
     Raises:
         OSError: when `output` cannot be written.
     """
-    scores, gold = {key: found[key] for key in SCORES if key in found}, count_gold(examples)
+    scores, gold = {key: found[key] for key in SCORE_KEYS if key in found}, count_gold(examples)
     print_scores(scores, gold, msg=msg)
     if before is not None:
-        scores["before"] = {key: before[key] for key in SCORES if key in before}
+        scores["before"] = {key: before[key] for key in SCORE_KEYS if key in before}
         print_change(scores["before"], scores, gold, msg=msg)
     if output is not None:
         with atomic_write(output) as partial:

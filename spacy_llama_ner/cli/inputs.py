@@ -71,7 +71,8 @@ def load_pipeline(model: str) -> Language:
     """
     try:
         nlp = spacy.load(model)
-    except (OSError, ValueError, ImportError, configparser.Error) as error:
+    # a file that is damaged can make it raise any of these
+    except (OSError, ValueError, KeyError, TypeError, ImportError, configparser.Error) as error:
         raise InputError(
             f"The pipeline {model!r} cannot be loaded. Give the folder that `spacy train` wrote (such as "
             "training/model-best) or the name of an installed pipeline package. If it has components of your own, "

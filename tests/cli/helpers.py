@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from spacy.tokens import Doc, DocBin
@@ -17,8 +18,8 @@ def run(*args: object) -> Result:
 
 
 def flat(result: Result) -> str:
-    """What was printed, on one line: where lines break depends on the length of paths."""
-    return " ".join(result.output.split())
+    """What was printed, on one line and without colours: where lines break depends on the length of paths."""
+    return " ".join(re.sub(r"\x1b\[[\d;]*m", "", result.output).split())
 
 
 def succeeds(*args: object) -> str:

@@ -116,7 +116,7 @@ def test_what_cannot_be_imported(tmp_path: Path) -> None:
     broken = tmp_path / "broken.json"
     broken.write_text("[{", encoding="utf8")
     assert "is not valid JSON" in fails("import", broken, output)
-    assert "does not tell which tool" in fails("import", _lines(tmp_path, '{"a": 1}'), output)
+    assert "It is not clear which tool" in fails("import", _lines(tmp_path, '{"a": 1}'), output)
     assert not output.exists()
 
 

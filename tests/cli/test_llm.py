@@ -249,8 +249,8 @@ def test_the_output_is_a_spacy_file(texts: Path, tmp_path: Path, name: str, prob
     ("name", "content", "problem"),
     [
         ("none.txt", None, "There is no file"),
-        ("texts.txt", b"Zo\xeb", "UTF-8"),
-        ("texts.jsonl", b'{"text": "Zo\xeb"}\n', "UTF-8"),
+        ("texts.txt", b"Zo\xeb", "no usable text"),
+        ("texts.jsonl", b'{"text": "Zo\xeb"}\n', "no usable text"),
         ("texts.parquet", b"PAR1 and nothing more", "texts.parquet"),
         ("texts.spacy", b"\x00\x01", "texts.spacy"),
         ("texts.odt", b"", "texts.odt"),
