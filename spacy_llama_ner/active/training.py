@@ -49,11 +49,11 @@ def make_mixture(gold: Sequence[Doc], silver: Sequence[Doc], *, silver_weight: f
             that of a weighted loss, and what counts less takes less time.
 
     Raises:
-        ValueError: If a pass would be empty.
+        ConfigError: If a pass would be empty.
     """
     n_silver = round(silver_weight * len(silver))
     if not gold and not n_silver:
-        raise ValueError(
+        raise ConfigError(
             f"There is nothing to train on: no gold docs, and with a weight of {silver_weight} none of {len(silver)} "
             "silver ones. Give more of either."
         )

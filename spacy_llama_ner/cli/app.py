@@ -73,7 +73,7 @@ DataFiles = Annotated[
 Texts = Annotated[Path, Argument(help="Texts: a .txt file (one a line), .jsonl, .parquet or .spacy")]
 PageOutput = Annotated[Path, Argument(help="HTML file to write")]
 SpacyOutput = Annotated[Path, Argument(help="The .spacy file to write")]
-JsonOutput = Annotated[Path | None, Option("--output", "-o", help="JSON file for the figures")]
+JsonOutput = Annotated[Path | None, Option("--output", "-o", help="JSON file for the scores")]
 Lang = Annotated[str, Option("--lang", help="Language code of the tokenizer for raw text")]
 TextKey = Annotated[str, Option("--text-key", "-tk", help="Field with the text in .jsonl and .parquet records")]
 NSents = Annotated[

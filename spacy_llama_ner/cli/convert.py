@@ -42,8 +42,7 @@ class CorpusFormat(str, Enum):
 @app.command("convert")
 def convert(
     inputs: Annotated[
-        list[Path],
-        Argument(metavar="INPUT...", help="Files of CoNLL columns, JSON or JSONL", exists=True, dir_okay=False),
+        list[Path], Argument(help="Files of CoNLL columns, JSON or JSONL", exists=True, dir_okay=False)
     ],
     output: Annotated[Path, Argument(help="A .spacy file, or a folder that gets one for each input")],
     format: Annotated[

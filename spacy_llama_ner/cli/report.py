@@ -63,11 +63,10 @@ def report_cli(
     code: Code = None,
     gpu_id: GpuId = -1,
 ) -> None:
-    r"""Write a page about a pipeline, or about a corpus.
+    """Write a page about a pipeline, or about a corpus.
 
-    \b
-    report training/model-best dev.spacy report.html
-    report --data train.spacy --data dev.spacy corpus.html
+    For a pipeline give MODEL, DATA and OUTPUT, as in `report training/model-best dev.spacy report.html`. For a corpus
+    give its parts with --data and OUTPUT alone, as in `report --data train.spacy --data dev.spacy corpus.html`.
     """
     import_code(code)
     if data:
