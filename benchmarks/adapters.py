@@ -30,10 +30,10 @@ from spacy_llama_ner.pipeline import add_adapter, export_adapter
 MEMORY = """
 import json, sys
 import spacy
-from spacy_llama_ner.shim.memory import resident
+from spacy_llama_ner.shim.memory import resident_bytes
 nlp = spacy.load(sys.argv[1])
 list(nlp.pipe(["Ada Lovelace lives in London."] * 20))
-print(json.dumps(resident()))
+print(json.dumps(resident_bytes()))
 """
 READER = "llama_reader"
 
