@@ -1,8 +1,8 @@
-"""What is worth more where some words are not known: to leave their tags open, to cut there, or to call them O.
+"""Training on partly annotated docs: leave unknown tags open, cut the docs there, or take unknown words as O.
 
-`python -m benchmarks.partial configs/silver.cfg --gold corpus/silver/gold.spacy --silver corpus/silver/silver.spacy
---dev corpus/conll2003-sentences/dev.spacy --test corpus/conll2003-sentences/test.spacy` trains one pipeline a way and
-seed, and writes partial.md. What stands behind the options overrides the config, as in `spacy train`.
+`python -m benchmarks.partial configs/requests.cfg --gold corpus/silver/gold.spacy --silver corpus/silver/silver.spacy
+--dev corpus/conll2003-sentences/dev.spacy --test corpus/conll2003-sentences/test.spacy` trains one pipeline for each
+way and seed, and writes partial.md. Options after these override the config, as in `spacy train`.
 """
 
 from __future__ import annotations

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 import spacy
+import srsly
 from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 from thinc.api import Config
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import adapters, annotate, capitals, generation, partial
+from benchmarks import active, adapters, annotate, generation, partial
 from benchmarks.corpus import made_up
 from benchmarks.setting import make_pipeline
 from benchmarks.timing import in_turns
 from spacy_llama_ner.encoder import architectures as architecture
-from tests.evaluate.sample import make_ruler
 from tests.llm.bases import build_chat_llama
 
 
@@ -102,7 +102,7 @@ def test_made_up_sentences_are_the_same_every_time() -> None:
 
 @pytest.mark.parametrize("with_silver", [False, True])
 def test_partial_labels_are_compared(with_silver: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = Config().from_disk(Path("configs/silver.cfg"), interpolate=False)
+    config = Config().from_disk(Path("configs/requests.cfg"), interpolate=False)
     cnn = {"width": 8, "depth": 1, "embed_size": 50, "window_size": 1, "maxout_pieces": 2, "subword_features": True}
     architecture = {"@architectures": "spacy.HashEmbedCNN.v2", "pretrained_vectors": None, **cnn}
     config["components"]["llama_ner"]["model"]["tok2vec"] = architecture
@@ -125,18 +125,6 @@ def test_partial_labels_are_compared(with_silver: bool, tmp_path: Path, monkeypa
         assert f"| {way} |" in text
 
 
-def test_sentences_in_capitals_are_counted_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    make_ruler().to_disk(tmp_path / "model")
-    docs = []
-    for words in (["MIA", "CALLED", "THE", "UN"], ["Mia", "called", "Mia"]):
-        doc = Doc(Vocab(), words=words, sent_starts=[True, *[False] * (len(words) - 1)])
-        doc.set_ents([Span(doc, 0, 1, label="NAME")])
-        docs.append(doc)
-    DocBin(docs=docs).to_disk(tmp_path / "gold.spacy")
-    capitals.main(str(tmp_path / "model"), str(tmp_path / "gold.spacy"))
-    assert "capitals   F1   0.0 of 1 entities" in capsys.readouterr().out
-
-
 def test_headlines_are_read_in_title_case(monkeypatch: pytest.MonkeyPatch) -> None:
     # the module replaces this one as soon as it is imported
     monkeypatch.setattr(architecture, "align", architecture.align)
@@ -148,18 +136,46 @@ def test_headlines_are_read_in_title_case(monkeypatch: pytest.MonkeyPatch) -> No
     assert title_case.read(sentence).text == sentence.text
 
 
-def test_words_are_hidden_in_training_alone(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # the module replaces these as soon as it is imported
-    monkeypatch.setattr(architecture, "align", architecture.align)
-    monkeypatch.setattr(architecture, "_read", architecture._read)
-    hidden_words = import_module("benchmarks.hidden_words")
-    monkeypatch.setattr(hidden_words, "SHARE", 1)
-    nlp = make_pipeline(str(tiny_llama))
-    tok2vec = nlp.get_pipe("llama_ner").model.get_ref("tok2vec")
-    docs = [Doc(Vocab(), words=["1", "2"]), Doc(Vocab(), words=["3", "4"])]
-    seen, _ = architecture.forward(tok2vec, docs, False)
-    hidden, _ = architecture.forward(tok2vec, docs, True)
-    again, _ = architecture.forward(tok2vec, docs, False)
-    assert not (seen[0] == seen[1]).all()
-    assert (hidden[0] == hidden[1]).all()
-    assert (seen[0] == again[0]).all()
+def write_run(folder: Path, *rounds: tuple[int, float]) -> str:
+    """What `active-learn` leaves behind: words of gold and F1 of each round, and the seconds that it took."""
+    lines = [{"gold": {"words": words}, "dev": {"ents_f": f}} for words, f in rounds]
+    folder.mkdir()
+    srsly.write_jsonl(folder / "history.jsonl", lines)
+    for number in range(len(rounds)):
+        (folder / "rounds" / f"{number:03}").mkdir(parents=True)
+        seconds = {"train": 100.0, "evaluate": 10.0} | ({"choose": 30.0 * number} if number else {})
+        srsly.write_json(folder / "rounds" / f"{number:03}" / "seconds.json", seconds)
+    return str(folder)
+
+
+def test_runs_of_active_learning_are_averaged_round_by_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [
+        write_run(tmp_path / "mnlp-0", (0, 0.5), (990, 0.7), (1990, 0.8)),
+        write_run(tmp_path / "mnlp-1", (0, 0.5), (1010, 0.8)),
+        write_run(tmp_path / "random-0", (0, 0.5), (1000, 0.7), (2000, 0.75)),
+    ]
+    chart = tmp_path / "chart.svg"
+    monkeypatch.setattr(sys, "argv", ["benchmarks.active", *runs, "--full", "0.9", "--chart", str(chart)])
+    active.main()
+    told = capsys.readouterr().out
+    assert "| 1 | 1,000 | 75.00 ± 7.07 | 70.00 ± 0.00 |" in told
+    # one of the seeds is not so far yet
+    assert "| 2 | 2,000 |  | 75.00 ± 0.00 |" in told
+    assert "Medians of 5 rounds." in told and "| choose | 30 |" in told
+    assert "all training data" in chart.read_text(encoding="utf8")
+
+
+def test_a_table_has_all_methods_and_a_chart_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("mnlp", "margin", "bald", "longest", "random")
+    runs = [write_run(tmp_path / f"{name}-0", (0, 0.5), (1000, 0.7)) for name in names]
+    monkeypatch.setattr(sys, "argv", ["benchmarks.active", *runs])
+    active.main()
+    assert "| round | words of gold | mnlp | margin | bald | longest | random |" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["benchmarks.active", *runs, "--chart", str(tmp_path / "chart.svg")])
+    with pytest.raises(SystemExit):
+        active.main()
+    assert "5 methods are too many for one chart" in capsys.readouterr().err

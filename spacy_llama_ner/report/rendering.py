@@ -50,7 +50,9 @@ def render(template: str, *, heading: str, title: str, **context: Any) -> str:
     Returns:
         HTML.
     """
-    return _environment.get_template(f"{template}.html.jinja").render(heading=heading, title=title, **context)
+    page = _environment.get_template(f"{template}.html.jinja").render(heading=heading, title=title, **context)
+    # the template engine leaves out the last line end of a file
+    return f"{page}\n"
 
 
 @dataclass(frozen=True)
