@@ -37,7 +37,7 @@ docs: $(TEST)/installed
 	NO_MKDOCS_2_WARNING=1 $(TEST)/bin/mkdocs build --strict
 
 # A process a core, each with one thread: tests are many small things, which threads do not speed up.
-PYTEST = -m pytest -n logical --dist loadfile
+PYTEST = -m pytest -n logical --dist loadfile --no-loadscope-reorder
 unit newest: export OMP_NUM_THREADS = 1
 
 unit: $(TEST)/installed

@@ -12,6 +12,15 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 pytest_plugins = ["tests.experts.servers"]
 
+# what takes longest begins first, so that no core is left with it at the end
+LONG = ("tests/integration/", "tests/workflows/", "tests/test_benchmarks.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; within and between files, the order stays."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
 TRAINING_TEXT = [
     "UN praises Danish plan to protect Baltic seals .",
     "Peter Piper called Anna at 6 pm on Friday about London.",
