@@ -26,8 +26,13 @@ COLOURS = ("var(--dev)", "var(--train)", "var(--one)", "var(--two)")
 STEPS = ("choose", "ask", "train", "evaluate")
 
 
-class Spot(NamedTuple):
-    """A round of all seeds: words of gold that were bought up to it, in the mean, and F1 on dev."""
+class RoundMean(NamedTuple):
+    """The mean of one round over all seeds.
+
+    Attributes:
+        words: Words of gold that were bought so far.
+        f: F1 on dev.
+    """
 
     words: float
     f: Mean
@@ -58,21 +63,21 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     return list(srsly.read_jsonl(folder / "history.jsonl"))
 
 
-def average(folders: Sequence[Path]) -> list[Spot]:
+def average(folders: Sequence[Path]) -> list[RoundMean]:
     """The rounds that all of the runs have been through."""
     return [
-        Spot(mean(line["gold"]["words"] for line in lines), Mean.of([line["dev"][ENTS_F] for line in lines]))
+        RoundMean(mean(line["gold"]["words"] for line in lines), Mean.of([line["dev"][ENTS_F] for line in lines]))
         for lines in zip(*map(read_history, folders), strict=False)
     ]
 
 
-def scores_table(methods: Mapping[str, Sequence[Spot]], seeds: str) -> Table:
+def scores_table(methods: Mapping[str, Sequence[RoundMean]], seeds: str) -> Table:
     """A row for each round, a column for each method. All have the same words to spend in a round."""
     rows = []
     for number in range(max(map(len, methods.values()))):
-        spots = [spots[number] if number < len(spots) else None for spots in methods.values()]
-        words = mean(spot.words for spot in spots if spot is not None)
-        rows.append([str(number), f"{words:,.0f}", *("" if spot is None else spot.f.format() for spot in spots)])
+        means = [means[number] if number < len(means) else None for means in methods.values()]
+        words = mean(each.words for each in means if each is not None)
+        rows.append([str(number), f"{words:,.0f}", *("" if each is None else each.f.format() for each in means)])
     how = f"F1 on dev, mean ± standard deviation over the seeds ({seeds})."
     return Table("Active learning", how, ["round", "words of gold", *methods], rows)
 
@@ -84,11 +89,11 @@ def seconds_table(folders: Sequence[Path]) -> Table:
     return Table("Time of a round", f"Medians of {len(found)} rounds.", ["step", "seconds"], rows)
 
 
-def draw(methods: Mapping[str, Sequence[Spot]], *, full: float | None) -> str:
+def draw(methods: Mapping[str, Sequence[RoundMean]], *, full: float | None) -> str:
     """The chart as an SVG file."""
     series = [
-        Series(name, [(spot.words, spot.f.mean, spot.f.spread) for spot in spots], colour)
-        for (name, spots), colour in zip(methods.items(), COLOURS, strict=False)
+        Series(name, [(each.words, each.f.mean, each.f.spread) for each in means], colour)
+        for (name, means), colour in zip(methods.items(), COLOURS, strict=False)
     ]
     if full is not None:
         series.append(Series("all training data", [(0, full, 0.0)], "var(--muted)", level=True))

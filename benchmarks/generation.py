@@ -1,4 +1,4 @@
-"""Finding entities by classifying words beside finding them by writing: F1, failures, speed and cost of training.
+"""Classification of words beside generation: F1, answers that do not parse, speed and cost of training.
 
 `python -m benchmarks.generation --data corpus/requests --data corpus/conll2003-sentences --output FOLDER` trains and
 scores what FOLDER does not have yet, one JSON file a system, and writes `generation.md` and `generation.svg` there.
@@ -50,8 +50,11 @@ KEYS = (ENTS_P, ENTS_R, ENTS_F, ENTS_PER_TYPE, ENTS_ECE, PARSE_FAILURES, SPEED)
 class System:
     """One way to find entities.
 
-    by: "classification" or "generation". how: the attention, or the format. tuned: whether it is trained.
-    constrained: for generation, whether only what parses may be written.
+    Attributes:
+        by: "classification" or "generation".
+        how: The attention of a classifier, or the format of a generator.
+        tuned: Whether it is trained.
+        constrained: For generation, whether only what parses may be generated.
     """
 
     by: str
@@ -72,7 +75,7 @@ class System:
 
 
 def systems() -> Iterator[System]:
-    """All of them; of two that differ in `constrained` alone, the second takes the weights of the first."""
+    """List all systems; of two that differ in `constrained` alone, the second takes the weights of the first."""
     for attention in ("bidirectional", UPPER_HALF, "causal"):
         yield System("classification", attention)
     for format in FORMATS:
@@ -96,15 +99,20 @@ def main() -> None:
     results: dict[str, list[dict[str, Any]]] = {}
     for data in args.data:
         folder = args.output / data.name
-        corpora = {name: cut(data, name, size, folder) for name, size in (("train", args.train), ("test", args.test))}
+        corpora = {
+            name: sample_split(data, name, size, folder)
+            for name, size in (("train", args.train), ("test", args.test))
+        }
         run = partial(measure, folder=folder, corpora=corpora, base=args.base, steps=args.steps, gpu_id=args.gpu_id)
-        results[data.name] = [kept(folder / f"{system.file}.json", partial(run, system)) for system in systems()]
+        results[data.name] = [
+            read_or_run(folder / f"{system.file}.json", partial(run, system)) for system in systems()
+        ]
     command = " ".join(["python -m benchmarks.generation", *sys.argv[1:]])
     write_page(args.output, command, results, texts=args.train, steps=args.steps)
 
 
-def cut(data: Path, name: str, size: int, folder: Path) -> Path:
-    """A DocBin of at most `size` docs, spread evenly over a split."""
+def sample_split(data: Path, name: str, size: int, folder: Path) -> Path:
+    """Write a DocBin of at most `size` docs, spread evenly over a split."""
     docs = list(DocBin().from_disk(data / f"{name}.spacy").get_docs(spacy.blank("en").vocab))
     step = max(1.0, len(docs) / size)
     chosen = [docs[int(i * step)] for i in range(min(size, len(docs)))]
@@ -113,8 +121,8 @@ def cut(data: Path, name: str, size: int, folder: Path) -> Path:
     return folder / f"{name}.spacy"
 
 
-def kept(file: Path, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What is in the file, or else what `run` gives, which is then written there."""
+def read_or_run(file: Path, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Read a result from a file, or else get it from `run` and write it there."""
     if not file.exists():
         srsly.write_json(file, run())
     found: dict[str, Any] = srsly.read_json(file)
@@ -128,7 +136,7 @@ def measure(
     print(f"{folder.name}: {system.name}", flush=True)
     weights = folder / replace(system, constrained=system.by == "generation").file
     if not (weights / "minutes.json").exists():
-        nlp, minutes = make(system, settings(system, corpora, base=base, steps=steps), gpu_id)
+        nlp, minutes = train_system(system, make_config(system, corpora, base=base, steps=steps), gpu_id)
         nlp.to_disk(weights)
         srsly.write_json(weights / "minutes.json", minutes)
     switch = {"components.llama_ner_generative.model.constrained": system.constrained}
@@ -146,8 +154,8 @@ def measure(
     }
 
 
-def make(system: System, config: Config, gpu_id: int) -> tuple[Language, float]:
-    """A pipeline, and the minutes by the clock that its training took, without the loading of the base."""
+def train_system(system: System, config: Config, gpu_id: int) -> tuple[Language, float]:
+    """Train a pipeline, and measure how many minutes that takes, without the loading of the base."""
     nlp = init_nlp(config, use_gpu=gpu_id)
     start = perf_counter()
     if system.tuned:
@@ -155,8 +163,8 @@ def make(system: System, config: Config, gpu_id: int) -> tuple[Language, float]:
     return nlp, (perf_counter() - start) / 60 if system.tuned else 0.0
 
 
-def settings(system: System, corpora: dict[str, Path], *, base: str, steps: int) -> Config:
-    """The config of a system; one text is read in place of an evaluation on dev data."""
+def make_config(system: System, corpora: dict[str, Path], *, base: str, steps: int) -> Config:
+    """Make the config of a system; one text is read in place of an evaluation on dev data."""
     is_generation = system.by == "generation"
     config = load_config(CONFIGS / ("generative.cfg" if is_generation else "requests.cfg"), interpolate=False)
     config["paths"] |= {"train": str(corpora["train"]), "dev": str(corpora["train"])}

@@ -1,4 +1,4 @@
-"""Whether cost grows with work, and no faster: more docs, and one endless doc."""
+"""How speed and memory change with the number of docs, and with the length of one doc."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from benchmarks.corpus import Sentences
 from benchmarks.results import Table
 from benchmarks.setting import make_docs, make_pipeline, resident
 
-# So many layers leave what grows with the text, if anything does, to be seen, and let it be seen within minutes.
-THIN = 2
+# so few layers that whatever grows with the text is seen within minutes
+N_FEW_LAYERS = 2
 
 
 def measure(
@@ -22,10 +22,10 @@ def measure(
 ) -> Table:
     """Words a second and resident memory for streams of so many docs, and docs of so many characters.
 
-    Each base is measured in a process of its own: the whole one, and one cut to `THIN` layers on `thin_docs`.
+    Each base is measured in a process of its own: the whole one, and one cut to `N_FEW_LAYERS` layers on `thin_docs`.
     """
     rows = []
-    for settings, streams, lengths in (({}, docs, characters), ({"layer": THIN}, thin_docs, characters)):
+    for settings, streams, lengths in (({}, docs, characters), ({"layer": N_FEW_LAYERS}, thin_docs, characters)):
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as own_process:
             rows += own_process.submit(_measure, base, sentences, settings, streams, lengths).result()
     return Table(

@@ -30,9 +30,13 @@ TOK2VEC = "components.llama_ner.model.tok2vec"
 
 
 def measure(pipeline: Path, corpus: Path, *, sample: int, rounds: int) -> Table:
-    """Words a second against the plain pipeline, and words with the same tag.
+    """Measure words a second against the plain pipeline, and words with the same tag.
 
-    pipeline: a trained pipeline. corpus: a DocBin of gold docs. sample: how many words are timed.
+    Args:
+        pipeline: A trained pipeline.
+        corpus: A DocBin of gold docs.
+        sample: How many words are timed.
+        rounds: How often.
     """
     plain, merged, exact = (_load(pipeline, **settings) for settings in ({}, {"merge": True}, {"dtype": "float32"}))
     small, docs = _gold(plain, corpus, sample), _gold(plain, corpus, None)

@@ -28,12 +28,12 @@ from spacy_llama_ner.evaluate.predict import predict_and_score
 from spacy_llama_ner.evaluate.scorer import ENTS_F, ENTS_P, ENTS_R
 
 MISSING = "components.llama_ner.model.loss.missing"
-# of each way: what becomes of a doc that is partly known, and what the loss does with missing words
+# for each way: docs made of a partly annotated one, and what the loss does with missing words
 WAYS: dict[str, tuple[Callable[[Doc], Iterable[Doc]], str]] = {
     "left open (partial-label CRF)": (lambda doc: [doc], "sum"),
     "cut in the loss, read whole": (lambda doc: [doc], "split"),
     "cut into docs": (annotated_parts, "sum"),
-    "taken as O": (lambda doc: [closed(doc)], "sum"),
+    "taken as O": (lambda doc: [unknown_as_outside(doc)], "sum"),
 }
 
 
@@ -62,7 +62,7 @@ def main() -> None:
         corpora["silver as it is"] = ([silver for _, silver in pairs], "sum")
     else:
         rng = random.Random(0)
-        partial = [hidden(doc, args.hide, rng) for doc in gold]
+        partial = [hide_tags(doc, args.hide, rng) for doc in gold]
     for name, (make, missing) in WAYS.items():
         corpora[name] = ([part for doc in partial for part in make(doc)], missing)
     table = measure(corpora, args, parse_config_overrides(rest))
@@ -110,8 +110,8 @@ def score(model: Path, data: Path) -> list[float]:
     return [100 * scores[key] for key in (ENTS_P, ENTS_R, ENTS_F)]
 
 
-def hidden(doc: Doc, share: float, rng: random.Random) -> Doc:
-    """A copy in which each entity, and each word outside of one, is unknown with this probability."""
+def hide_tags(doc: Doc, share: float, rng: random.Random) -> Doc:
+    """Copy a doc without the tags of a random share of its entities, and of its words outside of entities."""
     result = doc.copy()
     kept = [ent for ent in result.ents if rng.random() >= share]
     outside = [word for word in result if word.ent_iob == 2 and rng.random() >= share]
@@ -119,8 +119,8 @@ def hidden(doc: Doc, share: float, rng: random.Random) -> Doc:
     return result
 
 
-def closed(doc: Doc) -> Doc:
-    """A copy in which what is not known is no entity."""
+def unknown_as_outside(doc: Doc) -> Doc:
+    """Copy a doc with O as the tag of words that have none."""
     result = doc.copy()
     result.set_ents(list(result.ents), default="outside")
     return result

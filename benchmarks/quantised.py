@@ -1,4 +1,4 @@
-"""What a trained pipeline says over a base of fewer bits, what that saves and what it costs."""
+"""A trained pipeline over a quantised base: what that saves and what it costs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,16 @@ KEY = "components.llama_ner.model.tok2vec.quantization"
 
 
 def measure(pipeline: Path, gold: Path, *, rounds: int, clock: Clock, how: str) -> Table:
-    """F1 on `gold`, words tagged as over the whole base, memory of the base's layers, and seconds for `gold`.
+    """Measure F1, words tagged as over the whole base, memory of the base's layers, and seconds for all texts.
 
-    pipeline: trained over the whole base. gold: a DocBin. What cannot be had here gets a row that says why.
+    A quantization that does not work here gets a row that says why.
+
+    Args:
+        pipeline: A pipeline that was trained over the whole base.
+        gold: A DocBin.
+        rounds: How often it is timed.
+        clock: By which clock.
+        how: What to say about the clock.
     """
     rows, expected = [], None
     for name in (None, *get_args(Quantization)):

@@ -19,9 +19,11 @@ LABELS = ["LOC", "MISC", "ORG", "PER"]
 
 
 def make_pipeline(base: str, **settings: Any) -> Language:
-    """A pipeline with a fresh adapter, whose second factors are zeros: merged, it is the base.
+    """Make a pipeline with a fresh adapter, whose second factors are zeros: merged, it is the base.
 
-    settings: of the encoder.
+    Args:
+        base: Name or folder of the base.
+        **settings: Settings of the encoder.
     """
     nlp = spacy.blank("en")
     ner: Any = nlp.add_pipe("llama_ner", config={"model": {"tok2vec": {"base": base, **settings}}})
