@@ -1,0 +1,1 @@
+"""Tests of several modules together, and of this package within spaCy."""

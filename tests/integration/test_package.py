@@ -1,4 +1,4 @@
-"""`spacy package` makes a wheel that stands on its own feet."""
+"""`spacy package` makes a wheel that can be installed and loaded."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ def test_a_package_installs_and_loads_elsewhere(trained: Language, trained_folde
     site = tmp_path / "site"
     run("-m", "pip", "install", "--no-deps", "--no-index", "--quiet", "--target", str(site), str(wheel), cwd=tmp_path)
     script = CHILD.format(texts=[text for text, _ in CORPUS])
-    told = run("-c", script, cwd=tmp_path, PYTHONPATH=str(site))
-    assert told.splitlines() == [str(ents(trained(text))) for text, _ in CORPUS]
+    output = run("-c", script, cwd=tmp_path, PYTHONPATH=str(site))
+    assert output.splitlines() == [str(ents(trained(text))) for text, _ in CORPUS]

@@ -1,4 +1,4 @@
-"""The workflow `all` of project.yml, on the real base and a cut of the data."""
+"""The workflow `all` of project.yml, on the real base and a part of the data."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 import spacy
 import srsly
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
-def cut_project(folder: Path) -> Path:
+def shrink_project(folder: Path) -> Path:
     """A copy of the project with little data and few steps."""
     for name in ("assets", "configs"):
         copytree(ROOT / name, folder / name)
@@ -26,8 +26,8 @@ def cut_project(folder: Path) -> Path:
     config = folder / "configs" / "requests.cfg"
     lines = config.read_text(encoding="utf8").splitlines()
     few = {"max_steps": 12, "eval_frequency": 6, "warmup_steps": 2}
-    cut = [f"{key} = {few[key]}" if (key := line.split(" = ")[0]) in few else line for line in lines]
-    config.write_text("\n".join(cut), encoding="utf8")
+    fewer = [f"{key} = {few[key]}" if (key := line.split(" = ")[0]) in few else line for line in lines]
+    config.write_text("\n".join(fewer), encoding="utf8")
     return folder
 
 
@@ -46,8 +46,8 @@ def run(*command: str, cwd: Path) -> str:
 
 
 @pytest.mark.real
-def test_run_all_trains_calibrates_scores_packages_and_shows(tmp_path: Path) -> None:
-    project = cut_project(tmp_path / "project")
+def test_all_trains_calibrates_scores_packages_and_shows(tmp_path: Path) -> None:
+    project = shrink_project(tmp_path / "project")
     run("spacy", "project", "run", "all", cwd=project)
 
     scores = srsly.read_json(project / "metrics" / "requests.json")

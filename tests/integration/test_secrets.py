@@ -1,4 +1,4 @@
-"""The key is sent to the server, and stands nowhere else."""
+"""The API key is sent to the server, and is in no message, log or file."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import pytest
 from typer.testing import CliRunner
 
 from spacy_llama_ner.cli.app import app
-from spacy_llama_ner.llm.backends.base import NoAnswer, Refused, TryAgain
+from spacy_llama_ner.llm.backends.base import BackendRefusedError, NoReplyError, RetryableError
 from spacy_llama_ner.llm.backends.openai import OpenAIBackend
-from tests.llm.scripted import ask_for
+from tests.llm.scripted import request_for
 from tests.llm.server import ScriptedServer
 
 SECRET = "sk-very-secret-0123456789"
 
 
 def ask(backend: OpenAIBackend) -> str:
-    """What the backend says about Ida."""
+    """The reply of a backend to a question about Ida."""
 
     async def ask_and_close() -> str:
         try:
-            return (await backend.ask(ask_for("Ida"))).text
+            return (await backend.complete(request_for("Ida"))).text
         finally:
             await backend.close()
 
@@ -40,13 +40,11 @@ def key(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500])
-def test_a_server_that_repeats_the_key_does_not_get_it_shown(
-    key: str, status: int, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_key_that_a_server_repeats_is_not_shown(key: str, status: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with ScriptedServer(refuse=lambda body: (status, f"Incorrect API key provided: {SECRET}.")) as server:
         backend = OpenAIBackend(model="m", base_url=server.url, key_variable=key)
-        with pytest.raises((NoAnswer, Refused, TryAgain)) as caught:
+        with pytest.raises((NoReplyError, BackendRefusedError, RetryableError)) as caught:
             ask(backend)
     assert f"authorization: bearer {SECRET}" in server.headers[0].lower()
     shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
@@ -55,14 +53,16 @@ def test_a_server_that_repeats_the_key_does_not_get_it_shown(
 
 
 @pytest.mark.parametrize("bad", ["two words", "line\nbreak", "schlüssel"])
-def test_what_cannot_be_a_key_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch, bad: str) -> None:
+def test_an_invalid_key_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, bad: str) -> None:
     monkeypatch.setenv("MY_KEY", bad)
-    with pytest.raises(Refused, match="MY_KEY has signs that no key has") as caught:
+    with pytest.raises(BackendRefusedError, match="MY_KEY has characters that no key has") as caught:
         OpenAIBackend(model="m", base_url="http://127.0.0.1:1/v1", key_variable="MY_KEY")
     assert bad not in str(caught.value)
 
 
-def test_no_file_and_no_output_of_a_command_has_it(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_file_and_no_output_of_a_command_has_the_key(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPENAI_LOG", "debug")
     texts = tmp_path / "texts.txt"
     texts.write_text("Ask Ida\nAsk Tomas\n", encoding="utf8")
@@ -79,8 +79,8 @@ def test_no_file_and_no_output_of_a_command_has_it(key: str, tmp_path: Path, mon
     assert not [path for path in files if SECRET.encode() in path.read_bytes()]
 
 
-def test_openai_itself_needs_a_key_and_other_servers_do_not(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Refused, match="the environment variable OPENAI_API_KEY is empty"):
+def test_openai_needs_a_key_and_other_servers_do_not(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BackendRefusedError, match="the environment variable OPENAI_API_KEY is empty"):
         OpenAIBackend(model="m")
     with ScriptedServer() as server:
         assert ask(OpenAIBackend(model="m", base_url=server.url)) == "[Ida](NAME)"
@@ -89,6 +89,6 @@ def test_openai_itself_needs_a_key_and_other_servers_do_not(key: str, monkeypatc
     assert SECRET not in "".join(server.headers)
 
 
-def test_a_reply_that_repeats_the_key_is_kept_without_it(key: str, tmp_path: Path) -> None:
+def test_a_key_that_a_reply_repeats_is_masked(key: str, tmp_path: Path) -> None:
     with ScriptedServer(answer=lambda body: f"Ask Ida, not {SECRET}") as server:
         assert ask(OpenAIBackend(model="m", base_url=server.url, key_variable=key)) == "Ask Ida, not ***"

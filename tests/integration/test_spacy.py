@@ -1,4 +1,4 @@
-"""What spaCy's own components do, this one does."""
+"""`llama_ner` behaves as the components of spaCy do: streams, sources, listeners, other components, evaluation."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ def test_a_stream_gives_what_single_calls_give_in_order(trained: Language, batch
 
 
 def test_merging_the_adapter_changes_no_prediction(trained_folder: Path, trained: Language) -> None:
-    """As the README shows how to ask for it."""
+    """The setting is changed as the docs show it."""
     merged = spacy.load(trained_folder, config={"components.llama_ner.model.tok2vec.merge": True})
     for doc, text in zip(merged.pipe(TEXTS), TEXTS, strict=True):
-        beside = trained(text)
-        assert ents(doc) == ents(beside)
-        assert scores(doc) == pytest.approx(scores(beside), abs=1e-4)
+        unmerged = trained(text)
+        assert ents(doc) == ents(unmerged)
+        assert scores(doc) == pytest.approx(scores(unmerged), abs=1e-4)
     assert merged.config["components"]["llama_ner"]["model"]["tok2vec"]["merge"] is True
 
 
-def test_a_stream_keeps_what_comes_with_a_text(trained: Language) -> None:
+def test_a_stream_keeps_the_contexts_of_texts(trained: Language) -> None:
     pairs = [(text, {"number": i}) for i, text in enumerate(TEXTS)]
     given = list(trained.pipe(pairs, as_tuples=True))
     assert [(doc.text, context) for doc, context in given] == pairs
@@ -72,13 +72,13 @@ def test_an_error_in_a_stream_reaches_the_error_handler(nlp: Language, monkeypat
     monkeypatch.setattr(ner, "predict", fail)
     with pytest.raises(RuntimeError, match="out of memory"):
         list(nlp.pipe(TEXTS))
-    told = []
-    nlp.set_error_handler(lambda name, proc, docs, error: told.append((name, len(docs), str(error))))
+    errors = []
+    nlp.set_error_handler(lambda name, proc, docs, error: errors.append((name, len(docs), str(error))))
     assert list(nlp.pipe(TEXTS)) == []
-    assert told == [("llama_ner", len(TEXTS), "out of memory")]
+    assert errors == [("llama_ner", len(TEXTS), "out of memory")]
 
 
-def test_can_be_switched_off_and_trained_alone(nlp: Language) -> None:
+def test_can_be_disabled_and_trained_alone(nlp: Language) -> None:
     with nlp.select_pipes(disable="llama_ner"):
         assert ents(nlp(CORPUS[0][0])) == []
     nlp.add_pipe("sentencizer")
@@ -183,7 +183,7 @@ def test_evaluates(trained: Language) -> None:
     assert result["speed"] > 0
 
 
-def test_is_scored_by_its_span_group_where_that_is_all_it_writes(nlp: Language) -> None:
+def test_with_overwrite_null_its_span_group_is_scored(nlp: Language) -> None:
     nlp.get_pipe("llama_ner").overwrite = None
     result = nlp.evaluate(make_examples(nlp))
     assert not nlp(CORPUS[0][0]).ents

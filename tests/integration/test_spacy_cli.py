@@ -1,4 +1,4 @@
-"""spaCy's own commands, on configs and corpora of this component."""
+"""spaCy's own commands, with configs and pipelines of `llama_ner`."""
 
 from __future__ import annotations
 
@@ -85,8 +85,7 @@ def test_fill_config_writes_every_default(config: Path) -> None:
 
 def test_debug_config_finds_nothing_wrong(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     debug_config(config, show_vars=True)
-    told = capsys.readouterr().out
-    assert "Config is valid" in told
+    assert "Config is valid" in capsys.readouterr().out
 
 
 def test_debug_config_names_a_setting_that_is_wrong(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,24 +1,21 @@
-"""New labels for a trained component by `spacy train`, with rehearsal."""
+"""New labels for a trained component, with rehearsal of old texts."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+import srsly
 from spacy.cli.init_config import fill_config
 from spacy.cli.train import train
 from spacy.language import Language
 from spacy.tokens import DocBin
 from spacy.training import Example
-from spacy_llama_ner.training.callbacks import make_add_labels
-from spacy_llama_ner.training.callbacks import make_rehearsal
-from tests.pipeline.samples import CORPUS
-from tests.pipeline.test_llama_ner import f1
-from tests.pipeline.test_llama_ner import found_places
-from tests.pipeline.test_llama_ner import new_examples
-from tests.pipeline.test_llama_ner import raw_examples
-from typing import Any
-import pytest
-import spacy
-import srsly
+
+from spacy_llama_ner.training.callbacks import make_add_labels, make_rehearsal
+from tests.pipeline.samples import CORPUS, f1, find_places, make_place_examples, make_unannotated_examples
 
 CONTINUAL = """
 [nlp]
@@ -67,7 +64,7 @@ learn_rate = 0.01
 @pytest.fixture
 def config(trained_folder: Path, trained: Language, tmp_path: Path) -> Path:
     corpus, texts = tmp_path / "new.spacy", tmp_path / "old.jsonl"
-    DocBin(docs=[eg.reference for eg in new_examples(trained)]).to_disk(corpus)
+    DocBin(docs=[eg.reference for eg in make_place_examples(trained)]).to_disk(corpus)
     srsly.write_jsonl(texts, [{"text": text} for text, _ in CORPUS])
     sparse, filled = tmp_path / "sparse.cfg", tmp_path / "config.cfg"
     sparse.write_text(CONTINUAL.format(source=trained_folder, corpus=corpus, texts=texts), encoding="utf8")
@@ -79,11 +76,11 @@ def test_a_config_adds_labels_and_keeps_the_old_ones(config: Path, tmp_path: Pat
     train(config, tmp_path / "out")
     nlp = spacy.load(tmp_path / "out" / "model-last")
     assert nlp.get_pipe("llama_ner").labels == ("DATE", "NAME", "PLACE")
-    assert found_places(nlp) == ["Oslo", "Turin", "Lima"]
+    assert find_places(nlp) == ["Oslo", "Turin", "Lima"]
     assert f1(nlp) > 0.8
 
 
-def rehearsed(nlp: Language, words: int, monkeypatch: pytest.MonkeyPatch, steps: int) -> list[list[str]]:
+def rehearsed_texts(nlp: Language, words: int, monkeypatch: pytest.MonkeyPatch, steps: int) -> list[list[str]]:
     """The texts of each step."""
     ner, seen = nlp.get_pipe("llama_ner"), []
 
@@ -92,23 +89,25 @@ def rehearsed(nlp: Language, words: int, monkeypatch: pytest.MonkeyPatch, steps:
         return {}
 
     monkeypatch.setattr(ner, "rehearse", rehearse)
-    callback = make_rehearsal(raw_examples, words)
+    callback = make_rehearsal(make_unannotated_examples, words)
     for step in range(steps):
         callback(nlp, {"step": step, "epoch": 0})
     return seen
 
 
-def test_texts_come_round_in_batches_of_so_many_words(nlp: Language, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_come_again_and_again_in_batches_of_so_many_words(
+    nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nlp.resume_training()
     one, two, three, four, five = (text for text, _ in CORPUS)
-    seen = rehearsed(nlp, 12, monkeypatch, steps=4)
+    seen = rehearsed_texts(nlp, 12, monkeypatch, steps=4)
     assert seen == [[one, two], [three, four], [five, one], [two, three]]
-    assert rehearsed(nlp, 1, monkeypatch, steps=6) == [[one], [two], [three], [four], [five], [one]]
+    assert rehearsed_texts(nlp, 1, monkeypatch, steps=6) == [[one], [two], [three], [four], [five], [one]]
 
 
-def test_nothing_that_was_trained_before_is_an_error(nlp: Language) -> None:
+def test_no_trained_component_is_an_error(nlp: Language) -> None:
     with pytest.raises(ValueError, match=r"finds no `llama_ner` that was trained before\. Source one in the config"):
-        make_rehearsal(raw_examples)(nlp, {})
+        make_rehearsal(make_unannotated_examples)(nlp, {})
 
 
 @pytest.mark.parametrize("texts", [[], [""]])
@@ -119,12 +118,12 @@ def test_a_corpus_without_text_is_an_error(nlp: Language, texts: list[str]) -> N
         callback(nlp, {})
 
 
-def test_no_words_are_an_error() -> None:
+def test_batches_without_words_are_an_error() -> None:
     with pytest.raises(ValueError, match="words = 0; expected 1 or more"):
-        make_rehearsal(raw_examples, 0)
+        make_rehearsal(make_unannotated_examples, 0)
 
 
-def test_labels_are_added_to_the_component_that_is_named(nlp: Language) -> None:
+def test_labels_are_added_to_the_named_component(nlp: Language) -> None:
     assert make_add_labels(["PLACE", "DATE"])(nlp) is nlp
     assert nlp.get_pipe("llama_ner").labels == ("DATE", "NAME", "PLACE")
     with pytest.raises(KeyError, match="ner"):

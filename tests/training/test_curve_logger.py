@@ -1,34 +1,39 @@
-"""`CurveLogger`: learning curves that cost training nothing but a little time."""
+"""`CurveLogger`: learning curves that do not change the training, and the emissions that they are computed from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import io
+import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import spacy
+import srsly
+import torch
 from spacy.cli.init_config import fill_config
 from spacy.cli.train import train
 from spacy.language import Language
 from spacy.tokens import DocBin
 from spacy.training import Example
+
 from spacy_llama_ner.evaluate.scorer import seqeval_score
-from spacy_llama_ner.pipeline.components import only_component
-from spacy_llama_ner.training import curve_logger as curve
-from spacy_llama_ner.training.curve_logger import CurveLogger
-from spacy_llama_ner.training.curve_logger import capture_emissions
-from tests.pipeline.samples import CORPUS
-from tests.pipeline.samples import annotated
-from tests.pipeline.samples import ents
-from tests.pipeline.samples import make_nlp
-from tests.pipeline.samples import write_corpus
-from typing import Any
-import io
-import json
-import numpy as np
-import pytest
-import random
-import spacy
-import srsly
-import torch
+from spacy_llama_ner.head.architectures import get_head
+from spacy_llama_ner.pipeline.llama_ner import only_component
+from spacy_llama_ner.training.curve_logger import CurveLogger, capture_emissions, scores_and_loss
+from tests.pipeline.samples import (
+    CORPUS,
+    Corpus,
+    annotated,
+    ents,
+    make_example,
+    make_examples,
+    make_nlp,
+    write_corpus,
+)
 
 CONFIG = """
 [paths]
@@ -87,6 +92,7 @@ learn_rate = 0.01
 """
 CURVE = '@loggers = "spacy_llama_ner.CurveLogger.v1"'
 CONSOLE = '@loggers = "spacy.ConsoleLogger.v2"'
+TEXTS = [text for text, _ in CORPUS]
 DEV = [CORPUS[3], ("", []), CORPUS[1], ("a tram to Bern leaves now", [])]
 KEYS = {"loss", "ents_p", "ents_r", "ents_f", "ents_per_type", "ents_token_acc"}
 
@@ -112,15 +118,10 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
 
 
-def gold(nlp: Language, corpus: list[tuple[str, list[tuple[str, str]]]]) -> list[Example]:
-    docs = [(nlp.make_doc(text), pieces) for text, pieces in corpus]
-    return [Example(doc, annotated(doc, pieces)) for doc, pieces in docs]
-
-
-def check_point(point: dict[str, Any], nlp: Language, corpus: list[tuple[str, list[tuple[str, str]]]]) -> None:
-    """By the means of the component alone: all at once, in evaluation mode."""
+def check_point(point: dict[str, Any], nlp: Language, corpus: Corpus) -> None:
+    """Compare a point with what the component itself gives, for all docs at once and in evaluation mode."""
     assert point.keys() == KEYS
-    examples = [eg for eg in gold(nlp, corpus) if len(eg.x)]
+    examples = [eg for eg in make_examples(nlp, corpus) if len(eg.x)]
     ner = nlp.get_pipe("llama_ner")
     loss, _ = ner.get_loss(examples, ner.model.predict([eg.x for eg in examples]))
     assert point["loss"] == pytest.approx(loss, rel=1e-5)
@@ -131,7 +132,7 @@ def check_point(point: dict[str, Any], nlp: Language, corpus: list[tuple[str, li
     assert {key: point[key] for key in scores} == json.loads(srsly.json_dumps(scores))
 
 
-def test_a_line_tells_scores_and_loss_on_train_and_dev(folder: Path, tiny_llama: Path) -> None:
+def test_a_line_has_scores_and_loss_on_train_and_dev(folder: Path, tiny_llama: Path) -> None:
     train(write_config(folder, tiny_llama, CURVE), folder / "out")
     lines = read(folder / "out" / "curve.jsonl")
     assert [line["step"] for line in lines] == [0, 3, 6, 9]
@@ -149,19 +150,19 @@ def test_a_line_tells_scores_and_loss_on_train_and_dev(folder: Path, tiny_llama:
 
 
 @pytest.fixture
-def both(folder: Path, tiny_llama: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[str, str]]:
+def outputs_of_both(folder: Path, tiny_llama: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[str, str]]:
     """What is printed with spaCy's logger, and with this one."""
-    told = []
+    outputs = []
     for name, logger in (("console", CONSOLE), ("curve", CURVE)):
         capsys.readouterr()
         train(write_config(folder, tiny_llama, logger), folder / name)
-        told.append(capsys.readouterr().out.replace(str(folder / name), "FOLDER"))
-    yield told[0], told[1]
+        outputs.append(capsys.readouterr().out.replace(str(folder / name), "FOLDER"))
+    yield outputs[0], outputs[1]
 
 
-def test_training_takes_the_path_that_it_takes_without(folder: Path, both: tuple[str, str]) -> None:
+def test_training_is_the_same_as_with_spacys_logger(folder: Path, outputs_of_both: tuple[str, str]) -> None:
     """The same weights, bit by bit, in spite of dropout; and the same is printed."""
-    assert both[0] == both[1]
+    assert outputs_of_both[0] == outputs_of_both[1]
     states = [
         [
             (name, p)
@@ -185,28 +186,23 @@ def nlp(folder: Path, tiny_llama: Path) -> Language:
     """An initialized pipeline with the config that it is trained with."""
     nlp = make_nlp(tiny_llama)
     nlp.config = spacy.util.load_config(write_config(folder, tiny_llama, CURVE))
-    nlp.initialize(lambda: gold(nlp, CORPUS))
+    nlp.initialize(lambda: make_examples(nlp, CORPUS))
     return nlp
 
 
 def info(nlp: Language, examples: list[Example] | None = None, **more: Any) -> dict[str, Any]:
     """What the training loop hands to a logger after an evaluation."""
-    scores = nlp.evaluate(gold(nlp, DEV) if examples is None else examples)
-    told = {"epoch": 0, "step": 0, "score": 0.0, "losses": {"llama_ner": 1.0}, **more}
-    return told | {"other_scores": {key: value for key, value in scores.items() if value is not None}}
+    scores = nlp.evaluate(make_examples(nlp, DEV) if examples is None else examples)
+    step = {"epoch": 0, "step": 0, "score": 0.0, "losses": {"llama_ner": 1.0}, **more}
+    return step | {"other_scores": {key: value for key, value in scores.items() if value is not None}}
 
 
 @pytest.mark.parametrize(("n_words", "sizes"), [(1, {1}), (9, {2, 3}), (1000, {len(CORPUS)})])
 def test_the_sample_of_the_training_data_is_as_large_as_asked_for(
-    folder: Path, nlp: Language, monkeypatch: pytest.MonkeyPatch, n_words: int, sizes: set[int]
+    folder: Path, nlp: Language, n_words: int, sizes: set[int]
 ) -> None:
     measured: list[list[str]] = []
-
-    def measure(evaluate: Any, ner: Any, examples: Iterable[Example], **kwargs: Any) -> tuple[dict[str, Any], None]:
-        measured.append([eg.text for eg in examples])
-        return {}, None
-
-    monkeypatch.setattr(curve, "scores_and_loss", measure)
+    nlp.get_pipe("llama_ner").score_callbacks.append(lambda examples: measured.append([eg.text for eg in examples]))
     for _ in range(2):
         log, finish = start(nlp, train_sample=n_words, output_file=str(folder / "curve.jsonl"))
         log(info(nlp))
@@ -224,10 +220,10 @@ def test_the_training_data_need_not_be_measured(folder: Path, nlp: Language) -> 
     assert line["train"] is None and line["dev"]["loss"] > 0
 
 
-def test_random_numbers_and_gradients_are_left_alone(folder: Path, nlp: Language) -> None:
+def test_random_numbers_and_gradients_do_not_change(folder: Path, nlp: Language) -> None:
     ner = nlp.get_pipe("llama_ner")
     parameters = [p for node in ner.model.walk() for shim in node.shims for p in shim.module.parameters()]
-    emissions, backprop = ner.model.begin_update([eg.x for eg in gold(nlp, CORPUS)])
+    emissions, backprop = ner.model.begin_update([eg.x for eg in make_examples(nlp, CORPUS)])
     backprop([np.ones_like(doc) for doc in emissions])
     gradients = [None if p.grad is None else p.grad.clone() for p in parameters]
     assert any(gradient is not None for gradient in gradients)
@@ -249,30 +245,62 @@ def test_random_numbers_and_gradients_are_left_alone(folder: Path, nlp: Language
         assert gradient is None or torch.equal(parameter.grad, gradient)
 
 
-def test_nothing_stays_behind_when_training_is_over(folder: Path, nlp: Language) -> None:
-    model = nlp.get_pipe("llama_ner").model
-    _, finish = start(nlp)
-    assert "evaluate" in vars(nlp)
-    info(nlp)
-    finish()
-    assert "evaluate" not in vars(nlp)
-    assert nlp.get_pipe("llama_ner").model is model
-
-
-def test_an_evaluation_that_several_processes_share_stays_theirs(folder: Path, nlp: Language) -> None:
-    calls = []
-
-    def together(examples: Any, **kwargs: Any) -> dict[str, Any]:
-        calls.append(list(examples))
-        return Language.evaluate(nlp, calls[-1], **kwargs)
-
-    nlp.evaluate = together
+def test_neither_the_pipeline_nor_the_model_is_replaced(folder: Path, nlp: Language) -> None:
+    ner = nlp.get_pipe("llama_ner")
+    model, module = ner.model, get_head(ner.model)
+    attributes = dict(vars(nlp))
     log, finish = start(nlp, output_file=str(folder / "curve.jsonl"))
-    log(info(nlp))
+    for step in range(2):
+        log(info(nlp, step=step))
+        assert nlp.evaluate.__func__ is Language.evaluate
+        assert ner.model is model and get_head(ner.model) is module
+        assert vars(nlp) == attributes
     finish()
-    # the training sample is measured by one process alone
-    assert [len(examples) for examples in calls] == [len(DEV)]
-    assert nlp.evaluate is together
+    assert ner.score_callbacks == []
+    assert not module._forward_hooks
+
+
+def test_a_training_replaces_neither_the_pipeline_nor_the_model(folder: Path, tiny_llama: Path) -> None:
+    """Seen by a callback before each update, which `spacy train` runs while the logger follows the training."""
+    seen: list[tuple[Any, Any]] = []
+
+    @spacy.registry.callbacks("test.see_what_is_trained.v1")
+    def make_callback() -> Any:
+        def see(nlp: Language, args: dict[str, Any]) -> None:
+            assert nlp.evaluate.__func__ is Language.evaluate and nlp.update.__func__ is Language.update
+            seen.append((nlp, nlp.get_pipe("llama_ner").model))
+
+        return see
+
+    overrides = {"training.before_update": {"@callbacks": "test.see_what_is_trained.v1"}}
+    train(write_config(folder, tiny_llama, CURVE), folder / "out", overrides=overrides)
+    assert len(seen) == 10 and len({(id(nlp), id(model)) for nlp, model in seen}) == 1
+
+
+def test_predictions_that_are_not_scored_do_not_count(folder: Path, nlp: Language) -> None:
+    """Such as those of `training.annotating_components`, before the evaluation."""
+    losses = []
+    for texts in ([], [text for text, _ in CORPUS], [""]):
+        log, finish = start(nlp, output_file=str(folder / "curve.jsonl"))
+        list(nlp.pipe(texts))
+        log(info(nlp))
+        finish()
+        losses.append(read(folder / "curve.jsonl")[0]["dev"]["loss"])
+    assert losses[0] == losses[1] == losses[2] > 0
+
+
+def test_words_that_another_component_changes_have_no_loss(folder: Path, nlp: Language) -> None:
+    nlp.add_pipe("merge_entities")
+    log, finish = start(nlp, output_file=str(folder / "curve.jsonl"), train_sample=0)
+    nlp.get_pipe("llama_ner").overwrite = True
+    for text, _ in CORPUS:
+        nlp.update([make_example(nlp, text, [(text, "NAME")])], sgd=nlp.create_optimizer())
+    evaluated = info(nlp, make_examples(nlp))
+    log(evaluated)
+    finish()
+    (line,) = read(folder / "curve.jsonl")
+    assert any(len(doc) < len(nlp.make_doc(doc.text)) for doc in nlp.pipe(TEXTS))
+    assert line["dev"]["loss"] is None
 
 
 def test_a_file_from_an_earlier_run_is_replaced(folder: Path, nlp: Language) -> None:
@@ -286,7 +314,7 @@ def test_a_file_from_an_earlier_run_is_replaced(folder: Path, nlp: Language) -> 
         assert [line["step"] for line in read(path)] == list(range(n_lines))
 
 
-def test_a_training_that_is_not_saved_says_that_it_has_no_curves(nlp: Language) -> None:
+def test_a_training_without_output_warns_once(nlp: Language) -> None:
     out = io.StringIO()
     log, finish = CurveLogger()(nlp, out, io.StringIO())
     for step in range(3):
@@ -296,7 +324,7 @@ def test_a_training_that_is_not_saved_says_that_it_has_no_curves(nlp: Language) 
     assert "Give `spacy train` an --output" in out.getvalue()
 
 
-def test_gold_labels_that_the_component_does_not_know_have_no_loss(folder: Path, nlp: Language) -> None:
+def test_unknown_gold_labels_have_no_loss(folder: Path, nlp: Language) -> None:
     log, finish = start(nlp, output_file=str(folder / "curve.jsonl"))
     doc = nlp.make_doc("a tram to Bern leaves now")
     log(info(nlp, [Example(doc, annotated(doc, [("Bern", "PLACE")]))]))
@@ -337,28 +365,45 @@ def test_it_follows_one_component(tiny_llama: Path, n_components: int) -> None:
         start(nlp)
 
 
-TEXTS = [text for text, _ in CORPUS]
-
-
-def test_word_vectors_and_emissions_come_by_once(nlp: Language) -> None:
+def test_word_vectors_and_emissions_are_captured_once(nlp: Language) -> None:
     ner = only_component(nlp, wanted_by="A test")
-    model = ner.model
-    heard: list[tuple[list, list]] = []
-    with capture_emissions(ner, lambda words, emissions: heard.append((words, emissions))):
+    captured: list[tuple[list, list]] = []
+    with capture_emissions(ner, lambda words, emissions: captured.append((words, emissions))):
         found = list(nlp.pipe(TEXTS))
-    assert ner.model is model
-    (words, emissions), docs = heard[0], [nlp.make_doc(text) for text in TEXTS]
-    assert len(heard) == 1
-    for given, wanted in zip(words, model.get_ref("tok2vec").predict(docs), strict=True):
-        np.testing.assert_allclose(given, wanted, atol=1e-5)
-    for given, wanted in zip(emissions, model.predict(docs), strict=True):
-        np.testing.assert_allclose(given, wanted, atol=1e-4)
+    (words, emissions), docs = captured[0], [nlp.make_doc(text) for text in TEXTS]
+    assert len(captured) == 1
+    for given, expected in zip(words, ner.model.get_ref("tok2vec").predict(docs), strict=True):
+        np.testing.assert_allclose(given, expected, atol=1e-5)
+    for given, expected in zip(emissions, ner.model.predict(docs), strict=True):
+        np.testing.assert_allclose(given, expected, atol=1e-4)
     assert [ents(doc) for doc in found] == [ents(doc) for doc in nlp.pipe(TEXTS)]
 
 
-def test_it_is_over_after_an_error_too(nlp: Language) -> None:
+def test_updates_are_not_captured(nlp: Language) -> None:
     ner = only_component(nlp, wanted_by="A test")
-    model = ner.model
-    with pytest.raises(RuntimeError, match="cut"), capture_emissions(ner, lambda words, emissions: None):
-        raise RuntimeError("cut")
-    assert ner.model is model
+    captured: list[Any] = []
+    with capture_emissions(ner, lambda words, emissions: captured.append(emissions)):
+        nlp.update(make_examples(nlp), sgd=False)
+    assert captured == []
+
+
+def test_capturing_ends_with_the_block_after_an_error_too(nlp: Language) -> None:
+    ner = only_component(nlp, wanted_by="A test")
+    captured: list[Any] = []
+    with (
+        pytest.raises(RuntimeError, match="stop"),
+        capture_emissions(ner, lambda words, emissions: captured.append(emissions)),
+    ):
+        raise RuntimeError("stop")
+    nlp(TEXTS[0])
+    assert captured == []
+
+
+def test_scores_and_loss_are_those_of_one_evaluation(nlp: Language) -> None:
+    ner = only_component(nlp, wanted_by="A test")
+    examples = make_examples(nlp)
+    scores, loss = scores_and_loss(nlp.evaluate, ner, examples)
+    expected, _ = ner.get_loss(examples, ner.model.predict([eg.x for eg in examples]))
+    assert loss == pytest.approx(expected, rel=1e-5)
+    assert scores["ents_f"] == nlp.evaluate(examples)["ents_f"]
+    assert ner.score_callbacks == []

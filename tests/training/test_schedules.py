@@ -1,14 +1,15 @@
-"""The learning rate over a training run."""
+"""`warmup_cosine`: the learning rate over a training."""
 
 from __future__ import annotations
 
-from itertools import islice
-from itertools import pairwise
-from spacy_llama_ner.training.schedules import warmup_cosine
-from thinc.api import Adam
-from thinc.api import Config
+from itertools import islice, pairwise
+
 import pytest
 import spacy
+from thinc.api import Adam, Config
+
+from spacy_llama_ner.training.schedules import warmup_cosine
+
 
 def rates(n: int, *args: float, **kwargs: float) -> list[float]:
     return list(islice(warmup_cosine(*args, **kwargs), n))

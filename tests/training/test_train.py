@@ -1,17 +1,19 @@
-"""`torchrun -m spacy_llama_ner.train`: two processes walk the path of one with batches of twice the size."""
+"""`torchrun -m spacy_llama_ner.training.train`: two processes train as one with batches of twice the size."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from spacy.cli.init_config import fill_config
-from spacy.tokens import DocBin
-from tests.pipeline.samples import annotated
-from typing import Any
 import json
-import numpy as np
-import spacy
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import spacy
+from spacy.cli.init_config import fill_config
+from spacy.tokens import DocBin
+
+from tests.pipeline.samples import annotated
 
 # sentences of as many words each, so that a mean of means is the mean
 SENTENCES = [
@@ -67,8 +69,9 @@ size = 2
 learn_rate = 0.005
 
 [training.logger]
-@loggers = "spacy.ConsoleLogger.v3"
+@loggers = "spacy_llama_ner.CurveLogger.v1"
 output_file = "{log}"
+train_sample = 20
 """
 
 
@@ -85,7 +88,7 @@ embed_size = 50
 window_size = 1
 maxout_pieces = 2
 subword_features = false"""
-TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node", 2, "-m", "spacy_llama_ner.train")
+TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node", 2, "-m", "spacy_llama_ner.training.train")
 
 
 def write_config(folder: Path, tok2vec: str) -> Path:
@@ -116,11 +119,15 @@ def test_two_processes_learn_what_one_with_twice_the_batch_learns(tiny_llama: Pa
     assert done.returncode == 0, done.stderr[-4000:]
     together = curve(tmp_path)
     (tmp_path / "log.jsonl").unlink()
-    done = run("spacy_llama_ner.train", config, "--output", tmp_path / "one", "--training.batcher.size", 4)
+    done = run("spacy_llama_ner.training.train", config, "--output", tmp_path / "one", "--training.batcher.size", 4)
     assert done.returncode == 0, done.stderr[-4000:]
     alone = curve(tmp_path)
 
-    assert [row["step"] for row in together] == [row["step"] for row in alone]
+    assert [row["step"] for row in together] == [row["step"] for row in alone] == list(range(9))
+    # scores are those of the first process, which measures the training sample alone
+    assert together[-1]["train"].keys() == together[-1]["dev"].keys() == alone[-1]["dev"].keys()
+    assert together[-1]["train"]["loss"] < together[0]["train"]["loss"] / 2
+    assert spacy.load(tmp_path / "two" / "model-best").meta["performance"].keys() >= {"ents_f", "llama_ner_loss"}
     losses = [[row["losses"]["llama_ner"] for row in rows] for rows in (together, alone)]
     assert losses[0][-1] < losses[0][0] / 2
     np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)
@@ -139,7 +146,7 @@ def test_layers_of_thinc_are_refused(tmp_path: Path) -> None:
     assert "can only train the torch models of this package" in done.stdout
 
 
-def test_processes_that_would_shuffle_apart_are_refused(tmp_path: Path) -> None:
+def test_without_a_seed_several_processes_are_refused(tmp_path: Path) -> None:
     # training.seed is ${system.seed}
     done = run(*TORCHRUN, write_config(tmp_path, CNN), "--system.seed", "null")
     assert done.returncode != 0
