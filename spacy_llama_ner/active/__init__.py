@@ -1,4 +1,4 @@
-"""Where to spend the expert: what is worth asking, who is asked, and the loop around both."""
+"""Active learning: which texts to label, who labels them, and the loop."""
 
 from .acquisition import (
     make_bald,

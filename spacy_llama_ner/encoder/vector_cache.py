@@ -33,7 +33,7 @@ _DOCS_PER_BATCH = 256
 class VectorCache:
     """Holds the vectors of docs until they are taken, the docs are gone, or `KEPT_BATCHES` other batches have come.
 
-    The last, since nobody takes the vectors of a component that is disabled. A copy of the cache is empty.
+    The limit is needed because a disabled component never takes its vectors. A copy of the cache is empty.
     """
 
     def __init__(self) -> None:

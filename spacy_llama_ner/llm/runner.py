@@ -1,4 +1,4 @@
-"""Sends many requests to a backend: concurrently, with retries, and never again what the log has a reply to."""
+"""Sends requests concurrently, retries them, and skips those with a logged reply."""
 
 from __future__ import annotations
 
