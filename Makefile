@@ -56,9 +56,11 @@ studio: $(TEST)/installed $(STUDIO)/installed
 
 # Pages are opened in a browser where there is one.
 browser:
-	@command -v chromium chromium-browser google-chrome >/dev/null || \
-		echo "Not tested: pages in a browser. Get one with 'apt-get install chromium' (Debian, Ubuntu) or" \
-		"'brew install --cask chromium' (macOS), then give 'make test' again."
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+		command -v $$name >/dev/null && exit 0; \
+	done; \
+	echo "Not tested: pages in a browser. Get one with 'apt-get install chromium' (Debian, Ubuntu) or" \
+		"'brew install --cask chromium' (macOS), and give 'make test' again."
 
 $(DEMO)/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(DEMO)

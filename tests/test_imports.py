@@ -22,8 +22,8 @@ HEAVY = ("torch", "transformers", "peft", "sklearn", "seqeval", "torchcrf", "dat
 HEAVY += ("openai",)
 # a package may import from those in the rows before it
 LAYERS = [
-    ("shim", "data"),
-    ("base",),
+    ("data",),
+    ("shim", "base"),
     ("encoder", "head"),
     ("generative",),
     ("pipeline",),

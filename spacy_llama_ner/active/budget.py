@@ -23,8 +23,9 @@ from spacy.training import Example
 
 from ..data.docs import copy_to_vocab, index_by_words, pair_by_words, unlabelled
 from ..data.files import atomic_write
+from ..evaluate.scorer import ENTS_F
 from ..llm.pricing import ExpertPrice, PriceError, PriceList, read_prices
-from .config import ActiveLearningConfig, ConfigError, read_corpus
+from .config import ActiveLearningConfig, ConfigError, read_nonempty_docs
 from .training import evaluate_pipeline, make_mixture, train_from_base
 
 # a line of the chart: silver labels where there are no gold ones, or gold ones alone
@@ -157,8 +158,8 @@ def read_folds(config: ActiveLearningConfig) -> list[Fold]:
     """
     budget: Budget = config.settings
     config.check_encoder()
-    silver = read_corpus(budget.silver, config.vocab, what="silver")
-    gold = read_corpus(budget.gold, config.vocab, what="gold")
+    silver = read_nonempty_docs(budget.silver, config.vocab, what="silver")
+    gold = read_nonempty_docs(budget.gold, config.vocab, what="gold")
     return make_folds(silver, gold, folds=budget.folds, seed=config.seed)
 
 
@@ -323,7 +324,7 @@ def _make_row(line: Line, share: float, group: Sequence[Mapping[str, Any]], cost
         folds=len(group),
         sentences=mean(result["sentences"] for result in group),
         words=words,
-        f=Mean.of([result["ents_f"] for result in group]),
+        f=Mean.of([result[ENTS_F] for result in group]),
         accuracy=Mean.of([result["ents_token_acc"] for result in group]),
         loss=None if None in losses else Mean.of(losses),
         cost=costs.of(words, silver=silver),

@@ -1,7 +1,7 @@
 """The config of active learning and of budget experiments: a training config with a block [active] or [budget].
 
-`read_active_config` reads one, `ActiveLearningConfig` resolves its parts, `read_corpus` reads the corpora that it
-names, and `fingerprint` tells whether two runs are the same.
+`read_active_config` reads one, `ActiveLearningConfig` resolves its parts, `read_nonempty_docs` reads the corpora that
+it names, and `config_fingerprint` tells whether two runs are the same.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def blank_pipeline(config: Config) -> Language:
     return load_model_from_config(own, auto_fill=True)
 
 
-def read_corpus(path: str | Path | None, vocab: Vocab, *, what: str) -> list[Doc]:
+def read_nonempty_docs(path: str | Path | None, vocab: Vocab, *, what: str) -> list[Doc]:
     """Read the docs with words of a .spacy file, or of a folder of them.
 
     Args:
@@ -168,11 +168,11 @@ def read_corpus(path: str | Path | None, vocab: Vocab, *, what: str) -> list[Doc
 def _corpus_errors(name: str | Path) -> Iterator[None]:
     try:
         yield
-    except (ValueError, zlib.error) as error:
+    except (ValueError, KeyError, TypeError, zlib.error) as error:
         raise ConfigError(f"The corpus {name} cannot be read; is it whole? Convert it again.\n{error}") from error
 
 
-def fingerprint(config: ActiveLearningConfig, *, ignore: Collection[str] = ()) -> dict[str, Any]:
+def config_fingerprint(config: ActiveLearningConfig, *, ignore: Collection[str] = ()) -> dict[str, Any]:
     """Say what tells a run from others: its settings, and what its corpora contain.
 
     Args:

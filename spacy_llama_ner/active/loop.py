@@ -13,8 +13,9 @@ from spacy.tokens import Doc
 from thinc.api import Optimizer
 
 from ..data.docs import unlabelled, words_of
+from ..evaluate.scorer import ENTS_F
 from .acquisition import AcquisitionScore, Unit, labelling_cost, select_docs
-from .config import ActiveLearningConfig, ConfigError, read_corpus
+from .config import ActiveLearningConfig, ConfigError, read_nonempty_docs
 from .oracle import Oracle, check_answers
 from .rounds import Round, has_converged, iter_rounds
 from .training import (
@@ -132,8 +133,8 @@ class Loop:
         self._config = config
         self._output = output
         self._settings: ActiveLearning = config.settings
-        self._pool = read_corpus(self._settings.pool, config.vocab, what="pool")
-        self._silver = read_corpus(self._settings.silver, config.vocab, what="silver")
+        self._pool = read_nonempty_docs(self._settings.pool, config.vocab, what="pool")
+        self._silver = read_nonempty_docs(self._settings.silver, config.vocab, what="silver")
         config.check_encoder()
         config.read_dev(config.make_pipeline())
         self.gold: list[Doc] = []
@@ -169,7 +170,7 @@ class Loop:
         if self._allowance(number) >= settings.total:
             self.reason = SPENT
         elif has_converged(
-            [line["dev"]["ents_f"] for line in self.history],
+            [line["dev"][ENTS_F] for line in self.history],
             min_rounds=settings.min_rounds,
             patience=settings.patience,
             min_gain=settings.min_gain,

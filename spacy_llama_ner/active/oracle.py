@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 
 from ..data.docs import pair_by_words, words_of
 from ..data.errors import LlamaNERError
-from .config import read_corpus
+from .config import read_nonempty_docs
 
 
 class OracleError(LlamaNERError):
@@ -34,7 +34,7 @@ class Oracle(Protocol):
             everywhere in spaCy; they teach nothing.
 
         Raises:
-            ValueError: Where there is no answer, or none yet; the message says how to go on. OSError as well.
+            ValueError: If there is no answer, or none yet; the message says how to go on. OSError as well.
         """
 
 
@@ -65,7 +65,7 @@ class GoldOracle:
             OracleError: If the gold data lack one of the docs.
         """
         if self._gold is None:
-            self._gold = read_corpus(self._path, Vocab(), what="gold")
+            self._gold = read_nonempty_docs(self._path, Vocab(), what="gold")
         found = []
         for doc, gold in pair_by_words(docs, self._gold):
             if gold is None:

@@ -20,6 +20,7 @@ from spacy.vocab import Vocab
 
 from ..data.docbin import write_docbin
 from ..data.files import atomic_dir, atomic_write
+from ..evaluate.scorer import ENTS_F
 from .training import FilteredSilver
 
 # what a run writes beside its rounds
@@ -165,14 +166,14 @@ def has_converged(scores: Sequence[float], *, min_rounds: int, patience: int, mi
     return max(last) < max(before) + min_gain
 
 
-def find_best(scores: Sequence[float]) -> int:
+def first_highest(scores: Sequence[float]) -> int:
     """Return the index of the highest score; among equals the first, which took the fewest labels."""
     return max(range(len(scores)), key=lambda i: scores[i])
 
 
 def find_best_round(rounds: Sequence[Round]) -> Round:
     """Return the round with the highest F1 on dev. All rounds have to be over."""
-    return rounds[find_best([(each.result or {})["dev"]["ents_f"] for each in rounds])]
+    return rounds[first_highest([(each.result or {})["dev"][ENTS_F] for each in rounds])]
 
 
 def write_outputs(output: Path, rounds: Sequence[Round], *, gold: Sequence[Doc]) -> Round:
@@ -194,7 +195,7 @@ def write_outputs(output: Path, rounds: Sequence[Round], *, gold: Sequence[Doc])
     if gold:
         write_docbin(gold, output / GOLD_FILE)
     best = find_best_round(rounds)
-    record: dict[str, Any] = {"round": best.number, "ents_f": history[best.number]["dev"]["ents_f"]}
+    record: dict[str, Any] = {"round": best.number, ENTS_F: history[best.number]["dev"][ENTS_F]}
     path = output / BEST_FILE
     if not (output / BEST_PIPELINE).is_dir() or not path.is_file() or srsly.read_json(path) != record:
         with atomic_dir(output / BEST_PIPELINE) as copy:

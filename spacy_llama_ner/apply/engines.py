@@ -22,10 +22,10 @@ def run_local(
     """Run parts one after the other in this process.
 
     Args:
-        job: the job.
-        parts: those of its parts that are to be done.
-        nlp: the pipeline.
-        folder: gets the output.
+        job: The job.
+        parts: Those of its parts that are to be done.
+        nlp: The pipeline.
+        folder: Gets the output.
 
     Yields:
         Each part when it is done, with the number of its bad records.
@@ -49,19 +49,19 @@ def run_ray(
     Input, output folder, pipeline and code must have the same paths on all machines.
 
     Args:
-        job: the job.
-        parts: those of its parts that are to be done.
-        model: folder or package name of the pipeline.
-        folder: gets the output.
+        job: The job.
+        parts: Those of its parts that are to be done.
+        model: Folder or package name of the pipeline.
+        folder: Gets the output.
         gpu_id: 0 or more gives each actor a GPU of its own, -1 is for the CPU.
-        workers: number of actors.
+        workers: Number of actors.
         code: Python file with registered functions of the pipeline, which each actor imports first.
 
     Yields:
         Each part when it is done, with the number of its bad records.
 
     Raises:
-        ApplyError: when Ray is not installed, or the pipeline on a machine is another one.
+        ApplyError: If Ray is not installed, or the pipeline on a machine is another one.
     """
     try:
         import ray.data

@@ -29,11 +29,11 @@ class InputPart:
     """Some records of one input file.
 
     Attributes:
-        number: place among the parts of the job.
-        path: the file.
-        first: number of its first record in the file, from 0.
-        size: how many records.
-        offset: where the first one starts, in bytes, in a file of lines; 0 in others.
+        number: Place among the parts of the job.
+        path: The file.
+        first: Number of its first record in the file, from 0.
+        size: How many records.
+        offset: Where the first one starts, in bytes, in a file of lines; 0 in others.
     """
 
     number: int
@@ -53,9 +53,9 @@ class Record:
     """One text with the fields that came with it and are written again.
 
     Attributes:
-        text: the text, or a Doc.
-        fields: all fields of the record, the text included.
-        text_key: name of the field with the text.
+        text: The text, or a Doc.
+        fields: All fields of the record, the text included.
+        text_key: Name of the field with the text.
     """
 
     text: str | Doc
@@ -73,8 +73,8 @@ class BadRecord:
     """A record that is not a text.
 
     Attributes:
-        number: its number in the file, from 0.
-        reason: what is wrong with it.
+        number: Its number in the file, from 0.
+        reason: What is wrong with it.
     """
 
     number: int
@@ -91,40 +91,40 @@ class RecordFormat(Protocol):
         """Split a file into parts.
 
         Args:
-            path: the file.
-            size: maximum number of records of a part.
+            path: The file.
+            size: Maximum number of records of a part.
 
         Yields:
             First record, number of records and byte offset of each part.
 
         Raises:
-            ApplyError: when the file cannot be read.
+            ApplyError: If the file cannot be read.
         """
 
     def read(self, part: InputPart, *, text_key: str, vocab: Vocab) -> Iterator[Record | BadRecord]:
         """Read the records of a part.
 
         Args:
-            part: the part.
-            text_key: field of a record that holds the text.
-            vocab: of the docs, where the file holds docs.
+            part: The part.
+            text_key: Field of a record that holds the text.
+            vocab: Of the docs, where the file holds docs.
 
         Yields:
             The records, in order.
 
         Raises:
-            ApplyError: when the file cannot be read.
+            ApplyError: If the file cannot be read.
         """
 
     def write(self, results: Iterable[AnnotatedRecord], path: Path) -> None:
         """Write annotated docs and the fields of their records.
 
         Args:
-            results: records with their docs.
-            path: a new file.
+            results: Records with their docs.
+            path: A new file.
 
         Raises:
-            OSError: when it cannot be written.
+            OSError: If it cannot be written.
         """
 
 
@@ -132,9 +132,9 @@ def to_record(fields: Any, number: int, text_key: str) -> Record | BadRecord:
     """Make a record of what a line or a row holds.
 
     Args:
-        fields: should be an object with a text.
-        number: of the record in the file, from 0.
-        text_key: field that holds the text.
+        fields: Should be an object with a text.
+        number: Of the record in the file, from 0.
+        text_key: Field that holds the text.
 
     Returns:
         The record, or what is wrong with it.
@@ -156,7 +156,7 @@ def ent_records(doc: Doc) -> list[dict[str, Any]]:
     """Return the entities of a doc as records.
 
     Args:
-        doc: the doc.
+        doc: The doc.
 
     Returns:
         Start and end in characters, label, text, and score of each. The score is that of the same span in a span

@@ -41,11 +41,11 @@ class ApplyJob:
     """What decides the output: two jobs that are equal write the same files.
 
     Attributes:
-        model: digest of the pipeline's files, see `pipeline_digest`.
-        files: the input files with the SHA-256 of their content.
-        suffix: format of the output.
-        part_size: how many records a part has.
-        text_key: field of a record that holds the text.
+        model: Digest of the pipeline's files, see `pipeline_digest`.
+        files: The input files with the SHA-256 of their content.
+        suffix: Format of the output.
+        part_size: How many records a part has.
+        text_key: Field of a record that holds the text.
     """
 
     model: str
@@ -61,7 +61,7 @@ class ApplyJob:
             The parts, in order.
 
         Raises:
-            ApplyError: when a file cannot be read.
+            ApplyError: If a file cannot be read.
         """
         number = 0
         for name, _ in self.files:
@@ -81,14 +81,14 @@ def find_inputs(source: Path, *, output: Path) -> list[tuple[str, str]]:
     Hidden files and folders, lists of problems, and what lies in `output` are ignored.
 
     Args:
-        source: a file, or a folder that is searched.
-        output: folder of the output.
+        source: A file, or a folder that is searched.
+        output: Folder of the output.
 
     Returns:
         Paths with their SHA-256, in the order of their names.
 
     Raises:
-        ApplyError: when there are none.
+        ApplyError: If there are none.
     """
     suffixes = ", ".join(RECORD_FORMATS)
     if not source.exists():
@@ -120,12 +120,12 @@ def open_output(folder: Path, job: ApplyJob) -> None:
     """Start a job in a folder, or resume it.
 
     Args:
-        folder: new, empty, or with the manifest of the same job.
-        job: the job.
+        folder: New, empty, or with the manifest of the same job.
+        job: The job.
 
     Raises:
-        ApplyError: when it belongs to another job, or something else lies in it.
-        OSError: when it cannot be written.
+        ApplyError: If it belongs to another job, or something else lies in it.
+        OSError: If it cannot be written.
     """
     try:
         RunManifest(folder / MANIFEST, asdict(job)).begin_or_resume()
@@ -139,16 +139,16 @@ def run_part(job: ApplyJob, part: InputPart, nlp: Language, folder: Path) -> int
     Bad records are listed in a file beside the output, which is written first.
 
     Args:
-        job: the job.
-        part: the part.
-        nlp: the pipeline.
-        folder: gets the output.
+        job: The job.
+        part: The part.
+        nlp: The pipeline.
+        folder: Gets the output.
 
     Returns:
         How many records were bad.
 
     Raises:
-        OSError: when a file cannot be written.
+        OSError: If a file cannot be written.
     """
     bad: list[BadRecord] = []
     # otherwise the vocab keeps every word of the corpus

@@ -11,7 +11,7 @@ from typer import Argument, Context, Option
 from wasabi import msg
 
 from ..active.budget import BudgetRow, find_saturation, make_rows, measure_budget, read_costs, read_folds
-from ..active.config import fingerprint, read_active_config
+from ..active.config import config_fingerprint, read_active_config
 from ..active.loop import STOPPING_SETTINGS, Loop
 from ..active.rounds import BEST_PIPELINE, Round, find_best_round, write_outputs
 from ..data.files import RunManifest, atomic_write
@@ -53,7 +53,7 @@ def active_learn(
         settings = read_active_config(config, overrides, block="active")
         # an error in the data is raised here, before the folder belongs to this run
         loop = Loop(settings, output)
-    RunManifest(output / MANIFEST, fingerprint(settings, ignore=STOPPING_SETTINGS)).begin_or_resume()
+    RunManifest(output / MANIFEST, config_fingerprint(settings, ignore=STOPPING_SETTINGS)).begin_or_resume()
     rounds: list[Round] = []
     for each in loop.rounds():
         rounds.append(each)
@@ -104,7 +104,7 @@ def budget(
         settings = read_active_config(config, overrides, block="budget")
         # an error in the data is raised here, before the folder belongs to this run
         folds = read_folds(settings)
-    RunManifest(output / MANIFEST, fingerprint(settings)).begin_or_resume()
+    RunManifest(output / MANIFEST, config_fingerprint(settings)).begin_or_resume()
     results = []
     for run, result in measure_budget(settings, folds, output):
         results.append((run, result))

@@ -23,7 +23,7 @@ from ..llm.comparison import (
     ComparisonPlan,
     CostFormatter,
     VariantResult,
-    find_best,
+    find_best_variants,
     format_interval,
     plan_comparison,
     result_rows,
@@ -125,7 +125,7 @@ def compare_prompts(
         progress = Progress(total=plan.n_requests, unit="texts")
         with open_run(options, output / "replies.jsonl", progress) as run:
             results += plan.evaluate(name, run)
-    best = find_best(results)
+    best = find_best_variants(results)
     page = render_prompt_comparison(
         results, best, title=f"{len(plan.sample):,} texts of {gold}", words=plan.n_words, costs=costs
     )

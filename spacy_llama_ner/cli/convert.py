@@ -82,14 +82,14 @@ def convert_file(
     `convert`.
 
     Raises:
-        LlamaNERError: when nothing in the input can be used, or options do not go together.
-        OSError: when a file cannot be read or written.
+        LlamaNERError: If nothing in the input can be used, or options do not go together.
+        OSError: If a file cannot be read or written.
     """
     if output.is_file() and output.suffix != ".spacy":
         raise InputError(f"The output {output} is a file that does not end in .spacy. Give such a file, or a folder.")
     nlp = blank_language(lang)
     if format is CorpusFormat.auto:
-        format = guess_format(input_path)
+        format = guess_corpus_format(input_path)
     path = output if output.suffix == ".spacy" and not output.is_dir() else output / f"{input_path.stem}.spacy"
     docs: Iterable[Doc]
     if format is CorpusFormat.conll:
@@ -104,7 +104,7 @@ def convert_file(
     print_summary(path, write_corpus(docs, path, report), report)
 
 
-def guess_format(path: Path) -> CorpusFormat:
+def guess_corpus_format(path: Path) -> CorpusFormat:
     """JSON by its suffix or by the look of its first line that is not blank; anything else is CoNLL."""
     if path.suffix.lower() in (".json", ".jsonl"):
         return CorpusFormat.requests
@@ -122,8 +122,8 @@ def write_corpus(docs: Iterable[Doc], path: Path, report: ProblemReport) -> Corp
     """Write a .spacy file with a progress bar, and the problems beside it, even when there are no docs.
 
     Raises:
-        LlamaNERError: when there are no docs.
-        OSError: when a file cannot be written.
+        LlamaNERError: If there are no docs.
+        OSError: If a file cannot be written.
     """
     try:
         return write_docbin(tqdm(docs, desc=path.name, unit=" docs", delay=2, leave=False), path)

@@ -67,8 +67,8 @@ def encode(
                 f"The encoder of {config} is trained, or is no LlamaEncoder.v1, so that its vectors cannot be "
                 "kept. Expected is one with lora = null and unfreeze_layers = 0, as in configs/bilstm-crf.cfg."
             )
-        layer.attrs["settings"] = replace(settings, encoded=None)
-        layer.initialize()
+    layer.attrs["settings"] = replace(settings, encoded=None)
+    layer.initialize()
     texts = unique_docs(each for corpus in data for doc in read_corpus(corpus) for each in _as_read(nlp, doc))
     with (
         tqdm(total=len(texts), desc="Encoding", unit=" texts", delay=PATIENCE, leave=False) as bar,

@@ -81,10 +81,10 @@ def show_scores(
     """Print a table of scores, and write them to a file if there is one, whole or not at all.
 
     Args:
-        found: what `predict_and_score` gives.
-        examples: what was scored; their gold entities are counted.
+        found: What `predict_and_score` gives.
+        examples: What was scored; their gold entities are counted.
         output: JSON file. Missing folders are made.
-        before: the scores of an earlier pipeline, to be shown beside.
+        before: The scores of an earlier pipeline, to be shown beside.
 
     Returns:
         The scores under the keys of `nlp.evaluate`: ents_p, ents_r, ents_f (0 to 1), ents_per_type (p, r, f by
@@ -93,7 +93,7 @@ def show_scores(
         that do not parse. The same of the earlier pipeline is under `before`.
 
     Raises:
-        OSError: when `output` cannot be written.
+        OSError: If `output` cannot be written.
     """
     scores, gold = {key: found[key] for key in SCORE_KEYS if key in found}, count_gold(examples)
     print_scores(scores, gold, msg=msg)

@@ -112,5 +112,5 @@ def import_annotations(
     print_summary(output, write_corpus(found.docs, output, report), report)
     counts = found.statuses
     msg.info(
-        f"Answers: {counts['done']:,} given, {counts['skipped']:,} skipped; {counts['open']:,} texts without one"
+        f"Annotations: {counts['done']:,} given, {counts['skipped']:,} skipped; {counts['open']:,} texts without one"
     )

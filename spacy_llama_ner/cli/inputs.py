@@ -39,7 +39,7 @@ def use_device(gpu_id: int) -> None:
     """Work on a GPU, or on the CPU where `gpu_id` is -1, and say so.
 
     Raises:
-        InputError: when there is no such GPU.
+        InputError: If there is no such GPU.
     """
     try:
         setup_gpu(gpu_id, silent=False)
@@ -52,7 +52,7 @@ def blank_language(lang: str) -> Language:
     """An empty pipeline, for its tokenizer.
 
     Raises:
-        InputError: when spaCy does not have the language.
+        InputError: If spaCy does not have the language.
     """
     try:
         return spacy.blank(lang)
@@ -64,10 +64,10 @@ def load_pipeline(model: str) -> Language:
     """Load a pipeline that sets `doc.ents`.
 
     Args:
-        model: its folder, or the name of its package.
+        model: Its folder, or the name of its package.
 
     Raises:
-        InputError: when it cannot be loaded, or none of its components sets entities.
+        InputError: If it cannot be loaded, or none of its components sets entities.
     """
     try:
         nlp = spacy.load(model)
@@ -76,7 +76,7 @@ def load_pipeline(model: str) -> Language:
         raise InputError(
             f"The pipeline {model!r} cannot be loaded. Give the folder that `spacy train` wrote (such as "
             "training/model-best) or the name of an installed pipeline package. If it has components of your own, "
-            f"name their Python file with --code.\n{error}"
+            f"name their Python file with --code.\n{type(error).__name__}: {error}"
         ) from error
     if not entity_setters(nlp):
         raise InputError(
@@ -90,7 +90,7 @@ def load_entity_pipeline(model: str) -> Language:
     """`load_pipeline`, for commands that look at `doc.ents`.
 
     Raises:
-        InputError: also when all components write to span groups alone.
+        InputError: Also when all components write to span groups alone.
     """
     nlp = load_pipeline(model)
     setters = entity_setters(nlp)
@@ -113,7 +113,7 @@ def read_overrides(args: list[str]) -> dict[str, Any]:
     """Settings of a config among the arguments of a command, as `spacy train` takes them.
 
     Raises:
-        InputError: when an argument is no setting.
+        InputError: If an argument is no setting.
     """
     try:
         return parse_config_overrides(args)
@@ -134,7 +134,7 @@ def config_errors(config: Path) -> Iterator[None]:
     except (ValueError, KeyError, ImportError, configparser.Error) as error:
         raise InputError(
             f"The config {config} cannot be used. Check the file and the settings given as options; functions of "
-            f"your own need --code.\n{error}"
+            f"your own need --code.\n{type(error).__name__}: {error}"
         ) from error
 
 
@@ -142,7 +142,7 @@ def corpus_files(data: Path) -> list[Path]:
     """A .spacy file, or those in a folder: train, dev and test first, then by name.
 
     Raises:
-        InputError: when there are none.
+        InputError: If there are none.
     """
     if not data.exists():
         raise InputError(f"The corpus {data} does not exist. Give a .spacy file or a folder of them.")
@@ -159,7 +159,7 @@ def read_docs(file: Path) -> Iterator[Doc]:
     """Yield the docs of a .spacy file, with a vocabulary that knows which words are white space.
 
     Raises:
-        InputError: when it cannot be read.
+        InputError: If it cannot be read.
     """
     with _corpus_errors(file):
         yield from DocBin().from_disk(file).get_docs(create_vocab(None, BaseDefaults))
@@ -169,7 +169,7 @@ def read_corpus(data: Path) -> Iterator[Doc]:
     """Yield the docs of a .spacy file, or of all in a folder.
 
     Raises:
-        InputError: when there are none, or one cannot be read.
+        InputError: If there are none, or one cannot be read.
     """
     for file in corpus_files(data):
         yield from read_docs(file)
@@ -179,11 +179,11 @@ def read_training_docs(data: Path) -> Iterator[Doc]:
     """Yield the docs that a pipeline was trained on.
 
     Args:
-        data: a .spacy file, a folder of them, or the training config (.cfg), whose `training.train_corpus` is read
+        data: A .spacy file, a folder of them, or the training config (.cfg), whose `training.train_corpus` is read
             without its augmenter.
 
     Raises:
-        InputError: when they cannot be read.
+        InputError: If they cannot be read.
     """
     if data.suffix != ".cfg":
         yield from read_corpus(data)
@@ -205,7 +205,7 @@ def read_examples(nlp: Language, data: Path) -> list[Example]:
     """The gold docs of a .spacy file or a folder of them, with empty predictions.
 
     Raises:
-        InputError: when they cannot be read, or have no entity.
+        InputError: If they cannot be read, or have no entity.
     """
     corpus_files(data)
     with _corpus_errors(data):
@@ -230,7 +230,7 @@ def check_pipeline_output(output: Path) -> None:
     """Check that a pipeline saved in `output` replaces nothing but a pipeline.
 
     Raises:
-        InputError: when it would.
+        InputError: If it would.
     """
     if output.is_file():
         raise InputError(f"The output {output} is a file. Give a folder.")
@@ -246,14 +246,14 @@ def check_output_file(output: Path | None, suffix: str) -> None:
     Otherwise a corpus that was meant as one more value of an option would be taken for the output, and replaced.
 
     Raises:
-        InputError: when it is a folder, or does not end in `suffix`.
+        InputError: If it is a folder, or does not end in `suffix`.
     """
     if output is None:
         return
     if output.is_dir():
         raise InputError(f"The output {output} is a folder. Give a file, such as {output / f'output{suffix}'}.")
-    if output.suffix.lower() != suffix:
+    if output.suffix != suffix:
         hint = ""
-        if output.suffix == ".spacy":
+        if output.suffix.lower() == ".spacy":
             hint = " An option takes one value each time, as in --data one.spacy --data two.spacy."
         raise InputError(f"The output {output} does not end in {suffix}. Give a file that does.{hint}")

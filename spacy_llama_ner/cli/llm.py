@@ -63,14 +63,14 @@ class LlmOptions:
     """How a language model is asked: the options that the commands have in common, with their defaults.
 
     Attributes:
-        model: name of the model on its server.
-        base_url: the server; "local" for a model in this process, None for OpenAI.
-        key_variable: environment variable that holds the server's key.
-        timeout: seconds to wait for a reply.
-        concurrency: open requests at a time.
-        attempts: replies to a question until one is usable.
-        retries: repetitions of a request that got no reply.
-        prices: price list; no costs are shown without one.
+        model: Name of the model on its server.
+        base_url: The server; "local" for a model in this process, None for OpenAI.
+        key_variable: Environment variable that holds the server's key.
+        timeout: Seconds to wait for a reply.
+        concurrency: Open requests at a time.
+        attempts: Replies to a question until one is usable.
+        retries: Repetitions of a request that got no reply.
+        prices: Price list; no costs are shown without one.
     """
 
     model: str
@@ -88,13 +88,13 @@ def open_run(options: LlmOptions, log: Path, progress: Progress) -> Iterator[Run
     """Give a runner that logs each reply; at the end, even after an error, print what was asked and what it cost.
 
     Args:
-        options: how the model is asked.
-        log: file of the replies, which are not asked for again.
-        progress: counts and shows what is done; it gets the prices of the model.
+        options: How the model is asked.
+        log: File of the replies, which are not asked for again.
+        progress: Counts and shows what is done; it gets the prices of the model.
 
     Raises:
-        LlamaNERError: when the server, the price list or the log cannot be used.
-        OSError: when the log cannot be written.
+        LlamaNERError: If the server, the price list or the log cannot be used.
+        OSError: If the log cannot be written.
     """
     backend = open_backend(
         options.model, base_url=options.base_url, key_variable=options.key_variable, timeout=options.timeout
@@ -105,17 +105,19 @@ def open_run(options: LlmOptions, log: Path, progress: Progress) -> Iterator[Run
     with ReplyLog(log) as replies:
         if replies.dropped:
             msg.warn(f"{replies.dropped} lines of {log} were not whole; their questions are asked again")
-        with Runner(backend, replies, concurrency=options.concurrency, retry_policy=policy, progress=progress) as run:
+        with Runner(
+            backend, replies, concurrency=options.concurrency, retry_policy=policy, progress=progress
+        ) as runner:
             try:
-                yield run
+                yield runner
             finally:
                 progress.close()
-                _print_stats(run)
+                _print_stats(runner)
 
 
-def _print_stats(run: Runner) -> None:
-    stats = run.progress.stats
-    cost = "" if run.progress.cost is None else f", cost {run.progress.cost:.2f}"
+def _print_stats(runner: Runner) -> None:
+    stats = runner.progress.stats
+    cost = "" if runner.progress.cost is None else f", cost {runner.progress.cost:.2f}"
     known = f" and {stats.logged_replies:,} known from before" if stats.logged_replies else ""
     msg.info(
         f"{stats.new_replies:,} replies{known} to {stats.finished:,} questions: "
@@ -127,8 +129,8 @@ def _print_stats(run: Runner) -> None:
         msg.table(rows, header=("Fault", "What it is", "Times"), aligns=("l", "l", "r"), divider=True)
 
 
-def _check_failures(run: Runner, max_failed: float) -> None:
-    stats = run.progress.stats
+def _check_failures(runner: Runner, max_failed: float) -> None:
+    stats = runner.progress.stats
     if stats.failed > max_failed * stats.finished:
         raise InputError(
             f"{stats.failed:,} of {stats.finished:,} questions got no usable reply, more than --max-failed "
@@ -181,17 +183,17 @@ def annotate(
     )
     report = ProblemReport(str(texts), "line" if texts.suffix in (".txt", ".jsonl") else "record")
     log = replies or output.with_name(f"{output.name}.replies.jsonl")
-    with open_run(options, log, Progress(total=count_texts(texts), unit="texts")) as run:
-        docs = label_texts(read_texts(texts, nlp, text_key=text_key), labeller, run, report)
+    with open_run(options, log, Progress(total=count_texts(texts), unit="texts")) as runner:
+        docs = label_texts(read_texts(texts, nlp, text_key=text_key), labeller, runner, report)
         try:
             summary = write_docbin(docs, output)
         finally:
             report.write(output)
     with atomic_write(output.with_name(f"{output.name}.report.json")) as partial:
         head = {"model": model, "prompt": prompt, "labels": list(descriptions)}
-        srsly.write_json(partial, {**head, **summarize_run(run, report, summary)})
+        srsly.write_json(partial, {**head, **summarize_run(runner, report, summary)})
     print_summary(output, summary, report)
-    _check_failures(run, max_failed)
+    _check_failures(runner, max_failed)
 
 
 @app.command("generate")
@@ -213,40 +215,40 @@ def generate(
     They are records for `convert`. Each text is checked; rejects.jsonl lists what was rejected and why. Each reply is
     logged before it is used: give the same command again to continue a run that was stopped. It asks nothing twice.
     """
-    recipe = read_synthesis_config(config)
+    synthesis = read_synthesis_config(config)
     options = LlmOptions(model, base_url, key_variable, timeout, concurrency, attempts, retries, prices)
-    nlp = blank_language(recipe.language)
-    with open_run(options, output / "replies.jsonl", Progress(total=0, unit="questions")) as run:
-        topics = get_topics(recipe, run)
+    nlp = blank_language(synthesis.language)
+    with open_run(options, output / "replies.jsonl", Progress(total=0, unit="questions")) as runner:
+        topics = get_topics(synthesis, runner)
         if not topics:
             msg.warn("The model named no topics. Name some in the config, for more variety: topics = [...]")
-        result = generate_docs(recipe, nlp, run, topics)
+        result = generate_docs(synthesis, nlp, runner, topics)
     with atomic_write(output / "rejects.jsonl") as partial:
         srsly.write_jsonl(partial, [*result.rejects, *result.unanswered])
-    parts = split_docs(result.docs, recipe)
+    parts = split_docs(result.docs, synthesis)
     sizes = {name: len(docs) for name, docs in parts.items()}
     with atomic_write(output / "report.json") as partial:
-        head = {"model": model, "labels": recipe.labels, "topics": topics, "records": sizes}
-        about = summarize_run(run, ProblemReport(str(output)))
+        head = {"model": model, "labels": synthesis.labels, "topics": topics, "records": sizes}
+        about = summarize_run(runner, ProblemReport(str(output)))
         srsly.write_json(partial, {**head, "rejects": result.reasons(), **about})
     if not result.docs:
         raise InputError(
-            f"No text came out: {len(result.rejects)} were rejected, {run.progress.stats.failed} questions got no "
+            f"No text came out: {len(result.rejects)} were rejected, {runner.progress.stats.failed} questions got no "
             f"usable reply. See {output / 'rejects.jsonl'}, and try another model."
         )
     for name, docs in parts.items():
         if docs:
             write_records(docs, output / f"{name}.json")
         else:
-            # of an earlier run, whose texts may be in another part now
+            # of an earlier runner, whose texts may be in another part now
             (output / f"{name}.json").unlink(missing_ok=True)
     _print_result(output, sizes, result)
-    if len(result.docs) < recipe.count:
+    if len(result.docs) < synthesis.count:
         raise InputError(
-            f"There are {len(result.docs)} records, not {recipe.count}: the model's texts are rejected too often. "
+            f"There are {len(result.docs)} records, not {synthesis.count}: the model's texts are rejected too often. "
             f"See {output / 'rejects.jsonl'}, and give more topics, clearer labels or another model."
         )
-    _check_failures(run, max_failed)
+    _check_failures(runner, max_failed)
 
 
 def _print_result(output: Path, sizes: dict[str, int], result: SynthesisResult) -> None:

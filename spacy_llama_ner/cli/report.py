@@ -109,19 +109,19 @@ def report_pipeline(
     """Run a pipeline on gold data, print its scores, and write a page about the predictions.
 
     Args:
-        model: folder or package name of the pipeline.
-        data: gold data.
-        output: the page. Like all files, it appears whole or not at all.
-        train: the training data, or the config it was trained with (the config.cfg in a pipeline's folder), to tell
+        model: Folder or package name of the pipeline.
+        data: Gold data.
+        output: The page. Like all files, it appears whole or not at all.
+        train: The training data, or the config it was trained with (the config.cfg in a pipeline's folder), to tell
             seen entities from unseen ones.
         curves: JSONL of learning curves (see `read_curve`): the pipeline's own, then others to compare with.
         scores: JSON file for the scores.
-        limit: sentences on the page, the worst first; all else is about all sentences.
+        limit: Sentences on the page, the worst first; all else is about all sentences.
         gpu_id: -1 for the CPU.
 
     Raises:
-        LlamaNERError: when the device, the pipeline, a corpus, a curve or an output does not fit.
-        OSError: when a file cannot be written.
+        LlamaNERError: If the device, the pipeline, a corpus, a curve or an output does not fit.
+        OSError: If a file cannot be written.
     """
     # what is quick comes first, so that its errors do not have to be waited for
     check_output_file(output, ".html")
@@ -154,11 +154,11 @@ def report_corpus(data: list[Path], output: Path) -> None:
 
     Args:
         data: .spacy files, or folders of them; each file is a split.
-        output: the page, which appears whole or not at all.
+        output: The page, which appears whole or not at all.
 
     Raises:
-        InputError: when a corpus cannot be read, or `output` is no page.
-        OSError: when `output` cannot be written.
+        InputError: If a corpus cannot be read, or `output` is no page.
+        OSError: If `output` cannot be written.
     """
     check_output_file(output, ".html")
     files = list(dict.fromkeys(file for path in data for file in corpus_files(path)))

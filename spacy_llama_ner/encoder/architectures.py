@@ -19,7 +19,7 @@ from ..base.quantize import Quantization
 from ..shim.torch_shim import TorchShim, split_rows
 from .batching import BatchPlan, Pooling, align, make_plan
 from .lora import LoRA
-from .modules import WordEncoder, build_new, build_saved
+from .modules import WordEncoder, build_new_encoder, build_saved_encoder
 from .settings import Attention, DecoderSettings, DType, EncoderSettings, Settings
 
 EncoderModel: TypeAlias = Model[list[Doc], list[Floats2d]]
@@ -149,14 +149,14 @@ def _make_layer(name: str, settings: Settings) -> EncoderModel:
         init=init,
         dims={"nO": None},
         attrs={"settings": settings},
-        shims=[TorchShim(partial(build_saved, settings))],
+        shims=[TorchShim(partial(build_saved_encoder, settings))],
     )
 
 
 def init(model: EncoderModel, X: list[Doc] | None = None, Y: list[Floats2d] | None = None) -> None:
     """Load the base and put a fresh adapter on it."""
     shim = _shim(model)
-    shim.set_module(build_new(model.attrs["settings"]))
+    shim.set_module(build_new_encoder(model.attrs["settings"]))
     model.set_dim("nO", shim.module.width)
 
 

@@ -1,8 +1,8 @@
 """The torch modules of encoders: batches of subwords in, one vector a word out.
 
 `WordEncoder` pools vectors of subwords to vectors of words; how a base encodes windows is up to its two kinds,
-`PackedDecoder` for decoders with the Llama layout and `PaddedEncoder` for the BERT family. `build_new` and
-`build_saved` make them from settings.
+`PackedDecoder` for decoders with the Llama layout and `PaddedEncoder` for the BERT family. `build_new_encoder` and
+`build_saved_encoder` make them from settings.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from ..base.load import Decoder, Pretrained, copy_sharing_weights, find_layers, load_shared
+from ..data.errors import LlamaNERError
 from .attention import WindowGroup, make_groups, positions, remove_causal_mask
 from .base_reference import BaseReference
 from .batching import Batch, BatchPlan, WindowFormat, special_ids
@@ -104,7 +105,7 @@ class WordEncoder(nn.Module):
         raise NotImplementedError
 
     def spec(self) -> dict[str, Any]:
-        """What `build_saved` builds the encoder from, apart from settings and trained weights."""
+        """What `build_saved_encoder` builds the encoder from, apart from settings and trained weights."""
         return self.shared.spec
 
     def forward(self, plan: BatchPlan) -> Tensor:
@@ -229,7 +230,7 @@ class PaddedEncoder(WordEncoder):
         return group.unpad(self.transformer(input_ids=windows, attention_mask=mask).last_hidden_state)
 
 
-def build_new(settings: Settings) -> WordEncoder:
+def build_new_encoder(settings: Settings) -> WordEncoder:
     """Build an encoder with a fresh adapter, on thinc's current device. Fetches the base if it is not here yet.
 
     Args:
@@ -240,7 +241,7 @@ def build_new(settings: Settings) -> WordEncoder:
 
     Raises:
         BaseModelError: If there is no such base, or it cannot be used.
-        ValueError: If settings ask for more than the base has.
+        LlamaNERError: If settings ask for more than the base has.
         VectorFileError: If `settings` name a vector file that does not fit this encoder.
     """
     module = _build(settings, BaseReference.find(settings))
@@ -248,7 +249,7 @@ def build_new(settings: Settings) -> WordEncoder:
     return module
 
 
-def build_saved(settings: Settings, spec: dict[str, Any]) -> WordEncoder:
+def build_saved_encoder(settings: Settings, spec: dict[str, Any]) -> WordEncoder:
     """Build an encoder as it was saved, apart from its trained weights.
 
     A vector file that is not there any more, or does not fit, is left out.
@@ -262,7 +263,7 @@ def build_saved(settings: Settings, spec: dict[str, Any]) -> WordEncoder:
 
     Raises:
         OSError: If the base is not found again.
-        ValueError: If the base is another one than the encoder was trained on.
+        LlamaNERError: If the base is another one than the encoder was trained on.
     """
     module = _build(settings, BaseReference.from_spec(settings, spec))
     try:
@@ -308,10 +309,10 @@ def _check_window(base: Pretrained, window: int) -> None:
     reserved = getattr(getattr(base, "embeddings", None), "padding_idx", -1) + 1
     positions = base.config.max_position_embeddings - reserved
     if window > positions:
-        raise ValueError(f"window = {window}, but the base knows only {positions} positions. Give fewer subwords.")
+        raise LlamaNERError(f"window = {window}, but the base knows only {positions} positions. Give fewer subwords.")
     sliding = getattr(base.config, "sliding_window", None)
     if sliding is not None and window > sliding:
-        raise ValueError(
+        raise LlamaNERError(
             f"window = {window}, but layers of this base see no farther than {sliding} subwords. Give fewer."
         )
 
@@ -320,7 +321,7 @@ def _cut_layers(llama: Decoder, n_layers: int | None) -> None:
     if n_layers is None:
         return
     if n_layers > len(llama.layers):
-        raise ValueError(f"layer = {n_layers}, but the base has {len(llama.layers)} layers. Give fewer or null.")
+        raise LlamaNERError(f"layer = {n_layers}, but the base has {len(llama.layers)} layers. Give fewer or null.")
     llama.layers = llama.layers[:n_layers]
     llama.config.num_hidden_layers = n_layers
 
@@ -329,7 +330,9 @@ def _unfreeze_layers(model: Pretrained, n_layers: int) -> None:
     """Give the top layers fp32 weights of their own, to be trained in full."""
     _, layers = find_layers(model)
     if n_layers > len(layers):
-        raise ValueError(f"unfreeze_layers = {n_layers}, but the encoder runs only {len(layers)} layers. Give fewer.")
+        raise LlamaNERError(
+            f"unfreeze_layers = {n_layers}, but the encoder runs only {len(layers)} layers. Give fewer."
+        )
     for layer in layers[len(layers) - n_layers :]:
         for module in layer.modules():
             for name, parameter in module.named_parameters(recurse=False):

@@ -61,7 +61,7 @@ def _make_pretrainer(vocab: Vocab, tok2vec: Model, *, share: float) -> Pretraine
         forward,
         layers=[tok2vec],
         refs={"tok2vec": tok2vec},
-        attrs={"share": share, "loss": get_loss},
+        attrs={"share": share, "loss": _get_loss},
     )
 
 
@@ -81,7 +81,7 @@ def forward(model: Pretrainer, docs: list[Doc], is_train: bool) -> tuple[Tensor,
     return loss, backprop
 
 
-def get_loss(ops: Any, docs: list[Doc], loss: Tensor) -> tuple[float, None]:
+def _get_loss(ops: Any, docs: list[Doc], loss: Tensor) -> tuple[float, None]:
     """Hand the loss on to `spacy pretrain`, which prints it; the gradient starts in the loss itself."""
     return loss.item(), None
 

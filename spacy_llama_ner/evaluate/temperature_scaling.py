@@ -58,7 +58,7 @@ def calibrate_component(nlp: Language, name: str, examples: Sequence[Example]) -
     Raises:
         CalibrationError: If the component gives no scores, has not been trained, or finds no entity.
     """
-    from ..head.inference import calibrate
+    from ..head.inference import fit_head_temperature
 
     ner = find_components(nlp)[name]
     key = ner.spans_key
@@ -71,7 +71,9 @@ def calibrate_component(nlp: Language, name: str, examples: Sequence[Example]) -
     ready = [Example(doc, eg.reference) for eg, doc in zip(examples, docs, strict=True) if len(doc)]
     emissions = _predict_emissions(ner, ready)
     before, n_entities = _measure_error(ner, key, ready, emissions)
-    temperature = calibrate(ner.model, emissions, [gold_tags(eg, ner.labels, strict=False) for eg in ready])
+    temperature = fit_head_temperature(
+        ner.model, emissions, [gold_tags(eg, ner.labels, strict=False) for eg in ready]
+    )
     after, _ = _measure_error(ner, key, ready, emissions)
     return Calibration(temperature, before, after, n_entities)
 

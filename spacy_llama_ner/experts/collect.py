@@ -21,7 +21,7 @@ from ..data.errors import LlamaNERError
 from ..data.files import atomic_write
 from ..data.problems import ProblemReport
 from ..data.records import BAD_RECORD, read_records
-from .formats import TaskFormat, guess_format
+from .formats import TaskFormat, guess_task_format
 from .records import (
     Annotation,
     AnnotationError,
@@ -53,9 +53,9 @@ class ExportedTexts:
     """The docs that were exported; without any, docs are made of what comes back.
 
     Attributes:
-        nlp: its tokenizer is used for texts that come back without words.
-        docs: by the key of their task.
-        key_by_text: the key of the first doc with a text.
+        nlp: Its tokenizer is used for texts that come back without words.
+        docs: By the key of their task.
+        key_by_text: The key of the first doc with a text.
     """
 
     nlp: Language
@@ -67,8 +67,8 @@ class ExportedTexts:
         """Index docs that were exported.
 
         Args:
-            docs: the texts, without entities.
-            nlp: its tokenizer.
+            docs: The texts, without entities.
+            nlp: Its tokenizer.
 
         Returns:
             The texts.
@@ -84,13 +84,13 @@ class ExportedTexts:
         """Find the doc that an annotation is about.
 
         Args:
-            annotation: what came back.
+            annotation: What came back.
 
         Returns:
             The key and the doc.
 
         Raises:
-            AnnotationError: when the text was not exported, or its words do not make it.
+            AnnotationError: If the text was not exported, or its words do not make it.
         """
         if not self.docs:
             doc = self._make_doc(annotation)
@@ -122,8 +122,8 @@ class Export:
     """What was exported.
 
     Attributes:
-        labels: those to choose from.
-        texts: the docs.
+        labels: Those to choose from.
+        texts: The docs.
     """
 
     labels: list[str]
@@ -134,18 +134,18 @@ def write_export(docs: Iterable[Doc], folder: Path, *, format: TaskFormat, label
     """Write tasks for experts, with the entities of the docs as suggestions.
 
     Args:
-        docs: the texts; of the same text, words included, there is one task.
-        folder: gets the files of the tool, and `texts.spacy` and `export.json`, from which `read_export` gets the
+        docs: The texts; of the same text, words included, there is one task.
+        folder: Gets the files of the tool, and `texts.spacy` and `export.json`, from which `read_export` gets the
             words and labels.
-        format: of the experts' tool.
-        labels: those to choose from.
+        format: Of the experts' tool.
+        labels: Those to choose from.
 
     Returns:
         The number of tasks.
 
     Raises:
-        ValueError: when no text is left.
-        OSError: when a file cannot be written.
+        ValueError: If no text is left.
+        OSError: If a file cannot be written.
     """
     unique = {task_key(doc): doc for doc in docs if doc.text.strip()}
     tasks = list(make_tasks(unique.values(), labels))
@@ -160,14 +160,14 @@ def read_export(folder: Path, nlp: Language) -> Export:
     """Read what `write_export` has written.
 
     Args:
-        folder: of the export.
-        nlp: gives the vocab and the tokenizer.
+        folder: Of the export.
+        nlp: Gives the vocab and the tokenizer.
 
     Returns:
         The labels and the texts.
 
     Raises:
-        ExportError: when the folder is no export, or damaged.
+        ExportError: If the folder is no export, or damaged.
     """
     try:
         labels = list(srsly.read_json(folder / EXPORT_FILE)["labels"])
@@ -185,9 +185,9 @@ class CollectedAnnotations:
     """What came back.
 
     Attributes:
-        docs: one for each text with an annotation, in the order of the first annotations.
-        statuses: how many annotations were done, skipped, or open.
-        skipped: keys of texts that somebody would not label.
+        docs: One for each text with an annotation, in the order of the first annotations.
+        statuses: How many annotations were done, skipped, or open.
+        skipped: Keys of texts that somebody would not label.
     """
 
     docs: list[Doc]
@@ -215,21 +215,21 @@ def collect(
     which experts disagree are unknown.
 
     Args:
-        files: what the tool has exported.
-        texts: what was exported to it.
-        rules: which annotations are allowed.
-        report: gets what does not fit; the rest is kept.
-        format: of the tool; None to guess it by the first record of each file.
-        annotator: whose annotations count; None for all. Where the tool does not say whose an annotation is, the name
+        files: What the tool has exported.
+        texts: What was exported to it.
+        rules: Which annotations are allowed.
+        report: Gets what does not fit; the rest is kept.
+        format: Of the tool; None to guess it by the first record of each file.
+        annotator: Whose annotations count; None for all. Where the tool does not say whose an annotation is, the name
             of the file stands for it.
-        one_expert: whether all files without such names are one expert's, the later ones behind the earlier.
+        one_expert: Whether all files without such names are one expert's, the later ones behind the earlier.
 
     Returns:
         The merged docs.
 
     Raises:
-        ExportError: when it is not clear which tool a file comes from.
-        ValueError: when a file cannot be read.
+        ExportError: If it is not clear which tool a file comes from.
+        ValueError: If a file cannot be read.
         OSError: likewise.
     """
     statuses: Counter[AnnotationStatus] = Counter()
@@ -264,7 +264,7 @@ def _read_annotations(
 ) -> Iterator[tuple[int, Annotation]]:
     first_unclear = 0
     for at, record in read_records(path, report):
-        format = format or guess_format(record)
+        format = format or guess_task_format(record)
         if format is None:
             first_unclear = first_unclear or at
             report.rejected(at, BAD_RECORD, prefix + "it is not clear which tool it comes from.")

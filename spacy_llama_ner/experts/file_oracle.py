@@ -25,9 +25,9 @@ class FileOracle:
     """`spacy_llama_ner.FileOracle.v1`: texts go into folders as `llama-ner export` writes them, for experts to label.
 
     Attributes:
-        folder: has a folder for each call of `ask`, named after its texts.
-        format: of the experts' tool.
-        rules: which annotations are allowed.
+        folder: Has a folder for each call of `ask`, named after its texts.
+        format: Of the experts' tool.
+        rules: Which annotations are allowed.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class FileOracle:
         """Set up the oracle; nothing is written yet.
 
         Args:
-            folder: gets a folder for each call of `ask`.
-            format: of the experts' tool: "label-studio", "prodigy" or "doccano".
-            labels: of the entities.
-            unknown: a label for what experts cannot tell; null for none.
-            partial: whether words that they leave unmarked are missing instead of outside.
+            folder: Gets a folder for each call of `ask`.
+            format: Of the experts' tool: "label-studio", "prodigy" or "doccano".
+            labels: Of the entities.
+            unknown: A label for what experts cannot tell; null for none.
+            partial: Whether words that they leave unmarked are missing instead of outside.
 
         Raises:
-            ValueError: when the tool is not known.
+            ValueError: If the tool is not known.
         """
         if format not in TASK_FORMATS:
             raise ValueError(f"The format {format!r} is not known. Expected is one of {', '.join(TASK_FORMATS)}.")
@@ -61,14 +61,14 @@ class FileOracle:
         """Return docs with the entities that experts marked, once their finished files are there.
 
         Args:
-            docs: the texts. Their entities, with scores, are shown as suggestions.
+            docs: The texts. Their entities, with scores, are shown as suggestions.
 
         Returns:
             Copies of `docs`. All words are missing in a text that was skipped, or has white space alone.
 
         Raises:
-            PendingAnnotationsError: when texts have no annotation yet.
-            ValueError: when a file cannot be used at all.
+            PendingAnnotationsError: If texts have no annotation yet.
+            ValueError: If a file cannot be used at all.
             OSError: likewise.
         """
         by_key = {task_key(doc): doc for doc in docs}

@@ -16,9 +16,9 @@ class TaskFormat(Protocol):
     """What a tool reads and writes.
 
     Attributes:
-        name: of the tool, as the option `--format` has it.
-        filename: of the tasks.
-        instructions: what to do with that file, in one or two sentences.
+        name: Of the tool, as the option `--format` has it.
+        filename: Of the tasks.
+        instructions: What to do with that file, in one or two sentences.
     """
 
     name: str
@@ -29,12 +29,12 @@ class TaskFormat(Protocol):
         """Write tasks, and whatever the tool needs besides.
 
         Args:
-            tasks: to be written.
-            labels: those that experts choose from.
-            folder: gets the files.
+            tasks: To be written.
+            labels: Those that experts choose from.
+            folder: Gets the files.
 
         Raises:
-            OSError: when a file cannot be written.
+            OSError: If a file cannot be written.
         """
 
     def matches(self, record: dict[str, Any]) -> bool:
@@ -50,7 +50,7 @@ class TaskFormat(Protocol):
             The annotations in it; errors in place of those that cannot be used.
 
         Raises:
-            AnnotationError: when the record as a whole cannot be used.
+            AnnotationError: If the record as a whole cannot be used.
         """
 
 
@@ -59,7 +59,7 @@ TASK_FORMATS: dict[str, TaskFormat] = {
 }
 
 
-def guess_format(record: object) -> TaskFormat | None:
+def guess_task_format(record: object) -> TaskFormat | None:
     """Return the tool that a record comes from; None where it looks like none or like several."""
     matching = [each for each in TASK_FORMATS.values() if isinstance(record, dict) and each.matches(record)]
     return matching[0] if len(matching) == 1 else None

@@ -68,17 +68,17 @@ class LabelStudioClient:
     often as need be.
 
     Attributes:
-        url: address of the server, without a slash at the end.
+        url: Address of the server, without a slash at the end.
     """
 
     def __init__(self, url: str) -> None:
         """Read the token; nothing is sent yet.
 
         Args:
-            url: address of the server.
+            url: Address of the server.
 
         Raises:
-            LabelStudioError: when there is no token, or `url` is no http address.
+            LabelStudioError: If there is no token, or `url` is no http address.
         """
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
             raise LabelStudioError(f"{url!r} is no address of a server. Give one such as http://localhost:8080.")
@@ -131,11 +131,11 @@ class LabelStudioClient:
         """Add tasks. This is never sent again by itself: nobody knows whether a lost request arrived.
 
         Args:
-            project: number of the project.
-            tasks: see `task_to_json`.
+            project: Number of the project.
+            tasks: See `task_to_json`.
 
         Raises:
-            LabelStudioError: when it did not succeed.
+            LabelStudioError: If it did not succeed.
         """
         self.call("POST", f"/api/projects/{project}/import", body=list(tasks), retry=False)
 
@@ -145,19 +145,19 @@ class LabelStudioClient:
         """Send a request.
 
         Args:
-            method: of HTTP.
-            path: of the API, with a slash in front.
-            query: parameters.
-            body: to be sent as JSON.
-            retry: whether to send it again, after growing waits, when it failed for reasons that pass: no connection,
+            method: Of HTTP.
+            path: Of the API, with a slash in front.
+            query: Parameters.
+            body: To be sent as JSON.
+            retry: Whether to send it again, after growing waits, when it failed for reasons that pass: no connection,
                 or a status of 429 or 500 and more.
 
         Returns:
             The JSON of the reply.
 
         Raises:
-            LabelStudioUnavailableError: when it failed for such a reason.
-            LabelStudioError: when it failed for another one.
+            LabelStudioUnavailableError: If it failed for such a reason.
+            LabelStudioError: If it failed for another one.
         """
         for wait in (*(RETRY_WAITS if retry else ()), None):
             try:
@@ -224,11 +224,11 @@ class LabelStudioOracle:
     not waited for. A process that was killed, or ran out of time, asks again and goes on where it was.
 
     Attributes:
-        client: of the server.
-        title: of the project.
-        timeout: seconds to wait for annotations in one call of `ask`.
-        poll: seconds between two looks.
-        rules: which annotations are allowed.
+        client: Of the server.
+        title: Of the project.
+        timeout: Seconds to wait for annotations in one call of `ask`.
+        poll: Seconds between two looks.
+        rules: Which annotations are allowed.
     """
 
     def __init__(
@@ -245,16 +245,16 @@ class LabelStudioOracle:
         """Set up the oracle; nothing is sent yet.
 
         Args:
-            url: address of the server. The token is read from the environment, see `LabelStudioClient`.
-            labels: of the entities.
-            project: title of the project. It is created if there is none; an existing one must have the same labels.
-            timeout: seconds to wait for annotations in one call of `ask`.
-            poll: seconds between two looks.
-            unknown: a label for what experts cannot tell; null for none.
-            partial: whether words that they leave unmarked are missing instead of outside.
+            url: Address of the server. The token is read from the environment, see `LabelStudioClient`.
+            labels: Of the entities.
+            project: Title of the project. It is created if there is none; an existing one must have the same labels.
+            timeout: Seconds to wait for annotations in one call of `ask`.
+            poll: Seconds between two looks.
+            unknown: A label for what experts cannot tell; null for none.
+            partial: Whether words that they leave unmarked are missing instead of outside.
 
         Raises:
-            LabelStudioError: when there is no token, or `url` is no http address.
+            LabelStudioError: If there is no token, or `url` is no http address.
         """
         self.client = LabelStudioClient(url)
         self.title = project
@@ -286,14 +286,14 @@ class LabelStudioOracle:
         An annotation that does not fit its text is named, once, and waited for again.
 
         Args:
-            docs: the texts. Their entities, with scores, are shown as suggestions.
+            docs: The texts. Their entities, with scores, are shown as suggestions.
 
         Returns:
             Copies of `docs`. All words are missing in a text that was skipped.
 
         Raises:
-            PendingAnnotationsError: when the time is over.
-            LabelStudioError: when the server cannot be worked with.
+            PendingAnnotationsError: If the time is over.
+            LabelStudioError: If the server cannot be worked with.
         """
         by_key = {task_key(doc): doc for doc in docs}
         blank = {key for key, doc in by_key.items() if not doc.text.strip()}

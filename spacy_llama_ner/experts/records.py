@@ -37,8 +37,8 @@ class AnnotationError(LlamaNERError):
     """An annotation, or a record of a file, that cannot be used.
 
     Attributes:
-        problem: kind of problem, worded the same for all of the kind so that they can be counted.
-        detail: what exactly, and what to do about it.
+        problem: Kind of problem, worded the same for all of the kind so that they can be counted.
+        detail: What exactly, and what to do about it.
     """
 
     def __init__(self, problem: str, detail: str) -> None:
@@ -56,10 +56,10 @@ class Task:
     """One text for an expert.
 
     Attributes:
-        key: tells the text, its words included, from all others; the same in every run.
-        text: the text.
-        words: first character, text, and whether a space follows, of each word.
-        suggestions: entities as of `apply.formats.ent_records`: start, end, label, text, score (None where the model
+        key: Tells the text, its words included, from all others; the same in every run.
+        text: The text.
+        words: First character, text, and whether a space follows, of each word.
+        suggestions: Entities as of `apply.formats.ent_records`: start, end, label, text, score (None where the model
             gives none).
     """
 
@@ -78,8 +78,8 @@ def make_tasks(docs: Iterable[Doc], labels: Collection[str]) -> Iterator[Task]:
     """Make tasks, with the entities of the docs as suggestions.
 
     Args:
-        docs: of the same text, words included, the first is used; docs of white space alone are skipped.
-        labels: those that experts choose from; others are not suggested.
+        docs: Of the same text, words included, the first is used; docs of white space alone are skipped.
+        labels: Those that experts choose from; others are not suggested.
 
     Yields:
         A task for each text.
@@ -104,10 +104,10 @@ class SpanAnnotation:
     """A part of the text that an expert has given a label.
 
     Attributes:
-        start: first character.
-        end: the character behind the last one.
-        label: the label.
-        text: what stands there, where the tool says so.
+        start: First character.
+        end: The character behind the last one.
+        label: The label.
+        text: What stands there, where the tool says so.
     """
 
     start: int
@@ -121,14 +121,14 @@ class Annotation:
     """One text as one expert left it.
 
     Attributes:
-        text: the text as the tool gives it back.
-        spans: the entities.
+        text: The text as the tool gives it back.
+        spans: The entities.
         status: "done", "skipped" (the expert would not say) or "open" (nobody has seen it yet).
-        key: of the task, where this package made it.
-        annotator: who it was, where the tool says so.
-        timestamp: a time that sorts as text; empty where the tool gives none.
-        partial: whether words outside of spans are unknown, instead of being no entities.
-        words: words, and whether a space follows each, where the tool gives them.
+        key: Of the task, where this package made it.
+        annotator: Who it was, where the tool says so.
+        timestamp: A time that sorts as text; empty where the tool gives none.
+        partial: Whether words outside of spans are unknown, instead of being no entities.
+        words: Words, and whether a space follows each, where the tool gives them.
     """
 
     text: str
@@ -168,16 +168,16 @@ def as_span(*, start: object, end: object, label: object, text: object = None) -
     """Make a span of what a record has.
 
     Args:
-        start: first character.
-        end: the character behind the last one.
-        label: the label.
-        text: what stands there; ignored where it is not a string.
+        start: First character.
+        end: The character behind the last one.
+        label: The label.
+        text: What stands there; ignored where it is not a string.
 
     Returns:
         The span; its offsets are not compared with the text yet.
 
     Raises:
-        AnnotationError: when the offsets are no whole numbers or the label is no text.
+        AnnotationError: If the offsets are no whole numbers or the label is no text.
     """
     for name, offset in (("start", start), ("end", end)):
         if isinstance(offset, bool) or not isinstance(offset, int):
@@ -206,9 +206,9 @@ class AnnotationRules:
     """Which annotations are allowed, and what they say about other words.
 
     Attributes:
-        labels: those that are allowed; None for all.
-        unknown: the label that experts give to words that they cannot tell; None where they have none.
-        partial: whether words outside of spans are unknown, in every annotation.
+        labels: Those that are allowed; None for all.
+        unknown: The label that experts give to words that they cannot tell; None where they have none.
+        partial: Whether words outside of spans are unknown, in every annotation.
     """
 
     labels: Collection[str] | None = None
@@ -228,15 +228,15 @@ def apply_annotation(doc: Doc, annotation: Annotation, rules: AnnotationRules) -
     does, and the text of the span shows it, they are converted; white space at the ends of a span is left out.
 
     Args:
-        doc: the text; is not changed.
-        annotation: what an expert says.
-        rules: which annotations are allowed.
+        doc: The text; is not changed.
+        annotation: What an expert says.
+        rules: Which annotations are allowed.
 
     Returns:
         The copy; words that the annotation says nothing about are missing.
 
     Raises:
-        AnnotationError: when it is about another text, has a label that is not allowed, offsets that do not hold the
+        AnnotationError: If it is about another text, has a label that is not allowed, offsets that do not hold the
             text they claim, or spans that cut words or overlap.
     """
     if annotation.text != doc.text:

@@ -88,16 +88,16 @@ def GenerativeTagger(
 
 
 def _build_saved(settings: GeneratorSettings, spec: dict[str, Any]) -> Generator:
-    from .modules import build_saved
+    from .modules import build_saved_generator
 
-    return build_saved(settings, spec)
+    return build_saved_generator(settings, spec)
 
 
 def init(model: GeneratorModel, X: Targets | None = None, Y: Floats1d | None = None) -> None:
     """Load the base and put a fresh adapter on it."""
-    from .modules import build_new
+    from .modules import build_new_generator
 
-    _shim(model).set_module(build_new(model.attrs["settings"]))
+    _shim(model).set_module(build_new_generator(model.attrs["settings"]))
 
 
 def forward(

@@ -228,7 +228,7 @@ class Generator(nn.Module):
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16)
 
 
-def build_new(settings: GeneratorSettings) -> Generator:
+def build_new_generator(settings: GeneratorSettings) -> Generator:
     """Build a generator with a fresh adapter, on thinc's current device. Fetches the base if need be.
 
     Args:
@@ -241,7 +241,7 @@ def build_new(settings: GeneratorSettings) -> Generator:
     return _build(settings, reference, ChatTemplate.load(Path(reference.path), settings.base))
 
 
-def build_saved(settings: GeneratorSettings, spec: dict[str, Any]) -> Generator:
+def build_saved_generator(settings: GeneratorSettings, spec: dict[str, Any]) -> Generator:
     """Build the generator that gave a spec, but for its trained weights.
 
     Args:

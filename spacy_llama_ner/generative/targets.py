@@ -55,7 +55,7 @@ def _chunk_spans(tags: np.ndarray) -> Iterator[tuple[int, int, int]]:
     return tags_to_spans(np.where(is_cut, tags - 1, tags))
 
 
-def get_loss(log_probs: Floats1d) -> tuple[float, Floats1d]:
+def get_generation_loss(log_probs: Floats1d) -> tuple[float, Floats1d]:
     """Compute the loss of the right answers.
 
     Args:

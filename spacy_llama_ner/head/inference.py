@@ -107,7 +107,7 @@ def mean_loss(model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarr
     return total / n_words if n_words else None
 
 
-def calibrate(model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarray]) -> float:
+def fit_head_temperature(model: TaggerModel, emissions: list[Floats2d], tags: list[np.ndarray]) -> float:
     """Set the temperature of the scores to the one that fits gold tags best.
 
     The temperature is saved with the model. It stays through further training and with new labels until it is fitted

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..data.errors import LlamaNERError
 from .bio import NOT_INSIDE, is_inside
 from .crf import pad, word_mask
 
@@ -78,7 +79,7 @@ class TaggingLoss:
             The sum over all words with a known tag, divided by their number, a scalar; 0 if there are none.
 
         Raises:
-            ValueError: If `label_weights` name other labels.
+            LlamaNERError: If `label_weights` name other labels.
         """
         scores, gold = torch.cat(list(emissions)), torch.cat(list(tags))
         known = gold >= 0
@@ -108,11 +109,11 @@ class TaggingLoss:
             One weight for each tag, in the order of the tags.
 
         Raises:
-            ValueError: If `label_weights` name other labels.
+            LlamaNERError: If `label_weights` name other labels.
         """
         given = self.label_weights or {}
         if unknown := set(given) - {"O", *labels}:
-            raise ValueError(
+            raise LlamaNERError(
                 f"label_weights names {sorted(unknown)}, which are not labels of this component. "
                 f"Its labels are {sorted(labels)}, and 'O' for words outside of entities."
             )

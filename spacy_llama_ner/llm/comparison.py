@@ -40,9 +40,9 @@ class Variant:
     """One way to get labels.
 
     Attributes:
-        prompt: name or path.
-        examples: how they are selected; "none" for zero-shot.
-        model: its name in the log of replies.
+        prompt: Name or path.
+        examples: How they are selected; "none" for zero-shot.
+        model: Its name in the log of replies.
     """
 
     prompt: str
@@ -60,22 +60,22 @@ class VariantResult:
     """How a variant has labelled the sample.
 
     Attributes:
-        variant: the variant.
-        p: precision of whole entities, 0 to 1.
-        r: recall.
+        variant: The variant.
+        p: Precision of whole entities, 0 to 1.
+        r: Recall.
         f: F1.
-        low: lower end of the 95% interval of `f`.
-        high: its upper end.
-        per_type: p, r and f by label.
-        texts: how many texts the sample has.
-        lost: those without a usable reply, which count as texts without entities.
-        replies: how many replies there were, those that could not be used among them.
-        rejected: replies that could not be used, by reason.
-        seconds: of all requests that got a reply, summed up even where they were under way at the same time.
-        input_tokens: of all requests.
-        output_tokens: of all replies.
-        cost: of all tokens; None without prices.
-        unanswered: of the lost texts, those without any reply, by reason.
+        low: Lower end of the 95% interval of `f`.
+        high: Its upper end.
+        per_type: P, r and f by label.
+        texts: How many texts the sample has.
+        lost: Those without a usable reply, which count as texts without entities.
+        replies: How many replies there were, those that could not be used among them.
+        rejected: Replies that could not be used, by reason.
+        seconds: Of all requests that got a reply, summed up even where they were under way at the same time.
+        input_tokens: Of all requests.
+        output_tokens: Of all replies.
+        cost: Of all tokens; None without prices.
+        unanswered: Of the lost texts, those without any reply, by reason.
     """
 
     variant: Variant
@@ -115,16 +115,16 @@ def evaluate_variant(variant: Variant, gold: Sequence[Doc], *, labeller: Labelle
     """Label each text and score the replies.
 
     Args:
-        variant: what is evaluated.
-        gold: docs with their entities, which they keep. Scores count their words as they are.
-        labeller: makes the requests of the variant.
-        runner: sends them; its prices give the cost.
+        variant: What is evaluated.
+        gold: Docs with their entities, which they keep. Scores count their words as they are.
+        labeller: Makes the requests of the variant.
+        runner: Sends them; its prices give the cost.
 
     Returns:
         Scores, tokens and cost.
 
     Raises:
-        BackendRefusedError: see `Runner.run`.
+        BackendRefusedError: See `Runner.run`.
         OSError: likewise.
     """
 
@@ -171,11 +171,11 @@ class ComparisonPlan:
     """Prompts and ways to select examples, each of which is tried on the same sample.
 
     Attributes:
-        sample: gold docs, with entities of `labels` alone.
-        labels: descriptions by label, which may be empty.
-        prompts: to be tried.
-        examples: selectors of examples by their name; None for zero-shot.
-        max_tokens: maximum length of a reply, see `Labeller`.
+        sample: Gold docs, with entities of `labels` alone.
+        labels: Descriptions by label, which may be empty.
+        prompts: To be tried.
+        examples: Selectors of examples by their name; None for zero-shot.
+        max_tokens: Maximum length of a reply, see `Labeller`.
     """
 
     sample: Sequence[Doc]
@@ -198,14 +198,14 @@ class ComparisonPlan:
         """Evaluate each prompt with each way to select examples.
 
         Args:
-            model: name of the model in the log of replies.
-            runner: asks it.
+            model: Name of the model in the log of replies.
+            runner: Asks it.
 
         Yields:
             One result for each variant.
 
         Raises:
-            BackendRefusedError: see `Runner.run`.
+            BackendRefusedError: See `Runner.run`.
             OSError: likewise.
         """
         for prompt in self.prompts:
@@ -229,22 +229,22 @@ def plan_comparison(
     """Load the prompts, draw a stratified sample, and select examples for it.
 
     Args:
-        gold: docs with entities.
-        labels: descriptions by label, which may be empty; other entities are left out.
-        prompts: names or paths.
-        choices: how examples are selected, as `by` of `make_selector`, and "none" for zero-shot.
-        pool: gold docs that examples are selected from.
-        shots: how many examples for a text.
-        limit: maximum size of the sample.
-        max_tokens: maximum length of a reply, see `Labeller`.
+        gold: Docs with entities.
+        labels: Descriptions by label, which may be empty; other entities are left out.
+        prompts: Names or paths.
+        choices: How examples are selected, as `by` of `make_selector`, and "none" for zero-shot.
+        pool: Gold docs that examples are selected from.
+        shots: How many examples for a text.
+        limit: Maximum size of the sample.
+        max_tokens: Maximum length of a reply, see `Labeller`.
 
     Returns:
         The plan.
 
     Raises:
-        ComparisonError: when the sample has no entity.
-        PromptError: when a prompt cannot be used.
-        ExamplesError: when the pool has no entity, or a way to select examples is unknown.
+        ComparisonError: If the sample has no entity.
+        PromptError: If a prompt cannot be used.
+        ExamplesError: If the pool has no entity, or a way to select examples is unknown.
     """
     loaded = [LabellingPrompt(prompt) for prompt in dict.fromkeys(prompts)]
     sample = sample_docs([filter_labels(doc, labels) for doc in gold], limit)
@@ -280,8 +280,8 @@ class BestVariants:
     """The best two results, which may be the same.
 
     Attributes:
-        by_f1: the highest F1; among equals the cheapest.
-        for_cost: the cheapest of those whose F1 is not below the 95% interval of the highest. Without prices, and
+        by_f1: The highest F1; among equals the cheapest.
+        for_cost: The cheapest of those whose F1 is not below the 95% interval of the highest. Without prices, and
             where all cost the same, that with the fewest tokens.
     """
 
@@ -289,7 +289,7 @@ class BestVariants:
     for_cost: VariantResult
 
 
-def find_best(results: Sequence[VariantResult]) -> BestVariants | None:
+def find_best_variants(results: Sequence[VariantResult]) -> BestVariants | None:
     """Find the best of `results`; None where no variant found a single right entity."""
 
     def price(result: VariantResult) -> tuple[float, float]:
@@ -307,7 +307,7 @@ class CostFormatter:
     """Shows what results cost: in the currency of a price list, or in tokens.
 
     Attributes:
-        prices: the price list; None for tokens.
+        prices: The price list; None for tokens.
     """
 
     prices: PriceList | None
@@ -329,8 +329,8 @@ class CostFormatter:
         """Compare what the sample costs from a model with what it costs from an expert.
 
         Args:
-            result: of the model.
-            words: of the sample.
+            result: Of the model.
+            words: Of the sample.
 
         Returns:
             A sentence; None where a price is missing.

@@ -49,20 +49,20 @@ def make_selector(
     No text is an example for itself.
 
     Args:
-        pool: docs with entities, such as training data; of those with the same text, the first is used.
-        shots: how many examples for a text; fewer where the pool has fewer.
+        pool: Docs with entities, such as training data; of those with the same text, the first is used.
+        shots: How many examples for a text; fewer where the pool has fewer.
         by: "fixed" for the same examples each time, "words" for those that share the most words with the text
             (TF-IDF), "vectors" for those with the nearest vectors of smollm2-135m, "vectors:BASE" for those of
             another base.
-        labels: entities with other labels are left out; None for all labels. A doc with no other entities becomes a
+        labels: Entities with other labels are left out; None for all labels. A doc with no other entities becomes a
             negative example that looks much like the others.
 
     Returns:
         The selector.
 
     Raises:
-        ExamplesError: when the pool has no entity, `by` is unknown or scikit-learn is missing.
-        BaseModelError: when there is no such base, as for `LlamaEncoder.v1`.
+        ExamplesError: If the pool has no entity, `by` is unknown or scikit-learn is missing.
+        BaseModelError: If there is no such base, as for `LlamaEncoder.v1`.
     """
     if shots < 1:
         raise ExamplesError(f"shots = {shots}; give 1 or more examples, or no pool at all.")
@@ -182,10 +182,10 @@ class TfidfIndex:
         """Index docs.
 
         Args:
-            docs: to be compared with.
+            docs: To be compared with.
 
         Raises:
-            ExamplesError: when scikit-learn is not installed.
+            ExamplesError: If scikit-learn is not installed.
         """
         try:
             from sklearn.feature_extraction.text import TfidfVectorizer
@@ -226,12 +226,12 @@ class VectorIndex:
         """Load the base and index docs.
 
         Args:
-            docs: to be compared with.
-            base: a decoder, by name as for `LlamaEncoder.v1`.
-            batch_size: docs that are encoded together.
+            docs: To be compared with.
+            base: A decoder, by name as for `LlamaEncoder.v1`.
+            batch_size: Docs that are encoded together.
 
         Raises:
-            BaseModelError: when there is no such base.
+            BaseModelError: If there is no such base.
         """
         from ..encoder import LlamaEncoder
 
@@ -265,8 +265,8 @@ def filter_labels(doc: Doc, labels: Collection[str] | None) -> Doc:
     """Leave out entities with other labels.
 
     Args:
-        doc: is not changed.
-        labels: those to keep; None for all.
+        doc: Is not changed.
+        labels: Those to keep; None for all.
 
     Returns:
         `doc` itself where it has no entity with another label, else a copy without those.

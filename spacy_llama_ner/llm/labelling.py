@@ -47,31 +47,31 @@ def read_labels(given: str) -> dict[str, str]:
     """Read the labels that a command is given.
 
     Args:
-        given: names with commas between, or a `.cfg` file with a section `[labels]`, where each name has a
+        given: Names with commas between, or a `.cfg` file with a section `[labels]`, where each name has a
             description.
 
     Returns:
         Descriptions by label; empty ones where there are none.
 
     Raises:
-        LabelError: when there are no labels, or some that cannot be used.
+        LabelError: If there are no labels, or some that cannot be used.
     """
     if not given.strip().endswith(CONFIG_SUFFIX):
         return check_labels({name.strip(): "" for name in given.split(",") if name.strip()})
-    return labels_from_config(read_config(Path(given.strip())))
+    return labels_from_config(read_yaml_config(Path(given.strip())))
 
 
-def read_config(path: Path) -> Mapping[str, Any]:
+def read_yaml_config(path: Path) -> Mapping[str, Any]:
     """Read a config file.
 
     Args:
-        path: the file.
+        path: The file.
 
     Returns:
         Its sections.
 
     Raises:
-        LabelError: when it cannot be read.
+        LabelError: If it cannot be read.
     """
     try:
         return Config().from_str(path.read_text(encoding="utf-8-sig"))
@@ -87,13 +87,13 @@ def labels_from_config(config: Mapping[str, Any]) -> dict[str, str]:
     """Return the section `[labels]` of a config.
 
     Args:
-        config: see `read_config`.
+        config: See `read_yaml_config`.
 
     Returns:
         Descriptions by label; empty ones where the config has null.
 
     Raises:
-        LabelError: when there is no such section, or something in it does not fit.
+        LabelError: If there is no such section, or something in it does not fit.
     """
     section = config.get(LABELS_SECTION)
     if not isinstance(section, Mapping):
@@ -110,13 +110,13 @@ def check_labels(labels: dict[str, str]) -> dict[str, str]:
     """Return `labels` as they are.
 
     Args:
-        labels: descriptions by label.
+        labels: Descriptions by label.
 
     Returns:
         The same.
 
     Raises:
-        LabelError: when there are none, or one that could be read as a mark or taken for another.
+        LabelError: If there are none, or one that could be read as a mark or taken for another.
     """
     if not labels:
         raise LabelError("There are no labels. Give their names, as in PERSON,PLACE.")
@@ -140,8 +140,8 @@ class LabelledDoc:
     """A text that a model has labelled.
 
     Attributes:
-        doc: the text with its entities.
-        problems: what was wrong with the reply they come from.
+        doc: The text with its entities.
+        problems: What was wrong with the reply they come from.
     """
 
     doc: Doc
@@ -152,8 +152,8 @@ class Labeller:
     """Makes the requests for the entities of texts, and reads the replies.
 
     Attributes:
-        prompt: the prompt.
-        labels: descriptions by label, which may be empty.
+        prompt: The prompt.
+        labels: Descriptions by label, which may be empty.
     """
 
     def __init__(
@@ -167,10 +167,10 @@ class Labeller:
         """Prepare the requests.
 
         Args:
-            prompt: the prompt.
-            labels: descriptions by label, which may be empty.
-            select_examples: returns the labelled examples that are shown with a text; none by default.
-            max_tokens: maximum length of a reply; by default what a text of its length could ever need, and no less
+            prompt: The prompt.
+            labels: Descriptions by label, which may be empty.
+            select_examples: Returns the labelled examples that are shown with a text; none by default.
+            max_tokens: Maximum length of a reply; by default what a text of its length could ever need, and no less
                 than 512.
         """
         self.prompt = prompt
@@ -184,8 +184,8 @@ class Labeller:
         """Make the job that labels one text.
 
         Args:
-            doc: the text, which gets the entities.
-            at: number of the text, for problems.
+            doc: The text, which gets the entities.
+            at: Number of the text, for problems.
 
         Returns:
             The request for its entities, with the parser of the reply.
@@ -203,15 +203,15 @@ class Labeller:
         """Set the entities of a text to what a reply says, in place of any that it had.
 
         Args:
-            reply: of the model.
-            doc: the text.
-            at: number of the text, for problems.
+            reply: Of the model.
+            doc: The text.
+            at: Number of the text, for problems.
 
         Returns:
             `doc` and the problems of the reply.
 
         Raises:
-            RejectedReplyError: when the reply cannot be used.
+            RejectedReplyError: If the reply cannot be used.
         """
         report = ProblemReport("")
 
@@ -243,18 +243,18 @@ def label_texts(
     """Label texts.
 
     Args:
-        texts: number and Doc of each; in place of the Doc, the reason why there is none.
-        labeller: makes the requests.
-        runner: sends them.
-        report: gets what was wrong with texts and replies, in the order of the texts once all are read. Texts without
+        texts: Number and Doc of each; in place of the Doc, the reason why there is none.
+        labeller: Makes the requests.
+        runner: Sends them.
+        report: Gets what was wrong with texts and replies, in the order of the texts once all are read. Texts without
             a usable reply are left out, and listed there as rejected.
 
     Yields:
         The docs among `texts`, in their order, with the entities that the model found.
 
     Raises:
-        NothingLabelledError: when not one text got a usable reply.
-        BackendRefusedError: see `Runner.run`.
+        NothingLabelledError: If not one text got a usable reply.
+        BackendRefusedError: See `Runner.run`.
         OSError: likewise.
     """
     numbers: deque[int] = deque()
@@ -284,9 +284,9 @@ def summarize_run(runner: Runner, report: ProblemReport, summary: CorpusSummary 
     """Summarize a run, for a file: the same for the same replies, however often the run was interrupted.
 
     Args:
-        runner: the run.
-        report: the problems of texts and replies.
-        summary: of the corpus that was written, if any.
+        runner: The run.
+        report: The problems of texts and replies.
+        summary: Of the corpus that was written, if any.
 
     Returns:
         Counts of texts and replies, tokens and cost of all replies, problems by kind, and the words and entities of

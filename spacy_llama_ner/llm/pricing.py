@@ -31,8 +31,8 @@ class ModelPrice:
     """The price of a model.
 
     Attributes:
-        input: of a million tokens that it reads.
-        output: of a million tokens that it writes.
+        input: Of a million tokens that it reads.
+        output: Of a million tokens that it writes.
     """
 
     input: float
@@ -48,8 +48,8 @@ class ExpertPrice:
     """The price of a person who labels.
 
     Attributes:
-        minute: of a minute of work.
-        words_per_minute: how many words of text are labelled in a minute.
+        minute: Of a minute of work.
+        words_per_minute: How many words of text are labelled in a minute.
     """
 
     minute: float
@@ -65,10 +65,10 @@ class PriceList:
     """Prices in one currency.
 
     Attributes:
-        path: the file that they come from.
-        currency: its name, any word.
-        models: prices by the name of the model.
-        expert: the price of an expert; None where the list has none.
+        path: The file that they come from.
+        currency: Its name, any word.
+        models: Prices by the name of the model.
+        expert: The price of an expert; None where the list has none.
     """
 
     path: Path
@@ -80,13 +80,13 @@ class PriceList:
         """Look up the price of a model. One that runs in process costs nothing, unless it is listed.
 
         Args:
-            model: its name, as `Backend.model`.
+            model: Its name, as `Backend.model`.
 
         Returns:
             The price.
 
         Raises:
-            PriceError: when it is not listed.
+            PriceError: If it is not listed.
         """
         if model in self.models:
             return self.models[model]
@@ -110,7 +110,7 @@ def read_prices(path: Path) -> PriceList:
         The prices.
 
     Raises:
-        PriceError: when there is no such file, or it holds anything else.
+        PriceError: If there is no such file, or it holds anything else.
     """
     if not path.is_file():
         raise PriceError(f"There is no price list {path}. Make one:\n{EXAMPLE}")

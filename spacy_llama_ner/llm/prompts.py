@@ -39,13 +39,13 @@ def load_template(name: str) -> Template:
     (see https://jinja.palletsprojects.com/en/stable/sandbox/).
 
     Args:
-        name: name of a template of this package, or path of a file.
+        name: Name of a template of this package, or path of a file.
 
     Returns:
         The template.
 
     Raises:
-        PromptError: when there is none of this name, or it cannot be read.
+        PromptError: If there is none of this name, or it cannot be read.
     """
     path = TEMPLATES / f"{name}{SUFFIX}" if (TEMPLATES / f"{name}{SUFFIX}").is_file() else Path(name)
     if not path.is_file():
@@ -66,15 +66,15 @@ def render_block(template: Template, block: str, **values: Any) -> str:
     """Render one block of a template.
 
     Args:
-        template: see `load_template`.
-        block: name of the block.
-        values: the variables of the template.
+        template: See `load_template`.
+        block: Name of the block.
+        values: The variables of the template.
 
     Returns:
         The text, without white space around it.
 
     Raises:
-        PromptError: when the block is missing, uses an unknown variable or fails.
+        PromptError: If the block is missing, uses an unknown variable or fails.
     """
     if block not in template.blocks:
         raise PromptError(f"The prompt {template.filename} has no block {block!r}.")
@@ -90,14 +90,14 @@ def render_messages(template: Template, **values: Any) -> tuple[Message, ...]:
     """Render the turns of a template.
 
     Args:
-        template: has a block `user`, and may have a block `system`.
-        values: the variables of the template.
+        template: Has a block `user`, and may have a block `system`.
+        values: The variables of the template.
 
     Returns:
         The messages, that of the system first.
 
     Raises:
-        PromptError: see `render_block`.
+        PromptError: See `render_block`.
     """
     messages = [Message("user", render_block(template, "user", **values))]
     if "system" in template.blocks:
@@ -109,18 +109,18 @@ class LabellingPrompt:
     """A prompt that asks for the labels in a text. Its variables are `labels`, descriptions by label, and `text`.
 
     Attributes:
-        name: name or path of the template, as it was given.
-        format: how texts are shown, and what replies look like.
+        name: Name or path of the template, as it was given.
+        format: How texts are shown, and what replies look like.
     """
 
     def __init__(self, name: str) -> None:
         """Load the template.
 
         Args:
-            name: name of a template of this package, or path of a file.
+            name: Name of a template of this package, or path of a file.
 
         Raises:
-            PromptError: when it cannot be loaded, or names no known format.
+            PromptError: If it cannot be loaded, or names no known format.
         """
         self.name = name
         self._template = load_template(name)
@@ -135,15 +135,15 @@ class LabellingPrompt:
         """Make the chat that asks for the entities of a text.
 
         Args:
-            doc: the text.
-            labels: descriptions by label, which may be empty.
-            examples: docs with their entities; each becomes a turn of the user and the right reply to it.
+            doc: The text.
+            labels: Descriptions by label, which may be empty.
+            examples: Docs with their entities; each becomes a turn of the user and the right reply to it.
 
         Returns:
             The messages; the last one has the text.
 
         Raises:
-            PromptError: see `render_block`.
+            PromptError: See `render_block`.
         """
         *system, user = render_messages(self._template, labels=labels, text=self.format.format_text(doc))
         shots: list[Message] = []

@@ -41,8 +41,8 @@ class ReplyLog:
     memory a request; the replies stay on the disk.
 
     Attributes:
-        path: the file.
-        dropped: how many lines were damaged.
+        path: The file.
+        dropped: How many lines were damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -90,11 +90,11 @@ class ReplyLog:
         Replies that arrive while the disk is busy are written together, with one wait for the disk.
 
         Args:
-            key: of the request, see `ChatRequest.key`.
-            reply: to be logged.
+            key: Of the request, see `ChatRequest.key`.
+            reply: To be logged.
 
         Raises:
-            OSError: when the log cannot be written.
+            OSError: If the log cannot be written.
         """
         line = json.dumps({"key": key, **{name: getattr(reply, name) for name in FIELDS}}) + "\n"
         written = asyncio.get_running_loop().create_future()

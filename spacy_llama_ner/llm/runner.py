@@ -38,8 +38,8 @@ class PromptJob(Generic[T]):
     """A request, and how to read the reply to it.
 
     Attributes:
-        request: what to ask.
-        parse: makes a value of a reply, or raises RejectedReplyError.
+        request: What to ask.
+        parse: Makes a value of a reply, or raises RejectedReplyError.
     """
 
     request: ChatRequest
@@ -51,11 +51,11 @@ class Outcome(Generic[T]):
     """The result of a job.
 
     Attributes:
-        value: what `PromptJob.parse` made of the last reply; None where no reply could be used.
-        replies: all replies to the request, in order, those of earlier runs among them.
-        rejections: why replies could not be used. Where there is no value these are all replies, otherwise all but
+        value: What `PromptJob.parse` made of the last reply; None where no reply could be used.
+        replies: All replies to the request, in order, those of earlier runs among them.
+        rejections: Why replies could not be used. Where there is no value these are all replies, otherwise all but
             the last.
-        failure: why there is no value; None where there is one.
+        failure: Why there is no value; None where there is one.
     """
 
     value: T | None
@@ -69,13 +69,13 @@ class RetryPolicy:
     """How often to try, and how long to wait in between.
 
     Attributes:
-        max_attempts: how many replies a job may use up before it fails.
-        max_retries: how often a request that got no reply is sent again. The waits in between double from
+        max_attempts: How many replies a job may use up before it fails.
+        max_retries: How often a request that got no reply is sent again. The waits in between double from
             `initial_wait` to `max_wait`, less up to half of it at random. When a server says how long to wait, all
             requests wait as long, up to 10 minutes.
-        initial_wait: seconds before the first retry.
-        max_wait: seconds, the longest wait.
-        seed: of the random part; None for another one each time.
+        initial_wait: Seconds before the first retry.
+        max_wait: Seconds, the longest wait.
+        seed: Of the random part; None for another one each time.
     """
 
     max_attempts: int = 3
@@ -97,14 +97,14 @@ class RunStats:
     """Counts of a run.
 
     Attributes:
-        finished: jobs that are done.
-        failed: those of them without a usable reply.
-        new_replies: replies that this run got.
-        logged_replies: replies that it found in its log.
-        rejections: replies that could not be used, by reason.
-        request_errors: requests that got no reply, by reason.
-        input_tokens: of all replies, logged ones included, each counted once.
-        output_tokens: likewise.
+        finished: Jobs that are done.
+        failed: Those of them without a usable reply.
+        new_replies: Replies that this run got.
+        logged_replies: Replies that it found in its log.
+        rejections: Replies that could not be used, by reason.
+        request_errors: Requests that got no reply, by reason.
+        input_tokens: Of all replies, logged ones included, each counted once.
+        output_tokens: Likewise.
     """
 
     finished: int = 0
@@ -121,8 +121,8 @@ class Progress:
     """Counts what happens in a run and, where asked to, shows a progress bar with rate, tokens and cost so far.
 
     Attributes:
-        stats: the counts.
-        prices: of the model's tokens; None where they are not known.
+        stats: The counts.
+        prices: Of the model's tokens; None where they are not known.
     """
 
     def __init__(
@@ -131,9 +131,9 @@ class Progress:
         """Start with all counts at 0.
 
         Args:
-            total: how many jobs there will be, if known.
-            unit: what a job is called in the progress bar; None for no bar.
-            prices: of the model's tokens; without them no cost is shown.
+            total: How many jobs there will be, if known.
+            unit: What a job is called in the progress bar; None for no bar.
+            prices: Of the model's tokens; without them no cost is shown.
         """
         self.stats = RunStats()
         self.prices = prices
@@ -208,7 +208,7 @@ class CircuitBreaker:
     """Ends a run that gets no replies any more, and lets single requests fail.
 
     Attributes:
-        failures: requests in a row that got no reply.
+        failures: Requests in a row that got no reply.
     """
 
     def __init__(self, max_failures: int) -> None:
@@ -225,7 +225,7 @@ class CircuitBreaker:
         """Note a request that got no reply.
 
         Args:
-            request_at_fault: whether the request itself is the reason. As soon as another request has got a reply,
+            request_at_fault: Whether the request itself is the reason. As soon as another request has got a reply,
                 such failures do not count.
 
         Returns:
@@ -244,7 +244,7 @@ class Runner:
     same log. Memory does not grow with the number of jobs, but for some 300 bytes each.
 
     Attributes:
-        progress: the counts of this run.
+        progress: The counts of this run.
     """
 
     def __init__(
@@ -259,11 +259,11 @@ class Runner:
         """Prepare a run.
 
         Args:
-            backend: answers the requests.
-            log: gets each reply before it is used, and has those of earlier runs.
-            concurrency: how many requests are under way at a time.
-            retry_policy: how often to try; the default policy if not given.
-            progress: counts what happens, and may show a bar.
+            backend: Answers the requests.
+            log: Gets each reply before it is used, and has those of earlier runs.
+            concurrency: How many requests are under way at a time.
+            retry_policy: How often to try; the default policy if not given.
+            progress: Counts what happens, and may show a bar.
         """
         self.progress = progress or Progress()
         self._backend = backend
@@ -299,14 +299,14 @@ class Runner:
         When it is left early, by an error or Ctrl-C, replies under way are still waited for and logged.
 
         Args:
-            jobs: what to ask.
+            jobs: What to ask.
 
         Yields:
             One outcome for each job, in the order of the jobs.
 
         Raises:
-            BackendRefusedError: when the backend refuses, or nothing has been answered for long.
-            OSError: when the log cannot be written.
+            BackendRefusedError: If the backend refuses, or nothing has been answered for long.
+            OSError: If the log cannot be written.
         """
         pending: deque[asyncio.Task[Outcome[T]]] = deque()
         try:

@@ -18,7 +18,7 @@ from ..data.files import atomic_write
 from ..training.corpus import stratified_sample
 from .backends.base import ChatRequest, RejectedReplyError, Reply
 from .formats.base import object_schema
-from .labelling import LABELS_SECTION, NO_USABLE_REPLY, LabelError, labels_from_config, read_config
+from .labelling import LABELS_SECTION, NO_USABLE_REPLY, LabelError, labels_from_config, read_yaml_config
 from .prompts import load_template, render_messages
 from .runner import PromptJob, Runner
 from .validation import TextValidator, read_list
@@ -52,19 +52,19 @@ class SynthesisConfig:
     """The section `[generate]` of a config and its `[labels]`; every setting but the labels has a default.
 
     Attributes:
-        labels: descriptions by label, which may be empty: the section `[labels]`.
-        count: how many records are wanted.
-        domain: what the texts are about, in plain words.
-        style: how they are written, in plain words.
+        labels: Descriptions by label, which may be empty: the section `[labels]`.
+        count: How many records are wanted.
+        domain: What the texts are about, in plain words.
+        style: How they are written, in plain words.
         language: `nlp.lang` of the tokenizer, and the language in which the model is asked to write.
-        dev: share of the records for the dev split.
-        negatives: share of the texts that are to have no entity at all.
-        batch: how many texts one request asks for.
-        topics: which the texts take in turns; where none are given, the model is asked for 24.
-        lengths: one of which is drawn for the texts of a request.
-        forms: likewise.
-        temperature: of the model.
-        seed: of all random choices.
+        dev: Share of the records for the dev split.
+        negatives: Share of the texts that are to have no entity at all.
+        batch: How many texts one request asks for.
+        topics: Which the texts take in turns; where none are given, the model is asked for 24.
+        lengths: One of which is drawn for the texts of a request.
+        forms: Likewise.
+        temperature: Of the model.
+        seed: Of all random choices.
     """
 
     labels: Mapping[str, str]
@@ -86,15 +86,15 @@ def read_synthesis_config(path: Path) -> SynthesisConfig:
     """Read a config file with the sections `[labels]` and, optionally, `[generate]`.
 
     Args:
-        path: the file.
+        path: The file.
 
     Returns:
         The settings.
 
     Raises:
-        LabelError: when the file cannot be read, or something in it does not fit.
+        LabelError: If the file cannot be read, or something in it does not fit.
     """
-    config = read_config(path)
+    config = read_yaml_config(path)
     section = config.get(SECTION, {})
     known = {field.name: field.default for field in fields(SynthesisConfig) if field.name != LABELS_SECTION}
     other_sections = [(name, None) for name in config if name not in (LABELS_SECTION, SECTION)]
@@ -134,11 +134,11 @@ class GenerationSpec:
     """A sampled specification of the texts that one request asks for.
 
     Attributes:
-        number: of the request, from 0.
-        topic: what the texts are about; empty where there are no topics.
-        form: what kind of texts they are.
-        length: how long they are.
-        labels: of which each text has at least one; none for texts without any entity.
+        number: Of the request, from 0.
+        topic: What the texts are about; empty where there are no topics.
+        form: What kind of texts they are.
+        length: How long they are.
+        labels: Of which each text has at least one; none for texts without any entity.
     """
 
     number: int
@@ -155,9 +155,9 @@ def make_spec(config: SynthesisConfig, topics: Sequence[str], number: int) -> Ge
     entities are evenly spread.
 
     Args:
-        config: the settings.
-        topics: which the texts take in turns; may be empty.
-        number: of the request, from 0.
+        config: The settings.
+        topics: Which the texts take in turns; may be empty.
+        number: Of the request, from 0.
 
     Returns:
         The specification with this number.
@@ -189,8 +189,8 @@ def texts_request(config: SynthesisConfig, spec: GenerationSpec) -> ChatRequest:
     """Make the request for the texts of a specification.
 
     Args:
-        config: the settings.
-        spec: what the texts shall be.
+        config: The settings.
+        spec: What the texts shall be.
 
     Returns:
         The request.
@@ -231,14 +231,14 @@ def get_topics(config: SynthesisConfig, runner: Runner) -> list[str]:
     """Return the topics of the config or, where it has none, of the model.
 
     Args:
-        config: the settings.
-        runner: asks the model.
+        config: The settings.
+        runner: Asks the model.
 
     Returns:
         The topics; none where the model cannot name any.
 
     Raises:
-        BackendRefusedError: see `Runner.run`.
+        BackendRefusedError: See `Runner.run`.
         OSError: likewise.
     """
     if config.topics:
@@ -260,10 +260,10 @@ class SynthesisResult:
     """What the model has written.
 
     Attributes:
-        docs: the good texts.
-        rejects: the others: `question`, the number of the request from 1, `reason`, `detail` and `record`, the text
+        docs: The good texts.
+        rejects: The others: `question`, the number of the request from 1, `reason`, `detail` and `record`, the text
             as the model gave it.
-        unanswered: requests without a usable reply, in the same form, without a record.
+        unanswered: Requests without a usable reply, in the same form, without a record.
     """
 
     docs: list[Doc] = field(default_factory=list)
@@ -281,16 +281,16 @@ def generate_docs(config: SynthesisConfig, nlp: Language, runner: Runner, topics
     The same replies give the same result, however often the run was interrupted.
 
     Args:
-        config: the settings.
-        nlp: its tokenizer is used.
-        runner: asks the model.
-        topics: see `get_topics`.
+        config: The settings.
+        nlp: Its tokenizer is used.
+        runner: Asks the model.
+        topics: See `get_topics`.
 
     Returns:
         At most `config.count` docs, and what was rejected.
 
     Raises:
-        BackendRefusedError: see `Runner.run`.
+        BackendRefusedError: See `Runner.run`.
         OSError: likewise.
     """
     result, validator = SynthesisResult(), TextValidator(nlp, config.labels)
@@ -330,8 +330,8 @@ def split_docs(docs: Sequence[Doc], config: SynthesisConfig) -> dict[str, list[D
     """Split docs into train and dev, stratified by the labels in a doc.
 
     Args:
-        docs: to be split.
-        config: says how large dev is.
+        docs: To be split.
+        config: Says how large dev is.
 
     Returns:
         The docs of "train" and of "dev", in their order.
@@ -350,11 +350,11 @@ def write_records(docs: Sequence[Doc], path: Path) -> None:
     """Write docs as a JSON list of records, one a line, which `convert` reads back as they are.
 
     Args:
-        docs: texts with entities.
-        path: the file.
+        docs: Texts with entities.
+        path: The file.
 
     Raises:
-        OSError: when it cannot be written.
+        OSError: If it cannot be written.
     """
     rows = []
     for doc in docs:

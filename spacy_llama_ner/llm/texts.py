@@ -25,13 +25,13 @@ def count_texts(path: Path) -> int:
     """Count the lines or records of a file, empty ones included.
 
     Args:
-        path: the file.
+        path: The file.
 
     Returns:
         How many there are.
 
     Raises:
-        ApplyError: when it is a file of another kind, or cannot be read.
+        ApplyError: If it is a file of another kind, or cannot be read.
     """
     suffix = _check_suffix(path)
     format = RECORD_FORMATS[JSONL if suffix == TXT else suffix]
@@ -42,17 +42,17 @@ def read_texts(path: Path, nlp: Language, *, text_key: str = "text") -> Iterator
     """Read the texts of a file.
 
     Args:
-        path: the file. A line of a `.txt` file is a text; empty lines are skipped. A record of a `.jsonl` or
+        path: The file. A line of a `.txt` file is a text; empty lines are skipped. A record of a `.jsonl` or
             `.parquet` file has its text at `text_key`; where a line of JSON has a list of words at "tokens" or
             "words", besides or instead, these are its tokens. The docs of a `.spacy` file keep their words, too.
-        nlp: its tokenizer is used for texts that come without words.
-        text_key: field of a record that holds the text.
+        nlp: Its tokenizer is used for texts that come without words.
+        text_key: Field of a record that holds the text.
 
     Yields:
         Number, from 1, and Doc without entities of each text; in place of the Doc, what is wrong with a record.
 
     Raises:
-        ApplyError: when it is a file of another kind, or cannot be read.
+        ApplyError: If it is a file of another kind, or cannot be read.
     """
     nlp.max_length = sys.maxsize
     for number, record in _read_records(path, nlp, text_key):

@@ -41,13 +41,13 @@ def read_list(reply: str) -> list[object]:
     """Read the list in a reply: JSON, or lines with numbers or dashes.
 
     Args:
-        reply: what the model wrote.
+        reply: What the model wrote.
 
     Returns:
         The members; of a list that was cut off, those that are complete.
 
     Raises:
-        RejectedReplyError: when there is no list, or an empty one.
+        RejectedReplyError: If there is no list, or an empty one.
     """
     try:
         value = read_json(reply).value
@@ -121,8 +121,8 @@ class TextValidator:
         """Start with no text remembered.
 
         Args:
-            nlp: its tokenizer is used.
-            labels: those that are allowed; they are recognised in any case.
+            nlp: Its tokenizer is used.
+            labels: Those that are allowed; they are recognised in any case.
         """
         self._nlp = nlp
         self._spellings = {label.casefold(): label for label in labels}
@@ -132,14 +132,14 @@ class TextValidator:
         """Make the Doc of one text and remember it, for near-duplicates.
 
         Args:
-            record: the text as the model gave it.
-            with_entities: whether it has to have an entity.
+            record: The text as the model gave it.
+            with_entities: Whether it has to have an entity.
 
         Returns:
             The Doc with its entities.
 
         Raises:
-            RejectedReplyError: when the text would do harm; such a text is not remembered.
+            RejectedReplyError: If the text would do harm; such a text is not remembered.
         """
         report = ProblemReport("")
         text, pieces = self._parse(record, report)

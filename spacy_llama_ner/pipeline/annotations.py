@@ -16,7 +16,7 @@ ScoredSpan: TypeAlias = tuple[Span, float]
 IOB_BEGIN = 3
 
 
-def annotate(doc: Doc, entities: Iterable[Entity], *, spans_key: str | None, overwrite: bool | None) -> None:
+def set_entities(doc: Doc, entities: Iterable[Entity], *, spans_key: str | None, overwrite: bool | None) -> None:
     """Set the entities of a doc, and the span group with their scores.
 
     White space at the edges of an entity is cut off, as everywhere in spaCy. The scores are the float32 array

@@ -16,7 +16,8 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from .annotations import annotate
+from ..data.errors import LlamaNERError
+from .annotations import set_entities
 from .entity_pipe import ASSIGNS, SCORE_WEIGHTS, EntityPipe, Scorer, check_spans_key, gold_tags
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class LlamaNER(EntityPipe):
             scores: What `predict` returned for them.
         """
         for doc, entities in zip(docs, scores, strict=True):
-            annotate(doc, entities, spans_key=self.spans_key, overwrite=self.overwrite)
+            set_entities(doc, entities, spans_key=self.spans_key, overwrite=self.overwrite)
 
     def get_loss(self, examples: Iterable[Example], scores: list[Floats2d]) -> tuple[float, list[Floats2d]]:
         """Compute the loss, and its gradient on the emissions. Words without annotation do not count.
@@ -284,11 +285,11 @@ def only_component(nlp: Language, *, wanted_by: str) -> LlamaNER:
         wanted_by: Who needs it, as the error message begins.
 
     Raises:
-        ValueError: If there is none, or more than one.
+        LlamaNERError: If there is none, or more than one.
     """
     found = list(find_components(nlp).values())
     if len(found) != 1:
-        raise ValueError(
+        raise LlamaNERError(
             f"{wanted_by} works with one llama_ner component, but the pipeline {nlp.pipe_names} has {len(found)}."
         )
     return found[0]

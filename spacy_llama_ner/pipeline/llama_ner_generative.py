@@ -13,7 +13,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats1d
 
-from .annotations import annotate
+from .annotations import set_entities
 from .entity_pipe import ASSIGNS, SCORE_WEIGHTS, EntityPipe, Scorer, check_spans_key, gold_tags
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class LlamaNERGenerative(EntityPipe):
             scores: What `predict` returned for them.
         """
         for doc, (entities, failures) in zip(docs, scores, strict=True):
-            annotate(doc, entities, spans_key=self.spans_key, overwrite=self.overwrite)
+            set_entities(doc, entities, spans_key=self.spans_key, overwrite=self.overwrite)
             doc.user_data[FAILURES] = {**doc.user_data.get(FAILURES, {}), self.name: failures}
 
     def update(
@@ -239,9 +239,9 @@ class LlamaNERGenerative(EntityPipe):
         Returns:
             The mean negative log-probability, and its gradient fp32 [n_subwords].
         """
-        from ..generative.targets import get_loss
+        from ..generative.targets import get_generation_loss
 
-        return get_loss(scores)
+        return get_generation_loss(scores)
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score the entities, and count the answers that could not be parsed.

@@ -81,7 +81,7 @@ class Series:
 
     Attributes:
         name: What the legend calls it.
-        points: x, mean F1 (0 to 1) and its standard deviation, 0 for none.
+        points: X, mean F1 (0 to 1) and its standard deviation, 0 for none.
         colour: A CSS colour.
         level: Whether the line runs dashed across the whole chart at the height of its only point.
     """
@@ -263,7 +263,7 @@ def f1_chart(title: str, series: Sequence[Series], *, x_name: str, mark: tuple[f
         title: Plain text.
         series: Those without points are left out. At least one that is no level has a point.
         x_name: Name of the x axis.
-        mark: x and F1 of a point to ring.
+        mark: X and F1 of a point to ring.
     """
     series = [each for each in series if each.points]
     heights = [100 * (f + side * spread) for each in series for _, f, spread in each.points for side in (-1, 1)]
@@ -307,7 +307,7 @@ def scatter_chart(title: str, points: Sequence[tuple[float, float, str]], *, x_n
 
     Args:
         title: Plain text.
-        points: x, not below 0, y and tooltip of at least one point.
+        points: X, not below 0, y and tooltip of at least one point.
         x_name: Name of the x axis.
     """
     x_ticks = nice_ticks(0, max(x for x, _, _ in points), max_ticks=5)

@@ -29,6 +29,7 @@ from thinc.api import Adam, ArgsKwargs, Optimizer, PyTorchShim
 from thinc.types import Floats2d
 from thinc.util import get_torch_default_device
 
+from ..data.errors import LlamaNERError
 from .distributed import average_gradients
 from .memory import ALLOWED_GROWTH, give_back_freed_memory, keep_freed_memory
 
@@ -135,7 +136,7 @@ class TorchShim(PyTorchShim, Generic[M]):
             optimizer: thinc's `Adam`, of which the settings are taken; it updates nothing itself.
 
         Raises:
-            ValueError: If the optimizer is not an Adam.
+            LlamaNERError: If the optimizer is not an Adam.
         """
         import torch
 
@@ -196,7 +197,7 @@ class TorchShim(PyTorchShim, Generic[M]):
             This shim.
 
         Raises:
-            ValueError: If the data is damaged, or the parameters do not fit the module that `build` makes.
+            LlamaNERError: If the data is damaged, or the parameters do not fit the module that `build` makes.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load
@@ -205,7 +206,7 @@ class TorchShim(PyTorchShim, Generic[M]):
             saved = srsly.msgpack_loads(bytes_data)
             state = load(saved["state"]) if saved else {}
         except (ValueError, SafetensorError) as error:
-            raise ValueError(f"The saved weights are damaged ({error}). Copy the pipeline again.") from error
+            raise LlamaNERError(f"The saved weights are damaged ({error}). Copy the pipeline again.") from error
         if not saved:
             return self
         module = self._build(saved["spec"])
@@ -261,10 +262,10 @@ class AdamSettings(NamedTuple):
             previous: The settings at the step before, for what `optimizer` lacks. None means thinc's defaults.
 
         Raises:
-            ValueError: If it is not an Adam.
+            LlamaNERError: If it is not an Adam.
         """
         if (kind := _optimizer_kind(optimizer)) != "Adam":
-            raise ValueError(
+            raise LlamaNERError(
                 f"The optimizer is {kind}. The weights of a Llama are trained by Adam: write Adam.v1 into "
                 "[training.optimizer], with beta1 and beta2 above 0."
             )
@@ -299,7 +300,7 @@ def load_trainable_state(module: Any, state: Mapping[str, Tensor]) -> None:
         state: Their values by name, as `trainable_state` gives them.
 
     Raises:
-        ValueError: If names or shapes are not those of the module.
+        LlamaNERError: If names or shapes are not those of the module.
     """
     import torch
 
@@ -318,7 +319,7 @@ def _check_shapes(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, t
     missing = sorted(expected.keys() - given.keys())
     unexpected = sorted(given.keys() - expected.keys())
     if wrong or missing or unexpected:
-        raise ValueError(
+        raise LlamaNERError(
             "The saved weights do not fit this pipeline's config: "
             f"{len(missing)} missing {missing[:2]}, {len(unexpected)} unexpected {unexpected[:2]}, "
             f"{len(wrong)} of another shape {wrong[:2]}. "

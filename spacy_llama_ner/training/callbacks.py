@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from spacy.language import Language
 from spacy.training import Example
 
+from ..data.errors import LlamaNERError
 from ..pipeline.llama_ner import find_components
 
 CorpusReader: TypeAlias = Callable[[Language], Iterable[Example]]
@@ -62,7 +63,7 @@ def make_rehearsal(texts: CorpusReader, words: int = 500) -> Callable[[Language,
         nonlocal batches
         pipes = [pipe for pipe in find_components(nlp).values() if pipe.can_rehearse]
         if not pipes:
-            raise ValueError(
+            raise LlamaNERError(
                 "spacy_llama_ner.rehearse.v1 finds no `llama_ner` that was trained before. Source one in the config "
                 '([components.llama_ner] source = "FOLDER"), or leave [training.before_update] out.'
             )
@@ -86,4 +87,4 @@ def _batches(texts: CorpusReader, nlp: Language, words: int) -> Iterator[list[Ex
                 yield batch
                 batch = []
         if not n_words:
-            raise ValueError("spacy_llama_ner.rehearse.v1 finds no text in its corpus. Give it one with texts.")
+            raise LlamaNERError("spacy_llama_ner.rehearse.v1 finds no text in its corpus. Give it one with texts.")

@@ -93,7 +93,7 @@ class _CurveWriter:
             )
         config = nlp.config.interpolate()
         self._limits = {name: config["training"][name] for name in ("max_steps", "patience")}
-        with _keep_random_state():
+        with keep_random_state():
             self._sample = _draw_sample(nlp, config, train_sample) if train_sample else []
         self._has_evaluated = False
         self._start = perf_counter()
@@ -138,7 +138,7 @@ class _CurveWriter:
     def _measure_sample(self) -> SplitScores | None:
         if not self._sample:
             return None
-        with _keep_random_state():
+        with keep_random_state():
             scores = self._nlp.evaluate(self._sample)
         return SplitScores.from_scores(scores, loss=self._recorder.loss)
 
@@ -158,7 +158,7 @@ def _draw_sample(nlp: Language, config: Config, n_words: int) -> list[Example]:
 
 
 @contextmanager
-def _keep_random_state() -> Iterator[None]:
+def keep_random_state() -> Iterator[None]:
     """Let training go on as if nothing had been drawn in the block."""
     import torch
 

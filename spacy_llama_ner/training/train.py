@@ -29,6 +29,7 @@ from wasabi import msg
 from ..data.errors import LlamaNERError
 from ..shim.distributed import average_values, broadcast_parameters, broadcast_result, rank_and_size
 from ..shim.torch_shim import TorchShim
+from .curve_logger import keep_random_state
 
 BeforeUpdate: TypeAlias = Callable[[Language, dict[str, Any]], None]
 # batch, info and whether it is the best so far, as `train_while_improving` yields them
@@ -143,7 +144,9 @@ def _train_together(nlp: Language, output: Path | None, *, device: int) -> None:
         nlp,
         training["optimizer"],
         loop.create_train_batches(nlp, train_corpus, training["batcher"], training["max_epochs"]),
-        broadcast_result(loop.create_evaluation_callback(nlp, dev_corpus, training["score_weights"])),
+        broadcast_result(
+            _evaluate_apart(loop.create_evaluation_callback(nlp, dev_corpus, training["score_weights"]))
+        ),
         dropout=training["dropout"],
         accumulate_gradient=training["accumulate_gradient"],
         patience=training["patience"],
@@ -158,6 +161,16 @@ def _train_together(nlp: Language, output: Path | None, *, device: int) -> None:
             pass
     else:
         _log_and_save(nlp, _average_losses(steps), training, output)
+
+
+def _evaluate_apart(evaluate: Callable[[], Any]) -> Callable[[], Any]:
+    """Evaluate without touching the random state: only the first process does, and all have to shuffle alike."""
+
+    def evaluate_apart() -> Any:
+        with keep_random_state():
+            return evaluate()
+
+    return evaluate_apart
 
 
 def _share_weights(nlp: Language) -> None:

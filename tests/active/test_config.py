@@ -12,13 +12,13 @@ from spacy.util import load_config, registry
 from spacy.vocab import Vocab
 
 from spacy_llama_ner.active import ActiveLearning, Budget
-from spacy_llama_ner.active.config import ConfigError, fingerprint, read_active_config, read_corpus
+from spacy_llama_ner.active.config import ConfigError, config_fingerprint, read_active_config, read_nonempty_docs
 from spacy_llama_ner.active.loop import STOPPING_SETTINGS
 from tests.active.samples import CONFIG, make_config, make_gold
 
 
 def fingerprint_of(overrides: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return fingerprint(make_config({**overrides, **more}), ignore=STOPPING_SETTINGS)
+    return config_fingerprint(make_config({**overrides, **more}), ignore=STOPPING_SETTINGS)
 
 
 def test_the_same_settings_are_the_same_run(overrides: dict[str, Any]) -> None:
@@ -103,13 +103,13 @@ def test_what_there_is_not_is_refused_by_spacy(overrides: dict[str, Any], settin
 def test_a_corpus_has_to_be_there(overrides: dict[str, Any], tmp_path: Path) -> None:
     config = make_config(overrides)
     with pytest.raises(ConfigError, match="does not exist"):
-        read_corpus(str(tmp_path / "no.spacy"), config.vocab, what="pool")
+        read_nonempty_docs(str(tmp_path / "no.spacy"), config.vocab, what="pool")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="holds no doc"):
-        read_corpus(str(tmp_path / "empty"), config.vocab, what="pool")
+        read_nonempty_docs(str(tmp_path / "empty"), config.vocab, what="pool")
     (tmp_path / "broken.spacy").write_bytes(b"no DocBin")
     with pytest.raises(ConfigError, match="cannot be read; is it whole"):
-        read_corpus(str(tmp_path / "broken.spacy"), config.vocab, what="pool")
-    assert read_corpus(None, config.vocab, what="silver") == []
+        read_nonempty_docs(str(tmp_path / "broken.spacy"), config.vocab, what="pool")
+    assert read_nonempty_docs(None, config.vocab, what="silver") == []
     with pytest.raises(ConfigError, match=r"has no block \[active\]"):
         read_active_config(CONFIG.parent / "requests.cfg", {}, block="active")

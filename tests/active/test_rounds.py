@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_llama_ner.active.rounds import find_best, has_converged, iter_rounds
+from spacy_llama_ner.active.rounds import first_highest, has_converged, iter_rounds
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_patience_is_waited_for_where_few_rounds_are_asked_for() -> None:
 
 
 def test_the_best_is_the_first_of_equals() -> None:
-    assert find_best([0.1, 0.7, 0.3, 0.7]) == 1
+    assert first_highest([0.1, 0.7, 0.3, 0.7]) == 1
 
 
 def test_rounds_are_numbered() -> None:

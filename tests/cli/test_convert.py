@@ -11,7 +11,7 @@ import pytest
 import srsly
 
 from spacy_llama_ner.cli import convert
-from spacy_llama_ner.cli.convert import CorpusFormat, guess_format
+from spacy_llama_ner.cli.convert import CorpusFormat, guess_corpus_format
 from spacy_llama_ner.data.conll import Document, Sentence
 from spacy_llama_ner.data.problems import ProblemReport
 from tests.cli.helpers import fails, read_docs, run, succeeds
@@ -127,7 +127,7 @@ def test_auto_looks_at_the_name_and_then_at_the_first_line(
     tmp_path: Path, name: str, text: str, answer: CorpusFormat
 ) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
-    assert guess_format(tmp_path / name) is answer
+    assert guess_corpus_format(tmp_path / name) is answer
 
 
 def test_a_format_that_is_given_wins(conll: Path, tmp_path: Path) -> None:

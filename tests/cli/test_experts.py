@@ -89,7 +89,7 @@ def test_there_and_back(model: Path, tmp_path: Path) -> None:
     done = tmp_path / "done.jsonl"
     done.write_text("".join(json.dumps({**row, "answer": "accept"}) + "\n" for row in rows), encoding="utf8")
     said = succeeds("import", done, output, "--tasks", tasks)
-    assert "Answers: 2 given, 0 skipped; 0 texts without one" in said
+    assert "Annotations: 2 given, 0 skipped; 0 texts without one" in said
     (doc,) = read_docs(output)
     assert ents(doc) == [("Ida Holm", "NAME"), ("noon", "TIME")]
     (problem,) = problems_of(output)

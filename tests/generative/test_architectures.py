@@ -1,9 +1,8 @@
-"""`GenerativeTagger.v1`: its settings, what it refuses, and what is shared in memory."""
+"""`GenerativeTagger.v1`: the bases that it refuses, and what is shared in memory."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -11,11 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from spacy_llama_ner.base import BaseModelError
 from spacy_llama_ner.base.load import load_shared
-from spacy_llama_ner.generative.architectures import GenerativeTagger
 from spacy_llama_ner.generative.modules import PrefixBatch
-from spacy_llama_ner.head import TaggingLoss
 from tests.conftest import build_tiny_llama
-from tests.generative.samples import make_generator, make_nlp
+from tests.generative.samples import make_generator
 from tests.llm.bases import build_chat_llama
 
 
@@ -28,26 +25,6 @@ def add_output(base: Path) -> torch.Tensor:
         base / "model.safetensors",
     )
     return output
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"window": 0}, "window = 0; expected how many words"),
-        ({"dtype": "float16"}, "dtype = 'float16' is not known"),
-        ({"lora": {"rang": 4}}, "lora has unknown settings"),
-        ({"quantization": "torchao-int8", "merge": True}, "leaves no weights to merge with"),
-        ({"quantization": "int3"}, "quantization = 'int3' is not known"),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(chat_llama: Path, settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        make_nlp(chat_llama, **settings)
-
-
-def test_another_function_is_no_format() -> None:
-    with pytest.raises(ValueError, match="is no format of answers"):
-        GenerativeTagger(TaggingLoss())  # type: ignore[arg-type]
 
 
 def test_a_base_without_a_chat_template_is_refused(tiny_llama: Path) -> None:

@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from spacy_llama_ner.generative.architectures import GenerativeTagger, get_generator
 from spacy_llama_ner.generative.formats import BioLines, InlineBrackets
 from spacy_llama_ner.generative.modules import Targets
-from spacy_llama_ner.generative.targets import get_loss, make_targets
+from spacy_llama_ner.generative.targets import get_generation_loss, make_targets
 from spacy_llama_ner.head.bio import MISSING, NOT_INSIDE
 from tests.generative.samples import FORMATS, VOCAB
 
@@ -73,7 +73,7 @@ def test_chunks_too_long_for_the_base_are_left_out(chat_llama: Path) -> None:
 
 
 def test_the_loss_is_that_of_the_answers_per_subword() -> None:
-    loss, gradient = get_loss(np.array([-1.0, -3.0], dtype="float32"))
+    loss, gradient = get_generation_loss(np.array([-1.0, -3.0], dtype="float32"))
     assert loss == 2.0
     assert gradient.tolist() == [-0.5, -0.5]
 

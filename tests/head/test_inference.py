@@ -8,7 +8,7 @@ import torch
 
 from spacy_llama_ner.head.architectures import TaggerModel, get_head
 from spacy_llama_ner.head.bio import MISSING
-from spacy_llama_ner.head.inference import calibrate, decode, get_loss
+from spacy_llama_ner.head.inference import decode, fit_head_temperature, get_loss
 from tests.head.samples import BruteForce, entities, make_emissions
 
 
@@ -40,7 +40,7 @@ def test_calibration_changes_scores_and_nothing_else(tagger: TaggerModel) -> Non
     emissions = make_emissions(4, 0, 6, 1, 5)
     tags = [np.array([0, 1, 2, 0]), np.zeros(0, dtype="int64"), np.full(6, MISSING), np.array([1]), np.zeros(5, int)]
     before, loss = decode(tagger, emissions), get_loss(tagger, emissions, tags)[0]
-    temperature = calibrate(tagger, emissions, tags)
+    temperature = fit_head_temperature(tagger, emissions, tags)
     assert temperature == get_head(tagger).temperature
     # these emissions are noise, of which the tagger is far too sure
     assert temperature > 1.2
@@ -49,7 +49,7 @@ def test_calibration_changes_scores_and_nothing_else(tagger: TaggerModel) -> Non
     assert [entity.score for doc in after for entity in doc] != [entity.score for doc in before for entity in doc]
     assert get_loss(tagger, emissions, tags)[0] == loss
     # once more from the same emissions gives the same: what was fitted does not enter the fit
-    assert calibrate(tagger, emissions, tags) == temperature
+    assert fit_head_temperature(tagger, emissions, tags) == temperature
 
 
 @pytest.mark.parametrize("temperature", [0.1, 0.7, 3.0, 10.0])

@@ -9,7 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from spacy_llama_ner.head.inference import Entity
-from spacy_llama_ner.pipeline.annotations import annotate
+from spacy_llama_ner.pipeline.annotations import set_entities
 from tests.pipeline.samples import CORPUS, ents, scores
 
 WORDS = ["\n", "Mia", " ", "Brook", "\n\n", "met", "Omar", " "]
@@ -53,7 +53,7 @@ def test_the_span_group_is_a_setting(nlp: Language, key: str | None) -> None:
 
 def test_white_space_at_the_edges_is_cut_off() -> None:
     doc = make_doc()
-    annotate(
+    set_entities(
         doc,
         [Entity(0, 5, "NAME", 0.9), Entity(6, 8, "NAME", 0.8)],
         spans_key="found",
@@ -66,7 +66,7 @@ def test_white_space_at_the_edges_is_cut_off() -> None:
 
 def test_an_entity_of_nothing_but_white_space_is_none() -> None:
     doc = make_doc()
-    annotate(doc, [Entity(0, 1, "NAME", 0.9), Entity(6, 7, "NAME", 0.8)], spans_key="found", overwrite=False)
+    set_entities(doc, [Entity(0, 1, "NAME", 0.9), Entity(6, 7, "NAME", 0.8)], spans_key="found", overwrite=False)
     assert [ent.text for ent in doc.ents] == ["Omar"]
     assert scores(doc, "found") == pytest.approx([0.8])
 
@@ -75,7 +75,7 @@ def test_present_entities_stay_and_keep_overlapping_predictions_out() -> None:
     doc = make_doc()
     doc.set_ents([Span(doc, 3, 4, label="RULE", kb_id="Q1", span_id="r1")])
     predictions = [Entity(1, 4, "NAME", 0.9), Entity(6, 7, "NAME", 0.8)]
-    annotate(doc, predictions, spans_key="found", overwrite=False)
+    set_entities(doc, predictions, spans_key="found", overwrite=False)
     assert ents(doc) == [("Brook", "RULE"), ("Omar", "NAME")]
     assert (doc.ents[0].kb_id_, doc.ents[0].ent_id_) == ("Q1", "r1")
     assert [span.text for span in doc.spans["found"]] == ["Omar"]
@@ -85,7 +85,7 @@ def test_present_entities_stay_and_keep_overlapping_predictions_out() -> None:
 def test_present_entities_are_replaced_with_overwrite() -> None:
     doc = make_doc()
     doc.set_ents([Span(doc, 5, 6, label="RULE")])
-    annotate(doc, [Entity(6, 7, "NAME", 0.8)], spans_key=None, overwrite=True)
+    set_entities(doc, [Entity(6, 7, "NAME", 0.8)], spans_key=None, overwrite=True)
     assert ents(doc) == [("Omar", "NAME")]
 
 
@@ -93,10 +93,10 @@ def test_words_that_are_blocked_stay_without_an_entity() -> None:
     doc = make_doc()
     doc.set_ents([], blocked=[doc[3:6]])
     for _ in range(2):
-        annotate(doc, [Entity(1, 4, "NAME", 0.9), Entity(6, 7, "NAME", 0.8)], spans_key="found", overwrite=False)
+        set_entities(doc, [Entity(1, 4, "NAME", 0.9), Entity(6, 7, "NAME", 0.8)], spans_key="found", overwrite=False)
         assert ents(doc) == [("Omar", "NAME")]
         assert [token.i for token in doc if token.ent_iob_ == "B" and not token.ent_type] == [3, 4, 5]
-    annotate(doc, [Entity(1, 4, "NAME", 0.9)], spans_key="found", overwrite=True)
+    set_entities(doc, [Entity(1, 4, "NAME", 0.9)], spans_key="found", overwrite=True)
     assert [ent.start for ent in doc.ents] == [1]
 
 

@@ -16,8 +16,8 @@ class Message:
     """One turn of a chat.
 
     Attributes:
-        role: who speaks.
-        content: what is said.
+        role: Who speaks.
+        content: What is said.
     """
 
     role: Literal["system", "user", "assistant"]
@@ -29,13 +29,13 @@ class ChatRequest:
     """One request to a language model.
 
     Attributes:
-        messages: the rendered prompt.
+        messages: The rendered prompt.
         schema: JSON schema of the reply, for backends that can enforce one; None where the reply is not JSON.
-        max_tokens: maximum length of the reply.
-        text: the text that the request is about; where texts are to be written, a name that tells the request from
+        max_tokens: Maximum length of the reply.
+        text: The text that the request is about; where texts are to be written, a name that tells the request from
             others with the same messages.
         temperature: 0 for the likeliest reply, more for variety.
-        attempt: how many replies to this request could not be used. A backend that samples by itself uses it as part
+        attempt: How many replies to this request could not be used. A backend that samples by itself uses it as part
             of the seed.
     """
 
@@ -53,7 +53,7 @@ class ChatRequest:
         that a reply that was paid for is kept when they change.
 
         Args:
-            model: name of the model, as `Backend.model`.
+            model: Name of the model, as `Backend.model`.
 
         Returns:
             SHA-256 over model, messages and text, in hex.
@@ -67,11 +67,11 @@ class Reply:
     """A model's reply to a request.
 
     Attributes:
-        text: what the model wrote.
-        input_tokens: tokens of the prompt, as the backend counts them; 0 where it does not say.
-        output_tokens: tokens of the reply, likewise.
-        seconds: from the request to the complete reply.
-        cut: whether `ChatRequest.max_tokens` ended it.
+        text: What the model wrote.
+        input_tokens: Tokens of the prompt, as the backend counts them; 0 where it does not say.
+        output_tokens: Tokens of the reply, likewise.
+        seconds: From the request to the complete reply.
+        cut: Whether `ChatRequest.max_tokens` ended it.
     """
 
     text: str
@@ -85,8 +85,8 @@ class RetryableError(LlamaNERError):
     """A request that got no reply this time: rate limit, server error, time-out, lost connection.
 
     Attributes:
-        reason: kind of failure, worded the same for all failures of the kind so that they can be counted.
-        retry_after: seconds that the server asks to wait; None where it does not say.
+        reason: Kind of failure, worded the same for all failures of the kind so that they can be counted.
+        retry_after: Seconds that the server asks to wait; None where it does not say.
     """
 
     def __init__(self, reason: str, detail: str = "", *, retry_after: float | None = None) -> None:
@@ -107,7 +107,7 @@ class RejectedReplyError(LlamaNERError):
     """A reply that cannot be used.
 
     Attributes:
-        reason: kind of fault, worded the same for all faults of the kind so that they can be counted.
+        reason: Kind of fault, worded the same for all faults of the kind so that they can be counted.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -119,7 +119,7 @@ class Backend(Protocol):
     """A model that answers many requests at a time.
 
     Attributes:
-        model: the model's name in the log of replies. Two backends that may answer differently have two names.
+        model: The model's name in the log of replies. Two backends that may answer differently have two names.
     """
 
     model: str
@@ -130,15 +130,15 @@ class Backend(Protocol):
         It is called concurrently, by as many tasks as the run allows. A backend does not retry.
 
         Args:
-            request: what to ask.
+            request: What to ask.
 
         Returns:
             The reply.
 
         Raises:
-            RetryableError: when there was no reply, but may be one later.
-            NoReplyError: when this request will never get one.
-            BackendRefusedError: when no request will get one.
+            RetryableError: If there was no reply, but may be one later.
+            NoReplyError: If this request will never get one.
+            BackendRefusedError: If no request will get one.
         """
 
     async def close(self) -> None:

@@ -28,10 +28,10 @@ class EncodedPrompt:
     """A chat in subwords, ready for generation.
 
     Attributes:
-        ids: the subwords, up to where the reply begins.
-        max_new_tokens: how many subwords the reply may have.
+        ids: The subwords, up to where the reply begins.
+        max_new_tokens: How many subwords the reply may have.
         temperature: 0 for greedy decoding, more for sampling.
-        seed: what sampling depends on.
+        seed: What sampling depends on.
     """
 
     ids: list[int]
@@ -44,9 +44,9 @@ class Completion(NamedTuple):
     """A generated reply.
 
     Attributes:
-        text: the reply.
-        n_tokens: its subwords, the end mark included.
-        cut: whether `EncodedPrompt.max_new_tokens` ended it.
+        text: The reply.
+        n_tokens: Its subwords, the end mark included.
+        cut: Whether `EncodedPrompt.max_new_tokens` ended it.
     """
 
     text: str
@@ -61,18 +61,18 @@ class ChatModel:
     in float32: in bfloat16 the reply to a prompt depends on what else is in the batch.
 
     Attributes:
-        max_positions: how many subwords the base can read, those of the reply included.
+        max_positions: How many subwords the base can read, those of the reply included.
     """
 
     def __init__(self, base: str) -> None:
         """Load tokenizer and weights.
 
         Args:
-            base: a decoder tuned for chats, by name as for `LlamaEncoder.v1`.
+            base: A decoder tuned for chats, by name as for `LlamaEncoder.v1`.
 
         Raises:
-            BaseModelError: when there is no such base, or it has no chat template.
-            OSError: when its weights cannot be read.
+            BaseModelError: If there is no such base, or it has no chat template.
+            OSError: If its weights cannot be read.
         """
         folder = locate_base(base)
         self._tokenizer = load_chat_tokenizer(folder, base)
@@ -89,13 +89,13 @@ class ChatModel:
         Where the template takes no system turn, as Gemma's, its content goes in front of the turn behind it.
 
         Args:
-            messages: the turns.
+            messages: The turns.
 
         Returns:
             The chat's subwords, up to where the reply begins.
 
         Raises:
-            BackendRefusedError: when the template does not take the chat even so.
+            BackendRefusedError: If the template does not take the chat even so.
         """
         try:
             text = apply_template(self._tokenizer, [(message.role, message.content) for message in messages])
@@ -115,7 +115,7 @@ class ChatModel:
         with its own seed.
 
         Args:
-            prompts: the batch.
+            prompts: The batch.
 
         Returns:
             One completion for each prompt.

@@ -39,12 +39,12 @@ class LocalBackend:
         """Load the base.
 
         Args:
-            model: a base tuned for chats, by name as for `LlamaEncoder.v1`: `smollm2-135m`, a Hub id, a folder or a
+            model: A base tuned for chats, by name as for `LlamaEncoder.v1`: `smollm2-135m`, a Hub id, a folder or a
                 .gguf file.
 
         Raises:
-            BaseModelError: when there is no such base, or it has no chat template.
-            OSError: when its weights cannot be read.
+            BaseModelError: If there is no such base, or it has no chat template.
+            OSError: If its weights cannot be read.
         """
         from .chat_model import ChatModel
 

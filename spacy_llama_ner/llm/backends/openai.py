@@ -37,7 +37,7 @@ class ServerCapabilities:
     temperature, and Gemma has no system role.
 
     Attributes:
-        unsupported: keys of `FIELD_PATTERNS` that this server does not take.
+        unsupported: Keys of `FIELD_PATTERNS` that this server does not take.
     """
 
     def __init__(self) -> None:
@@ -48,8 +48,8 @@ class ServerCapabilities:
         """Write a request as the protocol has it.
 
         Args:
-            request: what to ask.
-            unsupported: keys of `FIELD_PATTERNS` to leave out or to say in another way.
+            request: What to ask.
+            unsupported: Keys of `FIELD_PATTERNS` to leave out or to say in another way.
 
         Returns:
             The body without the model's name.
@@ -73,9 +73,9 @@ class ServerCapabilities:
         A message that names nothing may be about the schema, as long as the server has taken none.
 
         Args:
-            message: the server's error message.
-            request: what was asked.
-            unsupported: what has been left out already.
+            message: The server's error message.
+            request: What was asked.
+            unsupported: What has been left out already.
 
         Returns:
             A key of `FIELD_PATTERNS`; None where nothing is left to try.
@@ -112,14 +112,14 @@ class OpenAIBackend:
         """Prepare the client; nothing is sent yet.
 
         Args:
-            model: the server's name for the model.
-            base_url: address of the server, up to and with `/v1`; None for OpenAI's own, or the one in
+            model: The server's name for the model.
+            base_url: Address of the server, up to and with `/v1`; None for OpenAI's own, or the one in
                 OPENAI_BASE_URL.
-            key_variable: environment variable with the key. A server at `base_url` may need none.
-            timeout: seconds to wait for a complete reply.
+            key_variable: Environment variable with the key. A server at `base_url` may need none.
+            timeout: Seconds to wait for a complete reply.
 
         Raises:
-            BackendRefusedError: when `openai` is not installed, a key is missing or cannot be one, or the address
+            BackendRefusedError: If `openai` is not installed, a key is missing or cannot be one, or the address
                 cannot be used.
         """
         try:

@@ -13,17 +13,17 @@ def open_backend(
     """Open the backend for a model.
 
     Args:
-        model: name of the model. One that begins with "local:" runs in this process, whatever `base_url` says.
-        base_url: address of an OpenAI-compatible server, or "local" for this process; None for OpenAI's own server.
-        key_variable: environment variable with the server's key.
-        timeout: seconds to wait for a reply of a server.
+        model: Name of the model. One that begins with "local:" runs in this process, whatever `base_url` says.
+        base_url: Address of an OpenAI-compatible server, or "local" for this process; None for OpenAI's own server.
+        key_variable: Environment variable with the server's key.
+        timeout: Seconds to wait for a reply of a server.
 
     Returns:
         The backend.
 
     Raises:
-        LlamaNERError: when a key, an address, a base or a package is missing or does not fit.
-        OSError: when the weights of a local base cannot be read.
+        LlamaNERError: If a key, an address, a base or a package is missing or does not fit.
+        OSError: If the weights of a local base cannot be read.
     """
     name = backend_name(model, base_url)
     if name.startswith(LOCAL_PREFIX):

@@ -34,7 +34,7 @@ class PromptFormat(Protocol):
     """A way to write down the entities of a text, which models are asked for.
 
     Attributes:
-        name: the name in the `format` block of prompts.
+        name: The name in the `format` block of prompts.
     """
 
     name: str
@@ -52,16 +52,16 @@ class PromptFormat(Protocol):
         """Read the entities in a reply.
 
         Args:
-            reply: what the model wrote.
-            doc: the text; it is not changed.
-            labels: those that were asked for.
-            on_repair: called for each problem that was repaired.
+            reply: What the model wrote.
+            doc: The text; it is not changed.
+            labels: Those that were asked for.
+            on_repair: Called for each problem that was repaired.
 
         Returns:
             The entities as pieces of the text, in its order; `align_pieces` sets them on the doc.
 
         Raises:
-            RejectedReplyError: when the reply is in another format, or about another text.
+            RejectedReplyError: If the reply is in another format, or about another text.
         """
 
 
@@ -69,13 +69,13 @@ def read_complete_json(reply: str) -> object:
     """Read the JSON of a reply that must not be cut off.
 
     Args:
-        reply: what the model wrote.
+        reply: What the model wrote.
 
     Returns:
         The value.
 
     Raises:
-        RejectedReplyError: when there is no JSON, or it is cut off.
+        RejectedReplyError: If there is no JSON, or it is cut off.
     """
     found = read_json(reply)
     if not found.is_complete:
@@ -114,12 +114,12 @@ class ReplyAlignment:
         return (text_start, text_end) if text_start < text_end else None
 
 
-def align(repeated: str, text: str) -> ReplyAlignment:
+def align_reply(repeated: str, text: str) -> ReplyAlignment:
     """Match the words of two texts, ignoring white space, case and kinds of quotes and dashes.
 
     Args:
-        repeated: the text as a reply repeats it.
-        text: the text itself.
+        repeated: The text as a reply repeats it.
+        text: The text itself.
 
     Returns:
         The alignment.
@@ -141,11 +141,11 @@ def require_same_text(alignment: ReplyAlignment, repeated: str) -> None:
     """Check that a reply is about the text.
 
     Args:
-        alignment: of `repeated` with the text.
-        repeated: the text as the reply repeats it, for the message.
+        alignment: Of `repeated` with the text.
+        repeated: The text as the reply repeats it, for the message.
 
     Raises:
-        RejectedReplyError: when it is about another text.
+        RejectedReplyError: If it is about another text.
     """
     if alignment.similarity < MIN_SIMILARITY:
         raise RejectedReplyError(OTHER_TEXT, repr(repeated[:80]))

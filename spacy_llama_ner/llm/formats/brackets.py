@@ -9,7 +9,7 @@ from typing import NamedTuple
 from spacy.tokens import Doc
 
 from ...data.records import TaggedPiece
-from .base import OTHER_WORDS, OnRepair, ReplyAlignment, align, require_same_text
+from .base import OTHER_WORDS, OnRepair, ReplyAlignment, align_reply, require_same_text
 from .lenient_json import FENCED, without_thoughts
 
 NO_WORDS = "mark around nothing"
@@ -22,9 +22,9 @@ class InlineMark(NamedTuple):
     """An entity that was marked in a text.
 
     Attributes:
-        start: first character, in the text without marks.
-        end: the character behind the last one.
-        label: what stood in the round brackets.
+        start: First character, in the text without marks.
+        end: The character behind the last one.
+        label: What stood in the round brackets.
     """
 
     start: int
@@ -82,7 +82,7 @@ def _find_text(reply: str, text: str, labels: Collection[str]) -> tuple[str, lis
 
     def read_part(part: str) -> tuple[str, list[InlineMark], ReplyAlignment]:
         plain, marks = read_marks(part, text=text, labels=labels)
-        return plain, marks, align(plain, text)
+        return plain, marks, align_reply(plain, text)
 
     best = read_part(reply)
     for parts in (FENCED.findall(reply), reply.split("\n\n"), reply.splitlines()):
@@ -97,9 +97,9 @@ def read_marks(marked: str, *, text: str | None, labels: Collection[str]) -> tup
     """Take the marks out of a marked text.
 
     Args:
-        marked: the text with marks.
-        text: what the text without marks should be, to tell its own brackets from marks; None where it is not known.
-        labels: those that were asked for, in any case.
+        marked: The text with marks.
+        text: What the text without marks should be, to tell its own brackets from marks; None where it is not known.
+        labels: Those that were asked for, in any case.
 
     Returns:
         The text without marks, and the marks.

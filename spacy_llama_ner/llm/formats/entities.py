@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 
 from ...data.records import TaggedPiece
 from ..backends.base import RejectedReplyError
-from .base import BAD_SHAPE, OTHER_TEXT, OnRepair, align, object_schema, read_complete_json, require_same_text
+from .base import BAD_SHAPE, OTHER_TEXT, OnRepair, align_reply, object_schema, read_complete_json, require_same_text
 
 BAD_ENTITY = "unusable entity"
 # keys that models use for the list, for an entity's words and for its label
@@ -49,7 +49,7 @@ class EntitiesFormat:
         if isinstance(value, dict):
             repeated = value.get("text")
             if isinstance(repeated, str) and not value.keys() & {*LABEL_KEYS}:
-                require_same_text(align(repeated, doc.text), repeated)
+                require_same_text(align_reply(repeated, doc.text), repeated)
         pieces = []
         for text, label in _rows(value, labels):
             if isinstance(text, str | int) and isinstance(label, str) and str(text).strip() and label.strip():

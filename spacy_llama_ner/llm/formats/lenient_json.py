@@ -31,7 +31,7 @@ class ParsedJSON:
     """The JSON in a reply.
 
     Attributes:
-        value: the object or list.
+        value: The object or list.
         is_complete: False where the text ended in the middle; incomplete members of lists are left out then.
     """
 
@@ -51,13 +51,13 @@ def read_json(reply: str) -> ParsedJSON:
     by `LenientJSONReader` where it is not strict JSON.
 
     Args:
-        reply: what the model wrote.
+        reply: What the model wrote.
 
     Returns:
         The value, and whether it is complete.
 
     Raises:
-        RejectedReplyError: when there is neither an object nor a list.
+        RejectedReplyError: If there is neither an object nor a list.
     """
     text = without_thoughts(reply)
     for part in [text, *FENCED.findall(text)]:
@@ -106,8 +106,8 @@ class LenientJSONReader:
     off, members of lists that are not complete are left out.
 
     Attributes:
-        text: the text.
-        at: where the value starts; after reading, where it ends.
+        text: The text.
+        at: Where the value starts; after reading, where it ends.
         is_complete: False as soon as the text has ended inside the value.
     """
 
@@ -123,8 +123,8 @@ class LenientJSONReader:
             The value; of an object with a key twice its pairs, see `keep_pairs`.
 
         Raises:
-            ValueError: when there is none.
-            RecursionError: when it is nested too deeply.
+            ValueError: If there is none.
+            RecursionError: If it is nested too deeply.
         """
         match self._next():
             case "{":

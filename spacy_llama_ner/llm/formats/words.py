@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from ...data.bio_tags import MISSING, doc_tags, split_tag
 from ...data.records import TaggedPiece
 from ..backends.base import RejectedReplyError
-from .base import BAD_SHAPE, OTHER_WORDS, OnRepair, align, object_schema, read_complete_json, require_same_text
+from .base import BAD_SHAPE, OTHER_WORDS, OnRepair, align_reply, object_schema, read_complete_json, require_same_text
 
 LABEL_FOR_TAG = "label for tag"
 WRONG_NUMBER = "wrong number of tags"
@@ -51,7 +51,7 @@ class WordsFormat:
                 raise RejectedReplyError(WRONG_NUMBER, f"{len(rows)} for {len(words)} words")
             rows = [(word, tag) for word, (_, tag) in zip(words, rows, strict=True)]
         repeated = " ".join(str(word) for word, _ in rows)
-        alignment = align(repeated, doc.text)
+        alignment = align_reply(repeated, doc.text)
         require_same_text(alignment, repeated)
         if alignment.similarity < 1:
             on_repair(OTHER_WORDS, repr(repeated[:200]))
