@@ -134,7 +134,7 @@ def config_errors(config: Path) -> Iterator[None]:
     except (ValueError, KeyError, ImportError, configparser.Error) as error:
         raise InputError(
             f"The config {config} cannot be used. Check the file and the settings given as options; functions of "
-            f"your own need --code.\n{type(error).__name__}: {error}"
+            f"your own need --code.\n{error}"
         ) from error
 
 

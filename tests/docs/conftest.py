@@ -57,28 +57,42 @@ def shrink(section: dict[str, Any]) -> None:
             section[key] = FEW[key]
 
 
+def stand_in_for_hub(patch: pytest.MonkeyPatch, cache: Path) -> Path:
+    """Let the default base and every base of the Hub be a tiny one, the first in `cache`; gives its folder."""
+    patch.setenv("SPACY_LLAMA_NER_CACHE", str(cache))
+    base = converted_folder(ALIASES["smollm2-135m"].gguf_sha256)
+    patch.setattr("huggingface_hub.snapshot_download", lambda *args, **kwargs: str(base))
+    return base
+
+
 @pytest.fixture(scope="session")
-def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def cache_of_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache whose default base is a tiny one."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        base = stand_in_for_hub(patch, folder)
+        build_chat_llama(base)
+        (base / SOURCE).write_text("{}", encoding="utf8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stand_ins(tmp_path_factory: pytest.TempPathFactory, cache_of_pages: Path) -> Path:
     """A clone of the project with little data, few steps and a tiny base, in which pipelines are trained already."""
     folder = tmp_path_factory.mktemp("clone")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("SPACY_LLAMA_NER_CACHE", str(tmp_path_factory.mktemp("cache")))
-    base = converted_folder(ALIASES["smollm2-135m"].gguf_sha256)
-    build_chat_llama(base)
-    (base / SOURCE).write_text("{}", encoding="utf8")
-    patch.setattr("huggingface_hub.snapshot_download", lambda *args, **kwargs: str(base))
     copytree(ROOT / "assets", folder / "assets")
     for path in (ROOT / "configs").glob("*.cfg"):
         config = load_config(path, interpolate=False)
         shrink(config)
         (folder / "configs").mkdir(exist_ok=True)
         config.to_disk(folder / "configs" / path.name)
-    patch.chdir(folder)
-    _write_data(folder)
-    _train(folder)
-    patch.chdir(ROOT)
-    yield folder
-    patch.undo()
+    # nothing of it stays for the tests of other folders
+    with pytest.MonkeyPatch.context() as patch:
+        stand_in_for_hub(patch, cache_of_pages)
+        patch.chdir(folder)
+        _write_data(folder)
+        _train(folder)
+    return folder
 
 
 def _write_data(folder: Path) -> None:
@@ -116,8 +130,9 @@ def _train(folder: Path) -> None:
 
 
 @pytest.fixture
-def clone(stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def clone(stand_ins: Path, cache_of_pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the stand-ins for one page, as working directory."""
+    stand_in_for_hub(monkeypatch, cache_of_pages)
     copytree(stand_ins, tmp_path / "clone")
     monkeypatch.chdir(tmp_path / "clone")
     monkeypatch.setitem(os.environ, "OPENAI_API_KEY", "none")
