@@ -46,7 +46,7 @@ unit: $(TEST)/installed
 # The newest transformers, with quantised bases and a server of models, without spacy-transformers: what depends on
 # their versions. What is marked `real` has run above, on the same weights.
 ON_NEWEST = tests/base tests/encoder tests/generative tests/integration tests/llm/backends tests/pipeline tests/shim \
-	tests/test_imports.py tests/workflows/test_systems.py
+	tests/test_imports.py tests/workflows/test_systems.py::test_bert_without_spacy_transformers_names_the_package
 newest: $(NEWEST)/installed
 	$(NEWEST)/bin/python $(PYTEST) -m "not real" $(ON_NEWEST)
 
