@@ -6,9 +6,7 @@ it names, and `config_fingerprint` tells whether two runs are the same.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +22,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config
 
 from ..base.cache import file_sha256
-from ..data.docbin import docbin_files
+from ..data.docbin import corpus_errors, docbin_files
 from ..data.errors import LlamaNERError
 from ..pipeline.llama_ner import find_components
 
@@ -103,7 +101,7 @@ class ActiveLearningConfig:
         """
         name = self.config["training"]["dev_corpus"]
         (reader,) = cast(Sequence[Reader], resolve_dot_names(self.config, [name]))
-        with _corpus_errors(name):
+        with corpus_errors(name, ConfigError):
             examples = list(reader(nlp))
         if not any(eg.reference.ents for eg in examples):
             raise ConfigError(
@@ -157,19 +155,11 @@ def read_nonempty_docs(path: str | Path | None, vocab: Vocab, *, what: str) -> l
         return []
     if not Path(path).exists():
         raise ConfigError(f"The corpus {path} does not exist. Give a .spacy file or a folder of them (paths.{what}).")
-    with _corpus_errors(path):
+    with corpus_errors(path, ConfigError):
         docs = [doc for file in docbin_files(Path(path)) for doc in DocBin().from_disk(file).get_docs(vocab)]
     if not any(len(doc) for doc in docs):
         raise ConfigError(f"The corpus {path} holds no doc. Give one with docs (paths.{what}).")
     return [doc for doc in docs if len(doc)]
-
-
-@contextmanager
-def _corpus_errors(name: str | Path) -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, KeyError, TypeError, zlib.error) as error:
-        raise ConfigError(f"The corpus {name} cannot be read; is it whole? Convert it again.\n{error}") from error
 
 
 def config_fingerprint(config: ActiveLearningConfig, *, ignore: Collection[str] = ()) -> dict[str, Any]:

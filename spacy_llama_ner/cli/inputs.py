@@ -7,7 +7,6 @@ it is caught at the one place where it arises.
 from __future__ import annotations
 
 import configparser
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,13 +21,11 @@ from spacy.training import Corpus, Example
 from spacy.util import dot_to_object, load_config, resolve_dot_names
 from spacy.vocab import create_vocab
 
-from ..data.docbin import docbin_files
+from ..data.docbin import DAMAGED_CORPUS, corpus_errors, docbin_files
 from ..data.errors import LlamaNERError
 from ..pipeline.entity_pipe import EntityPipe
 
 SPLIT_ORDER = {"train": 0, "dev": 1, "test": 2}
-# what a file that is no DocBin, or half of one, makes zlib, msgpack, numpy and spaCy raise
-_BROKEN_CORPUS = (OSError, ValueError, KeyError, TypeError, zlib.error)
 
 
 class InputError(LlamaNERError):
@@ -161,7 +158,7 @@ def read_docs(file: Path) -> Iterator[Doc]:
     Raises:
         InputError: If it cannot be read.
     """
-    with _corpus_errors(file):
+    with corpus_errors(file, InputError):
         yield from DocBin().from_disk(file).get_docs(create_vocab(None, BaseDefaults))
 
 
@@ -194,7 +191,7 @@ def read_training_docs(data: Path) -> Iterator[Doc]:
         dot_to_object(config, name)["augmenter"] = None
         (reader,) = resolve_dot_names(config, [name])
         yield from (eg.reference for eg in reader(spacy.blank(config["nlp"]["lang"])))
-    except (*_BROKEN_CORPUS, ImportError, configparser.Error) as error:
+    except (*DAMAGED_CORPUS, ImportError, configparser.Error) as error:
         raise InputError(
             f"The training corpus of {data} cannot be read. Give a training config whose data are still there, such "
             f"as the config.cfg in a pipeline's folder, or the data themselves.\n{error}"
@@ -208,7 +205,7 @@ def read_examples(nlp: Language, data: Path) -> list[Example]:
         InputError: If they cannot be read, or have no entity.
     """
     corpus_files(data)
-    with _corpus_errors(data):
+    with corpus_errors(data, InputError):
         examples = list(Corpus(data)(nlp))
     if not any(eg.reference.ents for eg in examples):
         raise InputError(
@@ -216,14 +213,6 @@ def read_examples(nlp: Language, data: Path) -> list[Example]:
             "Give a corpus whose docs have `ents`."
         )
     return examples
-
-
-@contextmanager
-def _corpus_errors(data: Path) -> Iterator[None]:
-    try:
-        yield
-    except _BROKEN_CORPUS as error:
-        raise InputError(f"The corpus {data} cannot be read; is it whole? Convert it again.\n{error}") from error
 
 
 def check_pipeline_output(output: Path) -> None:

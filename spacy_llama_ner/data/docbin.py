@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,7 +15,7 @@ from typing import IO, Any
 from spacy.tokens import Doc, DocBin
 from srsly.msgpack import Packer
 
-from .errors import DataError
+from .errors import DataError, LlamaNERError
 from .files import atomic_write
 
 # bytes that are copied at once from a temporary file
@@ -25,6 +25,25 @@ BLOCKS = ("tokens", "spaces", "lengths")
 LISTS = ("cats", "flags", "span_groups")
 # first byte of binary data in MessagePack, by the number of bytes of the length that follows
 BINARY = {1: b"\xc4", 2: b"\xc5", 4: b"\xc6"}
+# what a file that is no DocBin, or half of one, makes zlib, msgpack, numpy and spaCy raise
+DAMAGED_CORPUS = (OSError, ValueError, KeyError, TypeError, zlib.error)
+
+
+@contextmanager
+def corpus_errors(corpus: str | Path, error_type: type[LlamaNERError] = DataError) -> Iterator[None]:
+    """Turn what a corpus that cannot be read raises in the block into one error.
+
+    Args:
+        corpus: Its path or name, for the message.
+        error_type: Class of the error.
+
+    Raises:
+        LlamaNERError: If the block raises one of `DAMAGED_CORPUS`; of the class `error_type`.
+    """
+    try:
+        yield
+    except DAMAGED_CORPUS as error:
+        raise error_type(f"The corpus {corpus} cannot be read; is it whole? Convert it again.\n{error}") from error
 
 
 @dataclass

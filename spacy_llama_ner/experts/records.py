@@ -16,17 +16,16 @@ from typing import Any, Literal, TypeVar
 from spacy.tokens import Doc, Span
 
 from ..apply.formats import ent_records
+from ..data.bio_tags import UNKNOWN_LABEL
 from ..data.errors import LlamaNERError
 from ..data.records import BAD_RECORD
+from ..data.span_alignment import BAD_OFFSETS, OVERLAP
 
 AnnotationStatus = Literal["done", "skipped", "open"]
 
-# problems of annotations
+# problems of annotations, beside those that `data` has too
 OTHER_TEXT = "text differs"
-UNKNOWN_LABEL = "label not allowed"
-BAD_OFFSETS = "wrong offsets"
 CUT_WORD = "cut word"
-OVERLAP = "overlap"
 # hexadecimal digits of a task's key
 KEY_LENGTH = 20
 
